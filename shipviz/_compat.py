@@ -1,0 +1,50 @@
+"""Lets a CPU-only torch work with a torchvision that was built for CUDA.
+
+PyPI's torchvision for Linux brings a compiled part linked against CUDA. Beside a CPU-only torch of the same version that part
+cannot load, and `import torchvision` (so `import fastai.vision.all` too) ends with "operator torchvision::nms does not exist",
+although nothing here needs that operator (box suppression). `install` puts a small import hook in place: it acts when torchvision is first
+imported, and only on exactly that failure, by declaring the operators and running the import again. Importing this module
+costs nothing: torch is not touched until something imports torchvision."""
+import sys
+from importlib.abc import MetaPathFinder
+
+MISSING = "operator torchvision::nms does not exist"
+OPERATORS = "nms", "qnms"  # those that torchvision describes to torch in Python; older releases have the first alone
+SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+_library = None  # what torch.library declares lives only as long as this object
+
+
+def _declare():
+    "Declare the missing operators, without a body: calling one still raises torchvision's own clear error."
+    global _library
+    import torch
+    _library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in OPERATORS: _library.define(name + SCHEMA)
+
+
+class TorchvisionRepair(MetaPathFinder):
+    "Finds torchvision as the other finders do, and gives its first import a second try if it fails for want of `nms`."
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "torchvision": return None
+        others = (f for f in sys.meta_path if f is not self)
+        spec = next((s for f in others if (s := f.find_spec(name, path, target))), None)
+        if spec and hasattr(spec.loader, "exec_module"):
+            spec.loader.exec_module = self._with_second_try(spec.loader.exec_module)
+        return spec
+
+    @staticmethod
+    def _with_second_try(exec_module):
+        def exec_module_twice(module):
+            try: return exec_module(module)
+            except RuntimeError as e:
+                if str(e) != MISSING: raise
+            for name in [m for m in sys.modules if m.startswith("torchvision.")]: del sys.modules[name]
+            _declare()
+            return exec_module(module)
+        return exec_module_twice
+
+
+def install():
+    "Put the repair in front of the other finders, once. A torchvision that is already imported is left alone."
+    if not any(isinstance(f, TorchvisionRepair) for f in sys.meta_path): sys.meta_path.insert(0, TorchvisionRepair())
