@@ -10,7 +10,9 @@ ROOT = Path(__file__).parents[1]
 # Stand-ins for torchvision: each logs how often it was run, and `torch` is real.
 HEAD = "import sys, torch\nsys.runs = getattr(sys, 'runs', 0) + 1\nfrom . import extension\n"
 NEEDS_NMS = HEAD + "from . import meta\n"
-META = "import torch\nfor op in ('nms', 'qnms'):\n    torch.library.register_fake(f'torchvision::{op}')(lambda dets, scores, iou_threshold: dets)\n"
+META = """import torch
+for op in ('nms', 'qnms'): torch.library.register_fake(f'torchvision::{op}')(lambda dets, scores, iou_threshold: dets)
+"""
 MISSING = "operator torchvision::nms does not exist"
 
 
@@ -74,7 +76,7 @@ def test_already_imported_torchvision_is_left_alone(tmp_path):
     "RuntimeError('operator torchvision::roi_align does not exist')", f"RuntimeError('{MISSING}, really')",
     f"ValueError('{MISSING}')", "ImportError('no libjpeg')", "RuntimeError('CUDA version mismatch')"])
 def test_other_failures_are_passed_on_unchanged(tmp_path, error):
-    out = ok(python(f"""
+    out = ok(python("""
         import shipviz
         try: import torchvision
         except Exception as e: print(sys.runs, repr(e), e.__cause__, e.__context__)

@@ -1,0 +1,48 @@
+"The package as settings.ini describes it, with the lessons of nbs/ inside it as shipviz/lessons/."
+import re
+import shutil
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import find_namespace_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+config = ConfigParser(delimiters=["="], interpolation=None)
+config.read(ROOT/"settings.ini", encoding="utf-8")
+cfg = config["DEFAULT"]
+url = f"https://github.com/{cfg['user']}/{cfg['repo']}"
+
+
+class BuildWithLessons(build_py):
+    "Puts the notebooks into the wheel. An editable install uses those of nbs/ where they are."
+
+    def run(self):
+        super().run()
+        if getattr(self, "editable_mode", False): return
+        to = Path(self.build_lib)/"shipviz"/"lessons"
+        shutil.rmtree(to, ignore_errors=True)
+        shutil.copytree(ROOT/"nbs", to, ignore=shutil.ignore_patterns(".*", "_*", "*.tmp"))
+
+
+def long_description():
+    "README.md with its pictures and links by their full address, since PyPI has only the text."
+    text = (ROOT/"README.md").read_text(encoding="utf-8")
+    text = re.sub(r"(!\[[^]]*\]\()(?!https?:)", rf"\1{url}/raw/{cfg['branch']}/", text)
+    return re.sub(r"((?<!!)\[[^]]*\]\()(?!https?:|#)", rf"\1{url}/blob/{cfg['branch']}/", text)
+
+
+setup(
+    name=cfg["lib_name"], version=cfg["version"], description=cfg["description"],
+    long_description=long_description(), long_description_content_type="text/markdown",
+    author=cfg["author"], author_email=cfg["author_email"], url=url, keywords=cfg["keywords"].split(),
+    license="Apache-2.0", license_files=["LICENSE"], python_requires=">=" + cfg["min_python"],
+    classifiers=["Development Status :: 4 - Beta", "Intended Audience :: Education", "Framework :: Jupyter",
+                 "Natural Language :: English", "Topic :: Scientific/Engineering :: Artificial Intelligence",
+                 *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14))],
+    packages=find_namespace_packages(include=["shipviz", "shipviz.*"]), include_package_data=True,
+    cmdclass={"build_py": BuildWithLessons},
+    install_requires=cfg["requirements"].split(), extras_require={"dev": cfg["dev_requirements"].split()},
+    entry_points={"console_scripts": cfg["console_scripts"].split("\n"), "nbdev": ["shipviz=shipviz._modidx:d"]},
+    zip_safe=False,
+)
