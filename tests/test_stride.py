@@ -1,0 +1,76 @@
+"Stride arithmetic against torch, on drawn cases: output size, windows and receptive field."
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings, strategies as st
+
+from shipviz.stride import chain, conv_costs, gradient_field, output_size, receptive_field, size_formula, skeleton, windows
+
+whole = st.integers
+cases = dict(n=whole(1, 64), k=whole(1, 11), s=whole(1, 9), p=whole(0, 8), d=whole(1, 5))
+
+
+@settings(max_examples=400, deadline=None)
+@given(**cases)
+def test_output_size_is_torchs_or_both_refuse(n, k, s, p, d):
+    conv = lambda: F.conv1d(torch.zeros(1, 1, n), torch.zeros(1, 1, k), stride=s, padding=p, dilation=d).shape[-1]
+    try: expected = conv()
+    except RuntimeError: expected = None
+    if expected is None:
+        with pytest.raises(ValueError, match="spans"): output_size(n, k, s, p, d)
+    else:
+        assert output_size(n, k, s, p, d) == expected
+        assert size_formula(n, k, s, p, d).endswith(f"= {expected}")
+
+
+@settings(max_examples=150, deadline=None)
+@given(**cases)
+def test_windows_read_what_torch_reads(n, k, s, p, d):
+    if d*(k-1) + 1 > n + 2*p: return
+    x = torch.arange(1., n+1)
+    patches = F.unfold(x[None, None, None], (1, k), dilation=(1, d), padding=(0, p), stride=(1, s))[0].T
+    ours = [[x[i].item() if 0 <= i < n else 0. for i in w] for w in windows(n, k, s, p, d)]
+    assert ours == patches.tolist()
+
+
+layer = st.tuples(whole(1, 5), whole(1, 3), whole(0, 2), whole(1, 2))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(layer, min_size=1, max_size=4))
+def test_receptive_field_is_where_the_gradient_is(layers):
+    field = receptive_field(layers)
+    cell = -(field.first//field.step) + 1
+    n = field.pixels(cell)[-1] + 2*max(p for _, _, p, _ in layers)*field.step + field.size
+    net = torch.nn.Sequential(*[torch.nn.Conv2d(1, 1, (1, k), (1, s), (0, p), (1, d)) for k, s, p, d in layers])
+    g = gradient_field(skeleton(net), torch.zeros(1, 1, 1, n, dtype=torch.double), (0, cell))
+    seen = g[0].nonzero().flatten()
+    assert (seen[0].item(), seen[-1].item()) == (field.pixels(cell)[0], field.pixels(cell)[-1])
+
+
+def test_chain_removes_its_hooks_even_after_an_error():
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(5, 4, 3))
+    with pytest.raises(RuntimeError): chain(net, torch.zeros(1, 3, 9, 9))
+    assert not any(m._forward_hooks for m in net.modules())
+
+
+def test_gradient_field_leaves_the_model_as_it_was():
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2)).eval()
+    x = torch.rand(2, 1, 8, 8)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    gradient_field(net, x)
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in net.parameters()) and not x.requires_grad
+
+
+def test_costs_count_a_batch():
+    one, four = conv_costs([3, 8, 16], 32), conv_costs([3, 8, 16], 32, batch_size=4)
+    assert (four["multiply-adds"] == 4*one["multiply-adds"]).all() and (four["parameters"] == one["parameters"]).all()
+
+
+@pytest.mark.parametrize("bad,error,words", [((8, 9), ValueError, "spans 9"), ((0, 1), ValueError, "n must be at least 1"),
+                                             ((8, 3, 0), ValueError, "stride"), (("8", 3), TypeError, "n must be a whole number"),
+                                             ((8, 3, 1, -1), ValueError, "padding"), ((8, (3, 3)), TypeError, "one axis at a time")])
+def test_bad_input_is_refused_in_words(bad, error, words):
+    for f in output_size, windows, size_formula:
+        with pytest.raises(error, match=words): f(*bad)
