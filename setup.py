@@ -42,7 +42,9 @@ setup(
                  *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14))],
     packages=find_namespace_packages(include=["shipviz", "shipviz.*"]), include_package_data=True,
     cmdclass={"build_py": BuildWithLessons},
-    install_requires=cfg["requirements"].split(), extras_require={"dev": cfg["dev_requirements"].split()},
+    install_requires=cfg["requirements"].split(),
+    extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("dev", "bench")},
+    package_data={"shipviz": ["*.html", "*.css", "*.js"]},
     entry_points={"console_scripts": cfg["console_scripts"].split("\n"), "nbdev": ["shipviz=shipviz._modidx:d"]},
     zip_safe=False,
 )

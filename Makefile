@@ -1,0 +1,124 @@
+# shipviz. `make demo` and `make test` do all the set-up by themselves; `make help` lists the rest.
+# Options: PYTHON=python3.12 (3.10 to 3.13), VENV=.venv, PHOTOS="a.jpg b.jpg" for the demo, NB=nbs/05_stride.ipynb for nbs.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+DEMO    ?= demo
+PHOTOS  ?=
+NB      ?=
+WORKERS ?= 2
+
+BIN    := $(abspath $(VENV))/bin
+NEWEST := $(abspath $(VENV))-newest
+NBS    := $(BIN)/python scripts/nbs.py
+STEP    = @printf '\n== %s\n'
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint check nbtest wheel pytest bench browser-test nbs clean-nbs export readme clean
+
+help:
+	@echo 'make demo          install into $(VENV), train on rendered ships, write an HTML report into $(DEMO)/'
+	@echo '                   (PHOTOS="a.jpg b.jpg" shows your own pictures in it too)'
+	@echo 'make test          install the development tools, run all that CI runs'
+	@echo 'make bench         time and compare the heatmaps with pytorch-grad-cam and Captum'
+	@echo 'make browser-test  the widgets and the explorer page in a real Chromium'
+	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
+	@echo 'make export readme write shipviz/ and README.md from the notebooks'
+	@echo 'make clean-nbs     clean the notebooks, keeping execution counts'
+	@echo 'make clean         remove what is built; $(VENV) and $(notdir $(NEWEST)) stay'
+
+
+# Set-up: each stamp is newer than all that its environment depends on, so nothing is installed twice
+
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || { echo 'There is no $(PYTHON) here. shipviz needs Python 3.10 to 3.13:' \
+	  'install one, or name it: make $(firstword $(MAKECMDGOALS)) PYTHON=/path/to/python3.11'; exit 1; } >&2
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else "shipviz needs Python 3.10 to 3.13, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.11 $(MAKECMDGOALS)" % v)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made settings.ini setup.py pyproject.toml constraints.txt
+	$(STEP) 'Installing into $(VENV): some minutes the first time'
+	$(BIN)/python -m pip install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.made settings.ini setup.py pyproject.toml constraints.txt
+	$(STEP) 'Installing into $(VENV), with the development tools: some minutes the first time'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip check
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,bench]'
+	@touch $@
+
+
+# For everyone
+
+demo: $(VENV)/.installed
+	$(BIN)/shipviz demo $(PHOTOS) -o $(DEMO) --force
+
+# The notebooks and the library first, since they fail fastest; pytest last, so that its count closes the run.
+test: $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory wheel
+	@$(MAKE) --no-print-directory nbtest
+	@$(MAKE) --no-print-directory pytest
+
+lint: $(VENV)/.installed-dev
+	$(STEP) 'Style'
+	$(BIN)/ruff check
+
+check: $(VENV)/.installed-dev
+	$(STEP) 'Notebooks, library and README agree'
+	$(NBS) check
+
+nbtest: $(VENV)/.installed-dev
+	$(STEP) 'Every notebook as a test'
+	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers $(WORKERS) --timing
+
+# Built by way of the sdist, and installed beside the newest fastai, where only what the wheel asks for is installed
+wheel: $(VENV)/.installed-dev
+	$(STEP) 'The wheel, with the newest fastai'
+	@rm -rf $(VENV)/dist
+	$(BIN)/python -m build --no-isolation --outdir $(VENV)/dist . >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	@$(MAKE) --no-print-directory $(NEWEST)/.installed
+	$(NEWEST)/bin/python -m pip install -q --no-deps --force-reinstall $(VENV)/dist/*.whl
+	$(NEWEST)/bin/python -m pip check
+
+$(NEWEST)/.installed: $(VENV)/.made settings.ini setup.py constraints-newest.txt
+	$(BIN)/python -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install -c constraints-newest.txt $(VENV)/dist/*.whl
+	@touch $@
+
+pytest: $(VENV)/.installed-dev
+	$(STEP) 'The tests that notebooks cannot hold'
+	MPLBACKEND=Agg SHIPVIZ_WHEEL_ENV=$(NEWEST) $(BIN)/python -m pytest --durations=8
+
+bench: $(VENV)/.installed-bench
+	@for script in benchmarks/*.py; do printf '\n== %s\n' $$script; $(BIN)/python $$script || exit 1; done
+
+browser-test: $(VENV)/.installed-dev
+	@command -v chromium chromium-browser google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  apt-get update -q && apt-get install -yq chromium; } || { echo 'This needs Chromium: install it (Debian: apt-get install chromium)'; exit 1; } >&2
+	MPLBACKEND=Agg $(BIN)/python -m pytest -m browser
+
+
+# For authors
+
+nbs: $(VENV)/.installed-dev
+	$(NBS) run $(NB)
+
+clean-nbs: $(VENV)/.installed-dev
+	$(NBS) clean $(NB)
+
+readme export: $(VENV)/.installed-dev
+	$(NBS) $@
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis _proc _docs $(VENV)/dist
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+	find nbs -name .ipynb_checkpoints -prune -exec rm -rf {} +
+	@rm -f $(VENV)/.installed $(VENV)/.installed-dev
