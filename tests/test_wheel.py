@@ -1,0 +1,64 @@
+"""The built wheel, installed beside the newest fastai, away from the source tree. `make test` makes that environment and names it
+in SHIPVIZ_WHEEL_ENV."""
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ENV = os.environ.get("SHIPVIZ_WHEEL_ENV")
+pytestmark = pytest.mark.skipif(not ENV, reason="needs the wheel's environment: run `make test`, or `make wheel pytest`")
+
+
+@pytest.fixture
+def run(tmp_path):
+    "Run a program of the wheel's environment in an empty folder; its output."
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    env |= {"SHIPVIZ_HOME": str(tmp_path/"cache"), "OMP_NUM_THREADS": "2"}
+    (cwd := tmp_path/"elsewhere").mkdir()
+    def run(program, *args):
+        done = subprocess.run([f"{ENV}/bin/{program}", *args], cwd=cwd, env=env, capture_output=True, text=True, timeout=300,
+                              stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+    run.cwd = cwd
+    return run
+
+
+def test_it_is_the_wheel_with_the_newest_fastai(run):
+    where, fastai, fastcore = run("python", "-c", """
+import shipviz, fastai, fastcore
+print(shipviz.__file__, fastai.__version__, fastcore.__version__)""").split()
+    assert Path(where).is_relative_to(ENV) and not Path(where).is_relative_to(ROOT/"shipviz")
+    wanted = dict(line.split("==") for line in (ROOT/"constraints-newest.txt").read_text().split() if "==" in line)
+    assert fastai == wanted["fastai"] and int(fastcore.split(".")[0]) >= 2
+
+
+def test_every_module_imports(run):
+    modules = run("python", "-c", """
+import importlib, pkgutil, shipviz
+names = [m.name for m in pkgutil.iter_modules(shipviz.__path__)]
+for name in names: importlib.import_module(f'shipviz.{name}')
+print(*names)""").split()
+    assert set(modules) == {p.stem for p in (ROOT/"shipviz").glob("*.py")} - {"__init__"}
+
+
+def test_help(run):
+    assert "lessons" in run("shipviz", "--help")
+
+
+@pytest.mark.parametrize("model", ["__import__('torchvision').models.resnet18()",
+                                   "__import__('shipviz.network').network.efficientnet_lite0(pretrained=False)"])
+def test_a_heatmap(run, model):
+    assert run("python", "-c", f"""
+import torch
+from shipviz.heatmaps import heatmap
+found = heatmap({model}.eval(), torch.randn(2, 3, 224, 224, generator=torch.manual_seed(0)))
+print(tuple(found.maps.shape), bool(found.maps.isfinite().all() and found.maps.abs().max() > 0))""").strip() == "(2, 7, 7) True"
+
+
+def test_the_lessons_travel_in_the_wheel(run):
+    run("shipviz", "lessons", "my-lessons", "--no-open")
+    def files(folder): return {p.relative_to(folder): p.read_bytes() for p in Path(folder).rglob("*.ipynb")}
+    assert files(run.cwd/"my-lessons") == {k: v for k, v in files(ROOT/"nbs").items() if ".ipynb_checkpoints" not in k.parts}
