@@ -151,7 +151,7 @@ def seconds(cell):
 
 # export
 
-def generated(lib): return {p for p in lib.glob("*.py") if GENERATED in p.read_text(encoding="utf-8")[:500]}
+def generated(lib): return {p for p in lib.glob("*.py") if p.name == "_modidx.py" or GENERATED in p.read_text(encoding="utf-8")[:500]}
 
 def export_into(root):
     "Export every notebook of a project folder afresh."
