@@ -122,22 +122,18 @@ def gradient_field(
     g, = torch.autograd.grad(y[:, :, i, j].sum(), x)
     return g.abs().sum((0, 1))
 
-# %% ../nbs/05_stride.ipynb #8773bbed
+# %% ../nbs/05_stride.ipynb #6dcb7cc2
 def chain(
     model:nn.Module, # a network of convolutions and poolings
     x:torch.Tensor, # pictures it can take, `(N,C,H,W)`
     skip:str='downsample', # leave out layers with this in their name: a resnet's 1×1 shortcuts run beside the chain
 ) -> list: # a tuple (kernel_size, stride, padding, dilation) for each layer, in the order of use
-    "The layers that make the receptive field, for `receptive_field`; found by running the model once with hooks. Takes square kernels, numeric padding."
-    one = lambda v: v[0] if isinstance(v, tuple) else v
-    found, hooks = [], []
+    "The layers that make the receptive field, for `receptive_field`; found by running a copy of the model once with hooks. Takes square kernels, numeric padding."
+    found, model = [], copy.deepcopy(model).eval()
+    def note(m, inputs, output): found.append(tuple(v[0] if isinstance(v, tuple) else v for v in (m.kernel_size, m.stride, m.padding, getattr(m, 'dilation', 1))))
     for name,m in model.named_modules():
-        if isinstance(m, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)) and not (skip and skip in name):
-            hooks.append(m.register_forward_hook(lambda m,i,o: found.append(tuple(one(v) for v in (m.kernel_size, m.stride, m.padding, getattr(m, 'dilation', 1))))))
-    try:
-        with torch.no_grad(): model(x)
-    finally:
-        for h in hooks: h.remove()
+        if isinstance(m, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)) and not (skip and skip in name): m.register_forward_hook(note)
+    with torch.no_grad(): model(x)
     return found
 
 # %% ../nbs/05_stride.ipynb #4c1e6468
