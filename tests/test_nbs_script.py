@@ -1,0 +1,159 @@
+"scripts/nbs.py on a project of two small lessons: what it makes, and that each thing its check forbids is found."
+import base64
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+pytest.importorskip("nbdev", reason="needs the development tools")
+PNG = base64.b64encode(b"\x89PNG picture").decode()
+
+
+def code(text, count=None, outputs=(), **kw):
+    return md(text) | {"cell_type": "code", "execution_count": count, "outputs": list(outputs)} | kw
+
+def md(text):
+    return {"cell_type": "markdown", "id": f"{crc32(text.encode()):08x}", "metadata": {}, "source": text.splitlines(keepends=True)}
+
+def stream(text): return {"output_type": "stream", "name": "stdout", "text": [text]}
+
+
+@pytest.fixture
+def nbs(tmp_path):
+    "The script, loaded from a copy of itself in a project of its own, whose check passes."
+    for folder in ("scripts", "shipviz", "nbs/solutions"): (tmp_path/folder).mkdir(parents=True)
+    for file in ("settings.ini", "pyproject.toml", "scripts/nbs.py"): shutil.copy(ROOT/file, tmp_path/file)
+    (tmp_path/"shipviz"/"__init__.py").write_text((ROOT/"shipviz"/"__init__.py").read_text())
+    spec = importlib.util.spec_from_file_location("nbs_under_test", tmp_path/"scripts"/"nbs.py")
+    nbs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(nbs)
+    figure = {"output_type": "display_data", "data": {"image/png": PNG}, "metadata": {"image/png": {"alt": "A ship"}}}
+    two = {"output_type": "execute_result", "execution_count": 3, "data": {"text/plain": ["2"]}, "metadata": {}}
+    put(nbs, "index", [md("# Title\n\n[First](00_first.ipynb)"), code("#| hide\nsecret = 1", 1),
+                       code("#| echo: false\nshow()", 2, [figure]), code("1 + 1", 3, [two])])
+    put(nbs, "00_first", [code("#| default_exp first", 1), code("#| export\ndef one(): return 1", 2), code("one()", 3)])
+    put(nbs, "01_second", [code("#| default_exp second", 1), code("#| export\nfrom shipviz.first import one", 2), code("%time one()", 3)])
+    put(nbs, "solutions/00_first", [code("from shipviz.first import one", 1)])
+    nbs.export()
+    nbs.readme()
+    return nbs
+
+def put(nbs, name, cells):
+    (nbs.NBS/f"{name}.ipynb").write_text(nbs.as_text({"cells": cells, "metadata": nbs.METADATA, "nbformat": 4, "nbformat_minor": 5}))
+
+def edit(nbs, name, change):
+    nb = json.loads((path := nbs.NBS/f"{name}.ipynb").read_text())
+    change(nb)
+    path.write_text(nbs.as_text(nb))
+
+def complaints(nbs, capsys):
+    with pytest.raises(SystemExit) as stopped: nbs.check(nbs.notebooks())
+    found = capsys.readouterr().err.strip().splitlines()
+    assert stopped.value.code.startswith(f"{len(found)} things")
+    return found
+
+
+def test_a_good_project_passes(nbs, capsys):
+    nbs.check(nbs.notebooks())
+    assert capsys.readouterr().out.startswith("4 notebooks are clean")
+    assert "def one" in (nbs.LIB/"first.py").read_text()
+
+
+def test_readme(nbs):
+    text = (nbs.ROOT/"README.md").read_text()
+    assert text == nbs.README_HEAD + ("# Title\n\n[First](nbs/00_first.ipynb)\n\n![A ship](.github/images/readme-1.png)\n\n"
+                                      "```python\n1 + 1\n```\n\n```text\n2\n```\n")
+    assert (nbs.IMAGES/"readme-1.png").read_bytes() == b"\x89PNG picture"
+
+
+FORM = [
+    (lambda nb: nb["cells"][1].update(execution_count=7), "execution count 7"),
+    (lambda nb: nb["cells"][1].update(execution_count=None), "not run from top to bottom"),
+    (lambda nb: nb["cells"][1].update(id=nb["cells"][0]["id"]), "used twice"),
+    (lambda nb: nb["cells"][1].pop("id"), "have no id"),
+    (lambda nb: nb["cells"][1]["metadata"].update(collapsed=True), "not clean"),
+    (lambda nb: nb["metadata"].update(language_info={"version": "3.11"}), "not clean"),
+    (lambda nb: nb.update(nbformat_minor=4), "instead of 4.5"),
+    (lambda nb: nb["cells"][1].update(outputs=[stream("saved /home/me/ship.png")]), "path of this machine, '/home/me/ship.png'"),
+    (lambda nb: nb["cells"][1].update(outputs=[stream("/usr/lib/python3/site-packages/x.py:1: Warning")]), "path of this machine"),
+    (lambda nb: nb["cells"][1].update(outputs=[{"output_type": "error", "ename": "ValueError", "evalue": "bad", "traceback": []}]),
+     "shows ValueError: bad"),
+    (lambda nb: nb["cells"][2].update(source=["x = '" + "y" * 200 + "'"]), "a line of 206"),
+    (lambda nb: nb["cells"][2].update(source=["def ("]), "is not Python"),
+    (lambda nb: nb["cells"][2].update(source=["from shipviz.second import one"]), "imports shipviz.second, which lesson 1 exports"),
+    (lambda nb: nb["cells"][2].update(source=["def f():\n", "    import shipviz.first"]), "imports shipviz.first, which lesson 0 exports"),
+    (lambda nb: nb["cells"][2].update(source=["from shipviz import second"]), "imports shipviz.second"),
+    (lambda nb: nb["cells"][2].update(source=["from fastai.vision.all import *\n", "import shipviz"]), "before shipviz"),
+]
+
+@pytest.mark.parametrize("change,said", FORM)
+def test_notebook_out_of_form_is_found(nbs, capsys, change, said):
+    edit(nbs, "00_first", change)
+    found = [c for c in complaints(nbs, capsys) if said in c]
+    assert len(found) == 1 and found[0].startswith("nbs/00_first.ipynb: ")
+
+
+def test_library_out_of_step_is_found(nbs, capsys):
+    put(nbs, "01_second", [code("#| default_exp third", 1), code("#| export\nx = 1", 2)])
+    (nbs.LIB/"first.py").write_text((nbs.LIB/"first.py").read_text() + "# edited by hand\n")
+    assert [c.partition(";")[0].partition(",")[0] for c in complaints(nbs, capsys)] == [
+        "shipviz/second.py: stale", "shipviz/third.py: missing", "shipviz/_modidx.py: not what the notebooks export",
+        "shipviz/first.py: not what the notebooks export"]
+    nbs.export()
+    nbs.check(nbs.notebooks())
+    assert not (nbs.LIB/"second.py").exists() and (nbs.LIB/"third.py").exists()
+
+
+def test_two_notebooks_for_one_module(nbs, capsys):
+    put(nbs, "01_second", [code("#| default_exp first", 1)])
+    assert any("00_first.ipynb and 01_second.ipynb all export to shipviz.first" in c for c in complaints(nbs, capsys))
+
+
+def test_lesson_without_module(nbs, capsys):
+    put(nbs, "01_second", [md("Nothing")])
+    assert any("01_second.ipynb: 0 modules" in c for c in complaints(nbs, capsys))
+
+
+@pytest.mark.parametrize("change", [
+    lambda nbs: (nbs.ROOT/"README.md").write_text("# Other"), lambda nbs: (nbs.IMAGES/"readme-1.png").unlink(),
+    lambda nbs: (nbs.IMAGES/"readme-2.png").write_bytes(b"stale")])
+def test_readme_out_of_step_is_found(nbs, capsys, change):
+    change(nbs)
+    assert complaints(nbs, capsys) == ["README.md or its pictures are not what nbs/index.ipynb gives; run `make readme`"]
+    nbs.readme()
+    nbs.check(nbs.notebooks())
+
+
+def test_too_large_and_unreadable(nbs, capsys):
+    (nbs.NBS/"film.bin").write_bytes(bytes(nbs.MAX_BYTES))
+    (nbs.NBS/"00_first.ipynb").write_text("<<<<<<< HEAD")
+    assert ["merge conflict" in c or "12.0 MB" in c for c in complaints(nbs, capsys)] == [True, True]
+
+
+def test_clean_keeps_counts_and_outputs(nbs, capsys):
+    edit(nbs, "00_first", lambda nb: nb["cells"][2].update(metadata={"collapsed": True}, outputs=[stream("<A at 0x7f00aa>")]))
+    nbs.clean(nbs.notebooks())
+    cell = json.loads((nbs.NBS/"00_first.ipynb").read_text())["cells"][2]
+    assert (cell["execution_count"], cell["metadata"], cell["outputs"][0]["text"]) == (3, {}, ["<A>"])
+    assert capsys.readouterr().out.strip() == "cleaned nbs/00_first.ipynb"
+
+
+def test_run(nbs, capsys):
+    put(nbs, "00_first", [code("#| default_exp first"), code("#| export\ndef one(): return 1", 9), code("#| eval: false\n1/0", 5),
+                          code("one()"), code("print('a'); print('b')")])
+    nbs.run([nbs.NBS/"00_first.ipynb"])
+    cells = json.loads((nbs.NBS/"00_first.ipynb").read_text())["cells"]
+    assert [c["execution_count"] for c in cells] == [1, 2, None, 3, 4]
+    assert cells[3]["outputs"][0]["data"]["text/plain"] == ["1"] and cells[4]["outputs"] == [stream("a\n") | {"text": ["a\n", "b\n"]}]
+    nbs.check(nbs.notebooks())
+    before = (nbs.NBS/"00_first.ipynb").read_bytes()
+    nbs.run([nbs.NBS/"00_first.ipynb"])
+    assert (nbs.NBS/"00_first.ipynb").read_bytes() == before
+    put(nbs, "00_first", [code("1/0")])
+    before = (nbs.NBS/"00_first.ipynb").read_bytes()
+    with pytest.raises(SystemExit, match="not executed: nbs/00_first.ipynb"): nbs.run([nbs.NBS/"00_first.ipynb"])
+    assert (nbs.NBS/"00_first.ipynb").read_bytes() == before and "ZeroDivisionError" in capsys.readouterr().err
