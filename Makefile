@@ -101,8 +101,9 @@ bench: $(VENV)/.installed-bench
 	@for script in benchmarks/*.py; do printf '\n== %s\n' $$script; $(BIN)/python $$script || exit 1; done
 
 browser-test: $(VENV)/.installed-dev
-	@command -v chromium chromium-browser google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	  apt-get update -q && apt-get install -yq chromium; } || { echo 'This needs Chromium: install it (Debian: apt-get install chromium)'; exit 1; } >&2
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get update -q && apt-get install -yq chromium; } || \
+	  { echo 'This needs Chromium: install it (Debian: apt-get install chromium), then try again.' >&2; exit 1; }
 	MPLBACKEND=Agg $(BIN)/python -m pytest -m browser
 
 
