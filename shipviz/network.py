@@ -6,7 +6,7 @@
 __all__ = ['LITE0_STAGES', 'LITE0_STATS', 'multiply_adds', 'layer_table', 'show_table', 'batch_norm', 'conv_bn', 'MBConv',
            'efficientnet_lite0', 'imagenet_categories', 'check_sizes', 'check_fold', 'check_separable']
 
-# %% ../nbs/06_network.ipynb #00f06146
+# %% ../nbs/06_network.ipynb #b79064a9
 import copy
 from collections import OrderedDict
 from pathlib import Path
@@ -18,7 +18,7 @@ import torchvision
 from fastai.vision.learner import model_meta
 from fastai.torch_core import params
 from fastcore.foundation import L
-from .exercises import call, compare, not_yet, right, unanswered, wrong
+from .exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
 
 # %% ../nbs/06_network.ipynb #6a4fceb4
 def multiply_adds(
@@ -175,10 +175,10 @@ def imagenet_categories() -> list:
     "The 1000 ImageNet class names, in the order of the outputs of `efficientnet_lite0()` and of torchvision's networks (no download)."
     return list(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta['categories'])
 
-# %% ../nbs/06_network.ipynb #bce23919
+# %% ../nbs/06_network.ipynb #f5721f63
 def check_sizes(
     answer, # six heights: after the first convolution, the max pooling and each of the four stages
-):
+) -> Feedback:
     "Lesson 6, exercise 1: the heights in a resnet34 for an input of 160 pixels."
     name = 'sizes for 160 pixels'
     if unanswered(answer): return not_yet(name)
@@ -194,10 +194,10 @@ def check_sizes(
     i = next(i for i,(a,e) in enumerate(zip(answer, expected)) if a != e)
     return wrong(name, 'value', f"the first wrong number is the one at place {i+1}, {answer[i]}. Use output_size.")
 
-# %% ../nbs/06_network.ipynb #49cccf60
+# %% ../nbs/06_network.ipynb #61df447f
 def check_fold(
     answer, # the learner's function of a convolution's weight `(F,C,k,k)` and a BatchNorm2d, which returns weight and bias of one convolution
-):
+) -> Feedback:
     "Lesson 6, exercise 2: fold an eval-mode batch normalisation into the convolution before it."
     name = 'folded batch norm'
     g = torch.Generator().manual_seed(6)
@@ -216,17 +216,17 @@ def check_fold(
         if close(0, w*s.view(1, -1, 1, 1)): return wrong(name, 'wrong axis', "the factor belongs to the *output* channels, the first axis of the weight: reshape it to (F,1,1,1).")
         if close(0, w*(bn.weight/(bn.running_var + bn.eps)).view(-1, 1, 1, 1)): return wrong(name, 'no square root', "divide by the standard deviation, the square root of the variance.")
         if close(0, w*(bn.weight/bn.running_var.sqrt()).view(-1, 1, 1, 1)): return wrong(name, 'eps left out', "bn.eps is added to the variance before the square root. Here it is not small.")
-        if close(0, w*rows): 
+        if close(0, w*rows):
             if close(1, bn.bias): return wrong(name, 'mean left out', "the weight is right. The running mean is subtracted before the scaling, so it ends up in the bias.")
             if close(1, bn.bias - bn.running_mean): return wrong(name, 'mean unscaled', "the weight is right. The mean is scaled too: subtract a·mean from the bias.")
             if close(1, bn.bias + s*bn.running_mean): return wrong(name, 'sign', "the weight is right. The mean is subtracted, not added.")
             return wrong(name, 'bias', f"the weight is right, the bias is not. {compare(name, got[1], b).message}")
         return wrong(name, 'weight', f"the weight: {compare(name, got[0], w*rows).message}")
 
-# %% ../nbs/06_network.ipynb #fd2b0ba8
+# %% ../nbs/06_network.ipynb #a88c390d
 def check_separable(
     answer, # parameters
-):
+) -> Feedback:
     "Lesson 6, exercise 3: the parameters of a 5×5 depthwise and a 1×1 convolution from 32 to 96 channels, without biases."
     name = 'depthwise and 1×1'
     if unanswered(answer): return not_yet(name)

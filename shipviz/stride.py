@@ -6,13 +6,13 @@
 __all__ = ['output_size', 'windows', 'size_formula', 'conv_costs', 'Field', 'receptive_field', 'gradient_field', 'chain',
            'skeleton', 'check_output_size', 'check_quarter', 'check_pixels_seen']
 
-# %% ../nbs/05_stride.ipynb #ff316dac
+# %% ../nbs/05_stride.ipynb #857cca36
 import copy
 from typing import NamedTuple
 import pandas as pd
 import torch
 from torch import nn
-from .exercises import call, not_yet, right, unanswered, wrong
+from .exercises import Feedback, call, not_yet, right, unanswered, wrong
 
 # %% ../nbs/05_stride.ipynb #5ea66c78
 def _whole(least, **named):
@@ -153,7 +153,7 @@ def skeleton(
         return m
     return bare(copy.deepcopy(model)).double()
 
-# %% ../nbs/05_stride.ipynb #eb5cfd56
+# %% ../nbs/05_stride.ipynb #22694284
 def _size_mistakes(n, k, s, p):
     "What the usual mistakes give for one case: kind, answer, hint."
     return [('not a whole number', (n+2*p-k)/s + 1, "the number of positions is whole: a last step that does not fit is dropped, so divide with `//`."),
@@ -164,7 +164,7 @@ def _size_mistakes(n, k, s, p):
 
 def check_output_size(
     answer, # the learner's function of n, k, s, p
-):
+) -> Feedback:
     "Lesson 5, exercise 1: the size of the output, tried on a few hundred cases."
     name = 'output size'
     cases = [(n, k, s, p) for n in (7, 8, 28, 224) for k in (1, 2, 3, 5) for s in (1, 2, 3) for p in (0, 1, 2)]
@@ -178,10 +178,10 @@ def check_output_size(
     c,g,e = next((c, g, e) for c,g,e in zip(cases, got, expected) if g != e or isinstance(g, float))
     return wrong(name, 'value', f"for n, k, s, p = {c} your function gives {g!r}; it should be {e}. Write down the starts of the windows and count them.")
 
-# %% ../nbs/05_stride.ipynb #0109b99b
+# %% ../nbs/05_stride.ipynb #bf0cb308
 def check_quarter(
     answer, # (kernel_size, stride, padding)
-):
+) -> Feedback:
     "Lesson 5, exercise 2: from 224 to 56 in one step, every pixel read."
     name = 'a quarter at once'
     if unanswered(answer): return not_yet(name)
@@ -195,10 +195,10 @@ def check_quarter(
     if lost: return wrong(name, 'unread pixels', f"the size is right, but {lost} of 224 pixels lie under no window. How wide must the kernel be for a step of {s}?")
     return right(name, f"{size_formula(224, k, s, p)}, and every pixel is read.")
 
-# %% ../nbs/05_stride.ipynb #8bfe5e31
+# %% ../nbs/05_stride.ipynb #ccafce98
 def check_pixels_seen(
     answer, # pixels along one axis
-):
+) -> Feedback:
     "Lesson 5, exercise 3: the receptive field of 3×3 convolutions with strides 2, 1, 2, 1."
     name = 'pixels seen'
     if unanswered(answer): return not_yet(name)

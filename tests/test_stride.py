@@ -2,7 +2,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shipviz.stride import chain, conv_costs, gradient_field, output_size, receptive_field, size_formula, skeleton, windows
 
