@@ -5,9 +5,8 @@
 # %% auto #0
 __all__ = ['concat_pool', 'adaptive_bins', 'adaptive_pool', 'check_pool', 'check_bins', 'check_class_map']
 
-# %% ../nbs/08_pooling.ipynb #e606f62f
+# %% ../nbs/08_pooling.ipynb #7976dbba
 import torch
-from torch import nn
 from .exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
 
 # %% ../nbs/08_pooling.ipynb #b899392e
