@@ -29,9 +29,9 @@ def grey(
         raise ValueError(f"expected uint8 pixels (H,W,3), got {pixels.dtype} {pixels.shape}")
     return torch.from_numpy(pixels.astype(np.float32) / 255).mean(-1)
 
-# %% ../nbs/02_kernels.ipynb #eed9da3f
+# %% ../nbs/02_kernels.ipynb #82043831
 def show_numbers(
-    # small matrix (H,W)
+    # small matrix (H,W); cells that are nan stay empty
     values: Tensor,
     # axes to draw on
     ax,
@@ -46,9 +46,10 @@ def show_numbers(
     "Draw a matrix as coloured cells with the numbers written in them."
     v = torch.as_tensor(values).detach().float()
     if v.ndim != 2: raise ValueError(f'expected a matrix (H,W), got shape {tuple(v.shape)}')
-    lim = limit or float(v.abs().max()) or 1.
+    lim = limit or float(v.nan_to_num().abs().max()) or 1.
     im = ax.imshow(v, cmap='PuOr' if signed else 'gray', vmin=-lim if signed else 0, vmax=lim)
     for (i, j), number in np.ndenumerate(v.numpy()):
+        if np.isnan(number): continue
         r, g, b, _ = im.cmap(im.norm(number))
         text = f'{number:.2f}'.rstrip('0').rstrip('.').replace('-0', '0' if round(number, 2) == 0 else '-0')
         ax.text(j, i, text, ha='center', va='center', color='black' if .3*r + .6*g + .1*b > .5 else 'white')
