@@ -117,7 +117,7 @@ def flat(x, y, z):
     "A rectangle facing up"
     return box(x, y, (z, z))[4::5]
 
-# %% ../nbs/00_ships.ipynb #a211d596
+# %% ../nbs/00_ships.ipynb #5df1d2a9
 HULLS = dict(navy=(.10, .15, .30), black=(.10, .10, .12), red=(.50, .13, .11), green=(.10, .30, .22), gray=(.50, .53, .56), blue=(.12, .30, .52),
     white=(.90, .91, .92), cream=(.86, .82, .72), haze=(.60, .64, .67), olive=(.44, .48, .44))
 BOOTS = [(.45, .12, .10), (.12, .12, .14), (.48, .16, .12), (.10, .22, .16)]
@@ -169,7 +169,7 @@ def bridge(m, rng, x, beam, z0, z1, color, width=.92, length=.07, funnel=None, m
     m.add(box((x, x + length), (-width*beam/2, width*beam/2), (z0, z0 + h*.3)), color, material=WINDOWS, pitch=(.013, .014))
     m.add(box((x, x + length*.8), (-width*beam*.42, width*beam*.42), (z0 + h*.3, z1 - .018)), color, material=WINDOWS, pitch=(.013, .014))
     m.add(box((x + length*.2, x + length*.85), (-beam/2, beam/2), (z1 - .018, z1)), color, material=WINDOWS, pitch=(.008, .018))
-    m.add(rod((x + length*.45, 0, z1), (x + length*.45, 0, mast), .0045, .002), color)
+    m.add(rod((x + length*.45, 0, z1), (x + length*.45, 0, mast), .0055, .004), color)
     m.add(box((x + length*.4, x + length*.5), (-.022, .022), (z1 + (mast - z1)*.6, z1 + (mast - z1)*.6 + .004)), (.85, .85, .85))
     c = funnel if funnel is not None else pick(rng, 'navy', 'red', 'black', 'blue', 'green')
     m.add(box((x - .055, x - .012), (-.02, .02), (z0, z1 - .004), top=((x - .052, x - .018), (-.015, .015))), c, material=RIBS, alt=(.92, .9, .85), pitch=(9, .06))
@@ -245,7 +245,7 @@ def tanker(m, rng):
             m.add(rod((e + .08, s*beam*.18, z), (e + .08, s*beam*.18, z + .06), .006, .005, 6), (.9, .85, .7), 'pipes')
             m.add(rod((e + .08, s*beam*.18, z + .058), (e + .01, s*beam*.1, z + .075), .004, .003, 4), (.9, .85, .7), 'pipes')
 
-# %% ../nbs/00_ships.ipynb #3bda8ccb
+# %% ../nbs/00_ships.ipynb #bad0d649
 def military(m, rng):
     "Destroyer or frigate: gun on the foredeck, stepped superstructure, radar mast, missiles, helicopter deck"
     beam, depth = rng.uniform(.112, .13), rng.uniform(.044, .054)
@@ -267,7 +267,7 @@ def military(m, rng):
     m.add(box((.05, front - .045), (-b*.72, b*.72), (z + .068, z + .084)), c*1.05, material=WINDOWS, pitch=(.009, .016))
     mx, base = .055, z + .084
     m.add(box((mx - .028, mx + .022), (-.024, .024), (base, base + .05), top=((mx - .012, mx + .008), (-.009, .009))), c*.97, 'mast', RIBS, alt=c*.6, pitch=(.011, .1))
-    m.add(rod((mx, 0, base + .05), (mx, 0, .215), .005, .0025), c*.8, 'mast')
+    m.add(rod((mx, 0, base + .05), (mx, 0, .215), .0055, .004), c*.8, 'mast')
     for k, w in ((.03, .036), (.052, .03), (.072, .02)): m.add(box((mx - .004, mx + .004), (-w, w), (base + k, base + k + .0045)), c*.85, 'mast')
     m.add(box((mx - .004, mx + .012), (-.026, .026), (base + .05, base + .066)), c*.7, 'mast', RIBS, alt=c*.4, pitch=(.008, .05))
     if rng.random() < .6: m.add(dome((mx + .035, 0, base - .002), .014, 10, 4, 1.2), (.85, .86, .86))
@@ -290,7 +290,7 @@ def military(m, rng):
     ring = np.stack([np.cos(a), np.sin(a), 0*a], -1)
     m.add(np.stack([ring[:-1]*.034, ring[:-1]*.041, ring[1:]*.041, ring[1:]*.034], 1) + np.array((-.395, 0, z + .002)), w)
 
-# %% ../nbs/00_ships.ipynb #84dfdf79
+# %% ../nbs/00_ships.ipynb #c131609f
 def jet(x, y, z, angle, k):
     "A parked aircraft: fuselage, wings and fins"
     wing = np.array([[[-.012, -.017, .004], [-.004, -.017, .004], [.012, 0, .004], [-.012, 0, .004]], [[-.012, 0, .004], [.012, 0, .004], [-.004, .017, .004], [-.012, .017, .004]]])
@@ -338,7 +338,7 @@ def carrier(m, rng):
         m.add(box((e + .03, e + l - .02), (y - .012, y + .012), (z + .062, z + .075)), c*.95, 'island', WINDOWS, pitch=(.008, .013))
         mx = e + l*.5
         m.add(box((mx - .009, mx + .009), (y - .009, y + .009), (z + .075, z + .11), top=((mx - .004, mx + .004), (y - .004, y + .004))), c*.9, 'island', RIBS, alt=c*.5, pitch=(.007, .07))
-        m.add(rod((mx, y, z + .11), (mx, y, .21), .004, .002), c*.8, 'island')
+        m.add(rod((mx, y, z + .11), (mx, y, .21), .0055, .004), c*.8, 'island')
         for h, w in ((.085, .02), (.105, .022)): m.add(box((mx - .004, mx + .004), (y - w, y + w), (z + h, z + h + .007)), c*.8, 'island')
         m.add(box((e + .004, e + .02), (y - .012, y + .012), (z + .035, z + .056), top=((e + .008, e + .016), (y - .012, y + .012))), c*.75, 'island')
     paint, k = [(.62, .66, .7), (.5, .54, .57), (.72, .72, .7)][rng.integers(3)], rng.uniform(1.05, 1.25)
@@ -346,7 +346,7 @@ def carrier(m, rng):
     for i in rng.permutation(len(spots))[:rng.integers(6, len(spots) + 1)]:
         if not (ski and spots[i][0] > .3): m.add(jet(spots[i][0], spots[i][1], z, spots[i][2] + rng.normal(0, .1), k), paint)
 
-# %% ../nbs/00_ships.ipynb #d60376d9
+# %% ../nbs/00_ships.ipynb #a2b3ca04
 def cruise(m, rng):
     "Cruise liner: many rows of balconies, lifeboats along both sides, funnels"
     beam, depth = rng.uniform(.125, .145), rng.uniform(.042, .05)
@@ -388,7 +388,7 @@ def cruise(m, rng):
         m.add(box((x - .03, x + .035), (-.024, .024), (zz + .009, zz + h), top=((x - .045, x + .005), (-.018, .018))), fc, material=RIBS, alt=white, pitch=(9, .03))
         m.add(box((x - .045, x + .005), (-.02, .02), (zz + h, zz + h + .006)), (.1, .1, .12))
     mx = front - .06 - step*n
-    m.add(rod((mx, 0, zz), (mx - .012, 0, .205), .006, .003), white)
+    m.add(rod((mx, 0, zz), (mx - .012, 0, .205), .006, .004), white)
     m.add(box((mx - .014, mx + .004), (-.022, .022), (zz + .03, zz + .034)), white)
     for s in (-1, 1): m.add(dome((mx - .05, s*.022, zz + .009), .011, 8, 3, 1.3), (.95, .95, .95))
 BUILDERS = dict(zip(CLASSES, (cargo, military, carrier, cruise, tanker)))
@@ -866,7 +866,7 @@ def develop(scene, picture):
     image.save(file, 'JPEG', quality=p['quality'])
     return Image.open(io.BytesIO(file.getvalue())).convert('RGB')
 
-# %% ../nbs/00_ships.ipynb #ad07a7ac
+# %% ../nbs/00_ships.ipynb #962a49df
 class Ship(NamedTuple):
     "A rendered picture with its ground truth"
     image: Image.Image  # RGB, size (W,H)
@@ -911,7 +911,7 @@ def render_ship(
     rows, cols, foam = reflect(scene, picture, color, cover, slope)
     picture = picture*(1 - cover[..., None]) + color
     picture[rows, cols] += foam[:, None]*(light_on_white(scene) - picture[rows, cols])
-    mask = cover >= .35
+    mask = cover >= .25
     parts = {k: mask & (v >= .4*cover) for k, v in share.items()}
     where = np.nonzero(mask)
     box = [int(where[1].min()), int(where[0].min()), int(where[1].max()) + 1, int(where[0].max()) + 1]
