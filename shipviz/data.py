@@ -8,7 +8,7 @@ __all__ = ['SHARES', 'MASK_COLORS', 'PADDING_MODES', 'F1_EXERCISE', 'show_figure
            'load_mask', 'get_dls', 'test_dl', 'write_submission', 'check_batch_shape', 'check_to_tensor', 'check_f1',
            'check_split', 'CLASSES', 'render_ship']
 
-# %% ../nbs/01_data.ipynb #6c45a961
+# %% ../nbs/01_data.ipynb #0a856c0a
 import base64
 import csv
 import hashlib
@@ -37,7 +37,7 @@ from fastai.data.load import DataLoader
 from fastai.data.transforms import IndexSplitter, IntToFloatTensor, Normalize
 from fastai.vision.augment import Resize, ResizeMethod, aug_transforms
 from fastai.vision.core import PILImage, imagenet_stats
-from fastai.vision.data import show_batch
+from fastai.vision.data import show_batch # noqa: F401 (importing it teaches show_batch to show pictures)
 from filelock import FileLock
 from IPython.display import display
 from PIL import Image, ImageOps, PngImagePlugin, features
@@ -355,7 +355,7 @@ def ships_data(
     name = f"{n}-{n_test}-{s['size'][0]}x{s['size'][1]}-{difficulty}-{seed}-{s['renderer']}"
     return make_ships(cache_dir()/'ships'/name, n, n_test, size, difficulty, seed, **kwargs)
 
-# %% ../nbs/01_data.ipynb #488b1976
+# %% ../nbs/01_data.ipynb #ceab3d6e
 def _some(items, n=4):
     "The first few of `items` and how many there are: what an error shows of its rows."
     items = [str(o) for o in items]
@@ -368,7 +368,7 @@ def _read_csv(path, columns):
     if not text.strip() or '\0' in text: raise ValueError(f"{str(path)!r} is {'empty' if not text.strip() else 'no text file'}.")
     reader = csv.reader(io.StringIO(text), skipinitialspace=True)
     header = [h.strip() for h in next(reader)]
-    if missing := [c for c in columns if header.count(c) != 1]:
+    if any(header.count(c) != 1 for c in columns):
         other = next((s for s in (';', '\t', '|') if any(s in h for h in header)), None)
         tip = f' Its columns seem to be separated by {other!r}: save it with commas.' if other else ''
         raise ValueError(f"{str(path)!r} must begin with a line naming the columns {','.join(columns)}, "
