@@ -554,10 +554,10 @@ def draw_scene(seed, size, difficulty):
     facts = dict(azimuth=float(np.rad2deg(azimuth)), elevation=float(np.rad2deg(elevation)), distance=float(distance), roll=float(np.rad2deg(roll)), mood=str(mood))
     return Scene(size, camera, frame, cover, sun, light, place, photo, facts)
 
-# %% ../nbs/00_ships.ipynb #4a580f31
+# %% ../nbs/00_ships.ipynb #6a061409
 def backdrop(scene):
     "Sky and sea (H,W,3), the waves' slope (H,W) complex, the water's ship coordinates (H,W,2), all rays (H,W,3)"
-    (h, w), light, place = scene.size, scene.light, scene.place
+    (h, w), light = scene.size, scene.light
     v, u = np.mgrid[:h, :w].astype(np.float32) + .5
     rays = unit(scene.camera.rays(u, v))
     flat = rays.reshape(-1, 3)
@@ -675,17 +675,13 @@ def containers(p, z, n, alt, pitch, fine):
     gap = np.maximum(gap, ((width - np.floor(width)) < .1)*(np.abs(n[:, 1]) < .7))
     return color*(1 - .55*gap*fine)[:, None]
 
-# %% ../nbs/00_ships.ipynb #38fac2e6
+# %% ../nbs/00_ships.ipynb #21c2085a
 def sun_map(faces, normal, sun, size=240):
     "The ship painted as the sun sees it: a function telling which points are in sunlight"
-    eye = sun*50
-    c = look(np.arctan2(sun[1], sun[0]), np.arcsin(sun[2]), 50., 0.)
-    c, _ = c.fit(faces.quads.reshape(-1, 3), (4, 4, size - 4, size - 4))
+    c, (_, tall) = look(np.arctan2(sun[1], sun[0]), np.arcsin(sun[2]), 50., 0.).fit(faces.quads.reshape(-1, 3), (4, 4, size - 4, 4))
+    high = int(tall) + 9
+    c = c._replace(cy=c.cy + tall/2)
     uv = c.project(faces.quads)
-    low = uv.reshape(-1, 2).min(0)
-    c = c._replace(cx=c.cx + 4 - low[0], cy=c.cy + 4 - low[1])
-    uv = uv + (4 - low)
-    high = int(np.ceil(uv[..., 1].max())) + 4
     index = paint(faces, normal, c.eye, uv, (high, size))
     def lit(p, f):
         q = c.project(p).astype(np.int32)
