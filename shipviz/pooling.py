@@ -16,12 +16,13 @@ def concat_pool(
     "Maximum and mean over all positions side by side: fastai's `AdaptiveConcatPool2d` and the `Flatten` after it."
     return torch.cat([x.amax((2, 3)), x.mean((2, 3))], dim=1)
 
-# %% ../nbs/08_pooling.ipynb #69a3cd46
+# %% ../nbs/08_pooling.ipynb #f0dbf488
 def adaptive_bins(
     n:int, # values along one axis of the input
     m:int, # values along that axis of the output
 ) -> list: # m pairs (start, end), the end not included
-    "Which inputs an adaptive pooling puts together: from `floor(i*n/m)` to `ceil((i+1)*n/m)`. Raises ValueError for sizes below 1."
+    """Which inputs an adaptive pooling puts together: bin i is from `floor(i*n/m)` to `ceil((i+1)*n/m)`.
+    Raises ValueError for sizes below 1."""
     if n < 1 or m < 1: raise ValueError(f"Both sizes must be at least 1, not {n} and {m}.")
     return [(i*n//m, -(-(i+1)*n//m)) for i in range(m)]
 
@@ -30,7 +31,8 @@ def adaptive_pool(
     size:tuple, # (rows, columns) of the output, or one number for both
     how:str='mean', # 'mean' or 'max'
 ) -> torch.Tensor: # `(N,C,rows,columns)`
-    "`nn.AdaptiveAvgPool2d` and `nn.AdaptiveMaxPool2d` written out. Raises ValueError for another `how`, no feature maps, or sizes below 1."
+    """`nn.AdaptiveAvgPool2d` and `nn.AdaptiveMaxPool2d` written out.
+    Raises ValueError for another `how`, no feature maps, or sizes below 1."""
     if how not in ('mean', 'max'): raise ValueError(f"how must be 'mean' or 'max', not {how!r}.")
     if x.ndim != 4: raise ValueError(f"x must be feature maps (N,C,H,W), not of shape {tuple(x.shape)}.")
     rows,cols = (size, size) if isinstance(size, int) else size
@@ -38,7 +40,7 @@ def adaptive_pool(
     return torch.stack([torch.stack([reduce(x[:, :, t:b, l:r], (2, 3)) for l,r in adaptive_bins(x.shape[3], cols)], -1)
                         for t,b in adaptive_bins(x.shape[2], rows)], -2)
 
-# %% ../nbs/08_pooling.ipynb #8ca79e40
+# %% ../nbs/08_pooling.ipynb #3341dc5d
 def check_pool(
     answer, # the learner's function of feature maps `(N,C,H,W)`, which returns `(N,C)`
 ) -> Feedback:
@@ -48,16 +50,21 @@ def check_pool(
     got, feedback = call(name, answer, x.clone())
     if feedback is not None: return feedback
     if not isinstance(got, torch.Tensor): return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
-    if got.shape == (2, 4, 5): return wrong(name, 'wrong axes', "that is a value for each position: you pooled over the channels. Pool over rows and columns.")
-    if got.shape in ((2, 3, 4), (2, 3, 5)): return wrong(name, 'one axis', "only one of the two spatial axes is gone. Pool over rows *and* columns.")
+    if got.shape == (2, 4, 5):
+        return wrong(name, 'wrong axes', "that is a value for each position: you pooled over the channels. Pool over rows and columns.")
+    if got.shape in ((2, 3, 4), (2, 3, 5)):
+        return wrong(name, 'one axis', "only one of the two spatial axes is gone. Pool over rows *and* columns.")
     if got.shape == (3,): return wrong(name, 'batch', "the pictures were averaged together. Keep the first axis.")
     if got.shape == (2, 3):
-        if torch.allclose(got, x.sum((2, 3)), atol=1e-5): return wrong(name, 'unscaled', "that is the sum. Divide by the number of positions.")
-        if torch.allclose(got, x.amax((2, 3))): return wrong(name, 'maximum', "that is the largest value of each channel, not the mean.")
-        if torch.allclose(got, x.sum((2, 3))/49, atol=1e-5): return wrong(name, 'fixed size', "you divided by 49, but these maps are 4 × 5. Count the positions of the input.")
+        if torch.allclose(got, x.sum((2, 3)), atol=1e-5):
+            return wrong(name, 'unscaled', "that is the sum. Divide by the number of positions.")
+        if torch.allclose(got, x.amax((2, 3))):
+            return wrong(name, 'maximum', "that is the largest value of each channel, not the mean.")
+        if torch.allclose(got, x.sum((2, 3))/49, atol=1e-5):
+            return wrong(name, 'fixed size', "you divided by 49, but these maps are 4 × 5. Count the positions of the input.")
     return compare(name, got, x.mean((2, 3)), message="right: one number for each channel of each picture.")
 
-# %% ../nbs/08_pooling.ipynb #45bc5a72
+# %% ../nbs/08_pooling.ipynb #1321e994
 def check_bins(
     answer, # four pairs (start, end), the end not included
 ) -> Feedback:
@@ -69,13 +76,17 @@ def check_bins(
     expected = adaptive_bins(9, 4)
     if answer == expected: return right(name, "right: neighbours overlap by one value, since 9/4 is not whole.")
     if len(answer) != 4: return wrong(name, 'count', f"four values come out, so there are four bins, not {len(answer)}.")
-    if answer == [(s, e-1) for s,e in expected]: return wrong(name, 'off by one', "the last value of each bin is missing. The end is the value *after* the last one, and neighbours may overlap.")
-    if answer == [(i*9//4, (i+1)*9//4) for i in range(4)]: return wrong(name, 'rounded down', "you rounded the ends down. Round the end *up*: a bin has every value that its piece touches.")
-    if answer == [(0, 3), (3, 5), (5, 7), (7, 9)] or answer == [(-(-i*9//4), -(-(i+1)*9//4)) for i in range(4)]: return wrong(name, 'rounded up', "you rounded the starts up. Round the start *down*.")
+    if answer == [(s, e-1) for s,e in expected]:
+        return wrong(name, 'off by one', "the last value of each bin is missing. The end is the value *after* the last one, and "
+                                         "neighbours may overlap.")
+    if answer == [(i*9//4, (i+1)*9//4) for i in range(4)]:
+        return wrong(name, 'rounded down', "you rounded the ends down. Round the end *up*: a bin has every value that its piece touches.")
+    if answer == [(0, 3), (3, 5), (5, 7), (7, 9)] or answer == [(-(-i*9//4), -(-(i+1)*9//4)) for i in range(4)]:
+        return wrong(name, 'rounded up', "you rounded the starts up. Round the start *down*.")
     i = next(i for i,(a,e) in enumerate(zip(answer, expected)) if a != e)
     return wrong(name, 'value', f"bin {i} is not {answer[i]}. Its piece goes from {i*9/4:g} to {(i+1)*9/4:g}.")
 
-# %% ../nbs/08_pooling.ipynb #66c43727
+# %% ../nbs/08_pooling.ipynb #80199321
 def check_class_map(
     answer, # the learner's function of A `(C,H,W)`, W `(K,C)` and a class, which returns `(H,W)`
 ) -> Feedback:
@@ -87,11 +98,17 @@ def check_class_map(
     if feedback is not None: return feedback
     if not isinstance(got, torch.Tensor): return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
     expected = torch.einsum('c,chw->hw', W[k], A)
-    if got.shape == (6,) or got.ndim == 0: return wrong(name, 'pooled', "the positions are gone: that is a score or a vector. Sum over the channels only.")
-    if got.shape == (6, 3, 4): return wrong(name, 'not summed', "the weighted channels are still apart. Sum over them, the first axis.")
+    if got.shape == (6,) or got.ndim == 0:
+        return wrong(name, 'pooled', "the positions are gone: that is a score or a vector. Sum over the channels only.")
+    if got.shape == (6, 3, 4):
+        return wrong(name, 'not summed', "the weighted channels are still apart. Sum over them, the first axis.")
     if got.shape == (3, 4):
         close = lambda v: torch.allclose(got, v, atol=1e-5)
-        if close(torch.einsum('c,chw->hw', W[:, k], A)): return wrong(name, 'transposed', "you took a column of W. A class has a *row*: W[k].")
-        if close(A.mean(0)): return wrong(name, 'no class', "that is the plain mean over the channels. Weigh each channel by the class's weight.")
-        if close(expected/6): return wrong(name, 'scaled', "that is the mean over the channels of the weighted maps. Take the sum, so that the map adds up to the score.")
+        if close(torch.einsum('c,chw->hw', W[:, k], A)):
+            return wrong(name, 'transposed', "you took a column of W. A class has a *row*: W[k].")
+        if close(A.mean(0)):
+            return wrong(name, 'no class', "that is the plain mean over the channels. Weigh each channel by the class's weight.")
+        if close(expected/6):
+            return wrong(name, 'scaled', "that is the mean over the channels of the weighted maps. Take the sum, so that the "
+                                         "map adds up to the score.")
     return compare(name, got, expected, message="right: its mean over the positions, plus the bias, is the score.")

@@ -14,11 +14,12 @@ import torch
 from torch import nn
 from .exercises import Feedback, call, not_yet, right, unanswered, wrong
 
-# %% ../nbs/05_stride.ipynb #5ea66c78
+# %% ../nbs/05_stride.ipynb #b09d9e5c
 def _whole(least, **named):
     "Refuse anything but whole numbers of at least `least`."
     for name,v in named.items():
-        if isinstance(v, bool) or not isinstance(v, int): raise TypeError(f"{name} must be a whole number, not {v!r}. Give one axis at a time.")
+        if isinstance(v, bool) or not isinstance(v, int):
+            raise TypeError(f"{name} must be a whole number, not {v!r}. Give one axis at a time.")
         if v < least: raise ValueError(f"{name} must be at least {least}, not {v}.")
 
 def output_size(
@@ -30,14 +31,16 @@ def output_size(
 ) -> int: # positions, so pixels along that axis of the output
     """How many positions a kernel has along one axis: `(n + 2p - d(k-1) - 1)//s + 1`, as in `nn.Conv2d`.
 
-    Raises TypeError for anything but whole numbers, ValueError for a negative padding, a size below 1 or a window that does not fit."""
+    Raises TypeError for anything but whole numbers, ValueError for a negative padding, a size below 1
+    or a window that does not fit."""
     _whole(1, n=n, kernel_size=kernel_size, stride=stride, dilation=dilation); _whole(0, padding=padding)
     span, room = dilation*(kernel_size-1) + 1, n + 2*padding
-    if span > room: raise ValueError(f"A kernel of {kernel_size} with dilation {dilation} spans {span} pixels, but {n} pixels with padding "
-                                     f"{padding} on each side are only {room}. Use a smaller kernel or dilation, or more padding.")
+    if span > room:
+        raise ValueError(f"A kernel of {kernel_size} with dilation {dilation} spans {span} pixels, but {n} pixels with padding {padding} "
+                         f"on each side are only {room}. Use a smaller kernel or dilation, or more padding.")
     return (room - span)//stride + 1
 
-# %% ../nbs/05_stride.ipynb #92de6327
+# %% ../nbs/05_stride.ipynb #ebf206f3
 def windows(
     n:int, # pixels along one axis of the input
     kernel_size:int, # weights along that axis
@@ -45,7 +48,8 @@ def windows(
     padding:int=0, # pixels added on each side
     dilation:int=1, # distance between neighbouring weights
 ) -> list: # for each position, the list of input indices under the weights
-    "The input indices that each output position reads along one axis; indices below 0 or from `n` on are padding. Errors as in `output_size`."
+    """The input indices that each output position reads along one axis; indices below 0 or from `n` on are padding.
+    Errors as in `output_size`."""
     m = output_size(n, kernel_size, stride, padding, dilation)
     return [[i*stride - padding + j*dilation for j in range(kernel_size)] for i in range(m)]
 
@@ -60,15 +64,16 @@ def size_formula(
     m = output_size(n, kernel_size, stride, padding, dilation)
     return f'({n} + 2·{padding} − {dilation}·({kernel_size} − 1) − 1) // {stride} + 1 = {m}'
 
-# %% ../nbs/05_stride.ipynb #ab733039
+# %% ../nbs/05_stride.ipynb #bb5bd965
 def conv_costs(
     channels:list, # channels before the first and after each convolution: `[3, 16, 32]` is two convolutions
     size:int=224, # height and width of the input, in pixels
     kernel_size:int=3, # an odd number; the padding is `kernel_size//2`
     stride:int=2, # of every convolution
     batch_size:int=1, # pictures
-) -> pd.DataFrame: # a row for each convolution: output shape `(N,C,H,W)`, values, MB (10**6 bytes, float32), parameters, multiply-adds
-    "What a plain stack of convolutions with bias costs in its forward pass. Errors as in `output_size`."
+) -> pd.DataFrame: # a row for each convolution
+    """What a plain stack of convolutions with bias costs in its forward pass: output shape `(N,C,H,W)`, values,
+    MB (10**6 bytes, float32), parameters, multiply-adds. Errors as in `output_size`."""
     rows = []
     for c,f in zip(channels, channels[1:]):
         size = output_size(size, kernel_size, stride, kernel_size//2)
@@ -77,7 +82,7 @@ def conv_costs(
                      'parameters': f*c*kernel_size**2 + f, 'multiply-adds': values*c*kernel_size**2})
     return pd.DataFrame(rows, index=range(1, len(rows)+1))
 
-# %% ../nbs/05_stride.ipynb #cb9428a6
+# %% ../nbs/05_stride.ipynb #43ea2887
 class Field(NamedTuple):
     "What the cells of a layer see along one axis of the picture, in pixels."
     size:int # pixels that one cell sees
@@ -90,7 +95,7 @@ class Field(NamedTuple):
         return range(start, start + self.size)
 
 def receptive_field(
-    layers:list, # a tuple for each layer from the picture on: (kernel_size, stride, padding, dilation), the last ones may be left out
+    layers:list, # a tuple for each layer, the first one first: (kernel_size, stride, padding, dilation) or its beginning
 ) -> Field: # of the last layer
     """The theoretical receptive field of a chain of convolutions and poolings, along one axis (Araujo et al. 2019, Distill).
 
@@ -104,44 +109,53 @@ def receptive_field(
         step  *= s
     return Field(size, step, first)
 
-# %% ../nbs/05_stride.ipynb #2e7a65e5
+# %% ../nbs/05_stride.ipynb #c754f34a
 def gradient_field(
     model:nn.Module, # a network of convolutions: `(N,C,H,W)` to `(N,F,h,w)`; it is used in the mode it is in
     x:torch.Tensor, # pictures `(N,C,H,W)`, as the model takes them
     cell:tuple=None, # (row, column) of a cell of the output; the middle one by default
 ) -> torch.Tensor: # `(H,W)`, ≥ 0
-    """How strongly each pixel moves one cell: |d cell / d pixel|, summed over the pictures and channels. The model keeps its gradients.
+    """How strongly each pixel moves one cell: |d cell / d pixel|, summed over the pictures and channels.
+    The gradients that the model holds stay as they are.
 
     Raises ValueError if the output has no positions, or not the one asked for."""
     x = x.detach().clone().requires_grad_()
     y = model(x)
-    if y.ndim != 4: raise ValueError(f"The output has the shape {tuple(y.shape)}; a receptive field belongs to a cell of an output (N,F,h,w). Leave out the head.")
+    if y.ndim != 4:
+        raise ValueError(f"The output has the shape {tuple(y.shape)}, and a receptive field belongs to a cell of an output (N,F,h,w). "
+                         "Leave out the head.")
     h,w = y.shape[2:]
     i,j = cell or (h//2, w//2)
-    if not (0 <= i < h and 0 <= j < w): raise ValueError(f"There is no cell {(i, j)}: the output has {h} rows and {w} columns.")
+    if not (0 <= i < h and 0 <= j < w):
+        raise ValueError(f"There is no cell {(i, j)}: the output has {h} rows and {w} columns.")
     g, = torch.autograd.grad(y[:, :, i, j].sum(), x)
     return g.abs().sum((0, 1))
 
-# %% ../nbs/05_stride.ipynb #6dcb7cc2
+# %% ../nbs/05_stride.ipynb #0c082fa9
 def chain(
     model:nn.Module, # a network of convolutions and poolings
     x:torch.Tensor, # pictures it can take, `(N,C,H,W)`
     skip:str='downsample', # leave out layers with this in their name: a resnet's 1×1 shortcuts run beside the chain
 ) -> list: # a tuple (kernel_size, stride, padding, dilation) for each layer, in the order of use
-    "The layers that make the receptive field, for `receptive_field`; found by running a copy of the model once with hooks. Takes square kernels, numeric padding."
+    """The layers that make the receptive field, for `receptive_field`; found by running a copy of the model once with hooks.
+    Takes square kernels and numeric padding."""
     found, model = [], copy.deepcopy(model).eval()
-    def note(m, inputs, output): found.append(tuple(v[0] if isinstance(v, tuple) else v for v in (m.kernel_size, m.stride, m.padding, getattr(m, 'dilation', 1))))
+    def note(m, inputs, output):
+        geometry = m.kernel_size, m.stride, m.padding, getattr(m, 'dilation', 1)
+        found.append(tuple(v[0] if isinstance(v, tuple) else v for v in geometry))
     for name,m in model.named_modules():
-        if isinstance(m, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)) and not (skip and skip in name): m.register_forward_hook(note)
+        if isinstance(m, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)) and not (skip and skip in name):
+            m.register_forward_hook(note)
     with torch.no_grad(): model(x)
     return found
 
-# %% ../nbs/05_stride.ipynb #4c1e6468
+# %% ../nbs/05_stride.ipynb #b91a6271
 def skeleton(
     model:nn.Module, # a network of convolutions, poolings and layers that act on each position alone
 ) -> nn.Module: # takes `(N,1,H,W)`, float64
-    """A copy with the same geometry and nothing else: convolutions have one channel and equal positive weights, max pooling becomes mean pooling,
-    norms and activations are left out. Its gradient is not zero exactly in the theoretical receptive field."""
+    """A copy with the same geometry and nothing else: convolutions have one channel and equal positive weights,
+    max pooling becomes mean pooling, norms and activations are left out.
+    Its gradient is not zero exactly in the theoretical receptive field."""
     def bare(m):
         if isinstance(m, nn.Conv2d):
             c = nn.Conv2d(1, 1, m.kernel_size, m.stride, m.padding, m.dilation, bias=False)
@@ -153,10 +167,11 @@ def skeleton(
         return m
     return bare(copy.deepcopy(model)).double()
 
-# %% ../nbs/05_stride.ipynb #22694284
+# %% ../nbs/05_stride.ipynb #63c707a1
 def _size_mistakes(n, k, s, p):
     "What the usual mistakes give for one case: kind, answer, hint."
-    return [('not a whole number', (n+2*p-k)/s + 1, "the number of positions is whole: a last step that does not fit is dropped, so divide with `//`."),
+    return [('not a whole number', (n+2*p-k)/s + 1, "the number of positions is whole: a last step that does not fit is "
+                                                    "dropped, so divide with `//`."),
             ('off by one', (n+2*p-k)//s, "you counted the steps between positions. The position at the start counts as well: add 1."),
             ('padding on one side', (n+p-k)//s + 1, "`p` pixels are added on *each* side of the axis, so twice."),
             ('rounded up', -(-(n+2*p-k)//s) + 1, "you rounded up. A last step that does not fit is dropped, so round down."),
@@ -172,13 +187,15 @@ def check_output_size(
     if feedback is not None: return feedback
     if all(map(unanswered, got)): return not_yet(name)
     expected = [output_size(*c) for c in cases]
-    if got == expected and not any(isinstance(g, float) for g in got): return right(name, f"right in all {len(cases)} cases. Example: {size_formula(224, 3, 2, 1)}.")
+    if got == expected and not any(isinstance(g, float) for g in got):
+        return right(name, f"right in all {len(cases)} cases. Example: {size_formula(224, 3, 2, 1)}.")
     for i,(kind,_,hint) in enumerate(_size_mistakes(*cases[0])):
         if got == [_size_mistakes(*c)[i][1] for c in cases]: return wrong(name, kind, f"nearly. {hint[0].upper()}{hint[1:]}")
     c,g,e = next((c, g, e) for c,g,e in zip(cases, got, expected) if g != e or isinstance(g, float))
-    return wrong(name, 'value', f"for n, k, s, p = {c} your function gives {g!r}; it should be {e}. Write down the starts of the windows and count them.")
+    return wrong(name, 'value', f"for n, k, s, p = {c} your function gives {g!r}; it should be {e}. Write down the starts of "
+                                "the windows and count them.")
 
-# %% ../nbs/05_stride.ipynb #bf0cb308
+# %% ../nbs/05_stride.ipynb #0ef4df50
 def check_quarter(
     answer, # (kernel_size, stride, padding)
 ) -> Feedback:
@@ -192,10 +209,12 @@ def check_quarter(
     if m == 112: return wrong(name, 'half', "that halves the size, to 112. A quarter needs a larger step.")
     if m != 56: return wrong(name, 'size', f"{size_formula(224, k, s, p)}, and it should be 56.")
     lost = 224 - len(read & set(range(224)))
-    if lost: return wrong(name, 'unread pixels', f"the size is right, but {lost} of 224 pixels lie under no window. How wide must the kernel be for a step of {s}?")
+    if lost:
+        return wrong(name, 'unread pixels', f"the size is right, but {lost} of 224 pixels lie under no window. How wide must "
+                                            f"the kernel be for a step of {s}?")
     return right(name, f"{size_formula(224, k, s, p)}, and every pixel is read.")
 
-# %% ../nbs/05_stride.ipynb #ccafce98
+# %% ../nbs/05_stride.ipynb #88767cb4
 def check_pixels_seen(
     answer, # pixels along one axis
 ) -> Feedback:
@@ -205,9 +224,11 @@ def check_pixels_seen(
     layers = [(3, 2), (3, 1), (3, 2), (3, 1)]
     f = receptive_field(layers)
     if answer == f.size: return right(name, "1 + 2·1 + 2·2 + 2·2 + 2·4 = 19.")
-    mistakes = {1 + 2*4: ('strides left out', "you added 2 pixels for each layer. After a stride of 2 the cells lie 2 pixels apart, so a kernel adds 2·2 pixels."),
+    mistakes = {1 + 2*4: ('strides left out', "you added 2 pixels for each layer. After a stride of 2 the cells lie 2 pixels "
+                                              "apart, so a kernel adds 2·2 pixels."),
                 f.size - 1: ('off by one', "the cell itself counts: begin with 1, not with 0."),
-                25: ('stride too early', "a layer's own stride widens the view of the layers *after* it. Add first, then multiply the step."),
+                25: ('stride too early', "a layer's own stride widens the view of the layers *after* it. Add first, then "
+                                         "multiply the step."),
                 3**4: ('multiplied', "fields add up, they do not multiply: a kernel of 3 adds two neighbours at the current step."),
                 f.step: ('step, not size', "that is how far apart neighbouring cells are, not how much one of them sees."),
                 f.size**2: ('area', "that is the area. The question is about one axis.")}
