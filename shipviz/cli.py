@@ -1,0 +1,319 @@
+"""The command line: `shipviz demo`, `train`, `heatmap`, `ships`, `lessons`, `check`, `explorer`.
+
+Everything heavy is imported inside the commands, so that `shipviz --help` answers at once. Exit codes: 0 it worked,
+1 it did not, 2 the command was not understood, 130 stopped with Ctrl-C."""
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import click
+
+from . import __version__
+
+
+class People(click.Group):
+    "A group whose commands end in a sentence instead of a traceback when the trouble is with what they were given."
+
+    def invoke(self, ctx):
+        warnings.showwarning = lambda message, category, *args, **kwargs: (
+            None if issubclass(category, (DeprecationWarning, FutureWarning)) else click.echo(f"Note: {message}", err=True))
+        try: return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nStopped. Nothing was left half-made.", err=True)
+            ctx.exit(130)
+        except (OSError, ValueError, ImportError) as e: raise click.ClickException(sentence(e)) from e
+
+
+def sentence(e):
+    "What an exception says, for people."
+    if isinstance(e, PermissionError) and e.filename: return f"{e.filename}: no permission to read or write here."
+    if isinstance(e, OSError) and e.strerror: return f"{e.filename}: {e.strerror}" if e.filename else e.strerror
+    if isinstance(e, UnicodeDecodeError): return f"a file is not the text that it should be ({e.reason})"
+    return str(e) or type(e).__name__
+
+
+@click.group(cls=People, context_settings=dict(help_option_names=["-h", "--help"], max_content_width=100))
+@click.version_option(__version__, prog_name="shipviz")
+def main():
+    """Ships, kernels and heatmaps: train a network on five classes of ships and see where it looks.
+
+    Everything works offline on a CPU. What is rendered and trained is kept in $SHIPVIZ_HOME (~/.cache/shipviz)."""
+
+
+def output(default, what):
+    return click.option("-o", "--output", "out", type=click.Path(path_type=Path), default=default, show_default=default is not None,
+                        required=default is None, help=what)
+
+force = click.option("--force", is_flag=True, help="Write over what is there.")
+quick = click.option("--quick", is_flag=True, help="A small run in under a minute, with poorer numbers.")
+seed = click.option("--seed", default=42, show_default=True, help="The same seed gives the same result on the same machine.")
+photos = click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
+folder = click.argument("folder", type=click.Path(path_type=Path))
+
+
+def check_photos(paths):
+    "Open every photo before the work begins, and name all that can't be."
+    from shipviz.data import open_picture
+    bad = []
+    for p in paths:
+        try: open_picture(p)
+        except (OSError, ValueError) as e:
+            why = "no such file" if not p.exists() else "a folder" if p.is_dir() else f"not a picture ({reason(e)})"
+            bad.append(f"  {p}: {why}")
+    if bad: raise click.ClickException("\n".join([f"{len(bad)} of {len(paths)} photos can't be read:", *bad]))
+
+def reason(e): return str(e.__cause__ or e).split("\n")[0][:100]
+
+
+def free(path, force, files=()):
+    "Refuse, before the work begins, an output that is there already or can't be made."
+    path = path.expanduser()
+    parent = next(p for p in path.absolute().parents if p.exists())
+    if not parent.is_dir(): raise click.ClickException(f"{parent} is a file, so {path} can't be made. Choose another place with -o.")
+    if not os.access(path if path.is_dir() else parent, os.W_OK):
+        raise click.ClickException(f"{path}: no permission to write here. Choose another place with -o.")
+    there = [p for p in files or [path] if (any(p.iterdir()) if p.is_dir() else p.exists())]
+    if there and not force: raise click.ClickException(f"{there[0]} exists. Give another name with -o, or write over it with --force.")
+    return path
+
+
+@main.command()
+@photos
+@output("shipviz-report", "Folder for the report.")
+@force
+@quick
+@seed
+def demo(photos, out, force, quick, seed):
+    """Render ships, train a network on them, and write a report with scored heatmaps.
+
+    PHOTOS, if given, are explained in it too, by the network that knows the thousand classes of ImageNet."""
+    out = free(out, force)
+    check_photos(photos)
+    from shipviz.report import demo as make
+    result = make(out, photos=photos, quick=quick, seed=seed, force=force)
+    click.echo(f"\n{result}")
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@output("model", "Model to write: OUTPUT.safetensors and OUTPUT.json.")
+@click.option("--arch", default="efficientnet_lite0", show_default=True,
+              help="A torchvision or timm model; all but the default download weights.")
+@click.option("--size", default=224, show_default=True, type=click.IntRange(32, 1024), help="Pixels to which pictures are squeezed.")
+@click.option("--epochs", default=3, show_default=True, type=click.IntRange(1), help="Passes over the data with all layers trained.")
+@click.option("--skip-broken", is_flag=True, help="Leave out pictures that can't be read, and list them.")
+@force
+@quick
+@seed
+def train(data, out, arch, size, epochs, skip_broken, force, quick, seed):
+    """Train a network on the pictures in DATA.
+
+    DATA is the hackathon's folder as unpacked (train/train.csv, train/images), or a folder for each class."""
+    out = out.with_suffix("") if out.suffix in (".safetensors", ".json") else out
+    free(out, force, [out.with_name(out.name + s) for s in (".safetensors", ".json")])
+    from shipviz.report import train_on
+    learn = train_on(data, arch=arch, size=size, epochs=1 if quick else epochs, verify="skip" if skip_broken else True, seed=seed)
+    from shipviz.training import save_model
+    save_model(learn, out, force=force)
+    click.echo(f"Saved {out}.safetensors and {out}.json. See where it looks: shipviz heatmap {out} PHOTO…")
+
+
+@main.command()
+@click.argument("model")
+@photos
+@output("heatmaps", "Folder for the pictures.")
+@click.option("--method", default="gradcam", show_default=True, help="How to make the map; `--method help` lists all.")
+@click.option("--class", "target", help="Explain this class instead of the predicted one.")
+@force
+def heatmap(model, photos, out, method, target, force):
+    """Write for each photo a picture of where MODEL looks.
+
+    MODEL is what `shipviz train` saved, or `imagenet` (the thousand classes of ImageNet), or `ships` (the network of the lessons,
+    trained on the first call)."""
+    from shipviz.heatmaps import METHODS
+    if method == "help": return click.echo("\n".join(f"{k:16} {(f.__doc__ or '').strip().splitlines()[0]}" for k, f in METHODS.items()))
+    if method not in METHODS: raise click.UsageError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")
+    if not photos: raise click.UsageError("Give at least one photo.")
+    out = out.expanduser()
+    outs = [out/n for n in picture_names(photos)]
+    free(out, True)
+    free(out, force, outs)
+    check_photos(photos)
+    from shipviz.report import heatmap_pictures
+    for path, name, prob in heatmap_pictures(model, photos, outs, method=method, target=target):
+        click.echo(f"{path}: {name} ({100*prob:.1f} %)")
+
+
+def picture_names(photos):
+    "A name for the heatmap of each photo; the same name from two folders gets a number."
+    names, seen = [], {}
+    for p in photos:
+        seen[p.stem] = seen.get(p.stem, 0) + 1
+        names.append(f"{p.stem}{'' if seen[p.stem] == 1 else f'-{seen[p.stem]}'}-heatmap.png")
+    return names
+
+
+@main.command()
+@folder
+@click.option("-n", "n", default=1000, show_default=True, type=click.IntRange(5), help="Pictures to train on.")
+@click.option("--test", "n_test", default=300, show_default=True, type=click.IntRange(0), help="Test pictures besides.")
+@click.option("--size", default=224, show_default=True, type=click.IntRange(16, 2048), help="Pixels along a side.")
+@click.option("--hard", is_flag=True, help="Far, hazy, small and grey ships.")
+@seed
+def ships(folder, n, n_test, size, hard, seed):
+    """Render ships with their true masks into FOLDER, in the layout of the hackathon.
+
+    An interrupted run is completed by the same command."""
+    from shipviz.data import make_ships
+    path = make_ships(folder, n=n, n_test=n_test, size=size, difficulty="hard" if hard else "clear", seed=seed)
+    click.echo(f"{n + n_test} ships are in {path}. Train on them: shipviz train {path}")
+
+
+def lessons_dir():
+    "The notebooks: those beside the package in a clone, those inside it in an installed wheel."
+    here = Path(__file__).resolve().parent
+    for d in (here.parent/"nbs", here/"lessons"):
+        if (d/"00_ships.ipynb").exists() or (d/"index.ipynb").exists(): return d
+    raise FileNotFoundError("The lessons are missing from this installation. Install shipviz again: pip install --force-reinstall shipviz")
+
+
+def copy_new(source, to, force):
+    "Copy all files of a folder; files that are there and differ are kept unless `force`. Returns (copied, kept)."
+    copied, kept = [], []
+    for p in sorted(source.rglob("*")):
+        name = p.relative_to(source)
+        if p.is_dir() or any(part.startswith((".", "_")) for part in name.parts) or p.suffix == ".tmp": continue
+        dst = to/name
+        if dst.is_dir(): raise ValueError(f"{dst} is a folder, but a lesson's file has that name. Choose another folder.")
+        if dst.exists():
+            if dst.read_bytes() == p.read_bytes(): continue
+            if not force:
+                kept.append(name)
+                continue
+        dst.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(dst) as tmp: shutil.copyfile(p, tmp)
+        copied.append(name)
+    return copied, kept
+
+
+@contextlib.contextmanager
+def replacing(path):
+    "A temporary file beside `path` that takes its name only if the block ends well."
+    fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(fd)
+    tmp = Path(tmp)
+    try:
+        yield tmp
+        mask = os.umask(0)
+        os.umask(mask)
+        tmp.chmod(0o666 & ~mask)  # mkstemp makes files for their owner alone
+        os.replace(tmp, path)
+    finally: tmp.unlink(missing_ok=True)
+
+
+@main.command()
+@folder
+@click.option("--no-open", is_flag=True, help="Only copy; don't start JupyterLab.")
+@click.option("--force", is_flag=True, help="Replace lessons that you changed.")
+def lessons(folder, no_open, force):
+    """Copy the lessons to FOLDER and open JupyterLab there.
+
+    Lessons that you changed are kept."""
+    folder = folder.expanduser()
+    if folder.exists() and not folder.is_dir(): raise click.ClickException(f"{folder} is a file. Give a folder.")
+    source = lessons_dir()
+    if folder.resolve() == source.resolve(): raise click.ClickException(f"{folder} is where the lessons come from. Give another folder.")
+    copied, kept = copy_new(source, folder, force)
+    if copied: click.echo(f"Copied {len(copied)} files to {folder}.")
+    elif not kept: click.echo(f"The lessons are in {folder} already.")
+    if kept:
+        some = ", ".join(map(str, kept[:5])) + ("…" if len(kept) > 5 else "")
+        click.echo(f"Kept {len(kept)} that you changed: {some}. --force replaces them.")
+    if no_open: return click.echo(f"Open them with: jupyter lab {folder}")
+    import importlib.util
+    import subprocess
+    if importlib.util.find_spec("jupyterlab") is None: raise click.ClickException("JupyterLab is not installed: pip install jupyterlab")
+    click.echo("Starting JupyterLab; stop it with Ctrl-C.")
+    with contextlib.suppress(KeyboardInterrupt):
+        if code := subprocess.call([sys.executable, "-m", "jupyterlab", str(folder)]):
+            raise click.ClickException(f"JupyterLab ended with exit code {code}.")
+
+
+@main.command()
+@folder
+@click.argument("only", nargs=-1, metavar="[LESSON]...")
+@click.pass_context
+def check(ctx, folder, only):
+    """Run the notebooks in FOLDER and print which exercises pass.
+
+    LESSON picks some, e.g. `02 kernels`. Your files are not changed. The exit code is 0 if all exercises pass."""
+    books = find_notebooks(folder.expanduser(), only)
+    total = passed = 0
+    for path in books:
+        results, error = run_exercises(path)
+        ok = sum(f["ok"] for f in results.values())
+        click.echo(f"{path.name}: {f'{ok} of {len(results)} exercises pass' if results else 'no exercises'}")
+        for f in results.values():
+            sign = "✓" if f["ok"] else "…" if f["kind"] == "unanswered" else "✗"
+            click.echo(f"  {sign} {f['name']}: {f['message']}")
+        if error: click.echo(f"  ! {error}")
+        total, passed, failed = total + len(results), passed + ok, bool(error)
+        if failed: ctx.obj = "failed"
+    click.echo(f"{passed} of {total} exercises pass.")
+    if passed < total or ctx.obj == "failed": ctx.exit(1)
+
+
+def find_notebooks(folder, only=()):
+    "The notebooks of a folder in reading order (or one notebook), as chosen by number or by a part of their names."
+    if folder.is_file() and folder.suffix == ".ipynb": return [folder]
+    if not folder.is_dir(): raise click.ClickException(f"There is no folder {folder}. `shipviz lessons {folder}` makes one.")
+    books = sorted(folder.glob("*.ipynb"))
+    if not books: raise click.ClickException(f"{folder} holds no notebooks. `shipviz lessons {folder}` copies them there.")
+    if not only: return books
+    if none := [o for o in only if not any(o in p.stem for p in books)]: raise click.UsageError(f"No lesson is called {', '.join(none)}.")
+    return [p for p in books if any(o in p.stem for o in only)]
+
+
+def run_exercises(path):
+    "Run a notebook without changing it: ({exercise: feedback}, what went wrong or None)."
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from tqdm import tqdm
+
+    from shipviz.exercises import MIME
+    try: nb = nbformat.read(path, 4)
+    except Exception as e: return {}, f"this is not a notebook that can be read ({reason(e)})"
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    for cell in nb.cells: cell.outputs = [] if cell.cell_type == "code" else None
+    bar = tqdm(total=sum(c.cell_type == "code" for c in nb.cells), desc=path.stem, unit="cell", delay=1, leave=False)
+    client = NotebookClient(nb, timeout=600, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(path.parent)}},
+                            on_cell_complete=lambda cell, cell_index: bar.update(cell.cell_type == "code"))
+    error = None
+    try: client.execute()
+    except CellTimeoutError: error = "stopped: a cell ran for more than ten minutes"
+    except DeadKernelError: error = "stopped: Python died while it ran (out of memory?)"
+    finally: bar.close()
+    results = {}
+    for cell in nb.cells:
+        for o in cell.get("outputs") or []:
+            if f := o.get("data", {}).get(MIME): results[f["name"]] = f
+            if o.output_type == "error" and error is None: error = f"a cell stopped with {o.ename}: {o.evalue}".split("\n")[0][:200]
+    return results, error
+
+
+@main.command()
+@click.argument("photo", required=False, type=click.Path(path_type=Path))
+@output("kernel.html", "HTML file to write.")
+@force
+def explorer(photo, out, force):
+    """Write one HTML file in which you drag a kernel's numbers and watch PHOTO answer. It needs no Python and no network."""
+    out = free(out, force)
+    if photo: check_photos([photo])
+    from shipviz.widgets import explorer_page
+    explorer_page(out, photo, force=force)
+    click.echo(f"Wrote {out}. Open it in a browser.")
