@@ -87,17 +87,18 @@ def _channels(module):
         if isinstance(getattr(module, a, None), int): return getattr(module, a)
     return module.normalized_shape[-1] if isinstance(module, nn.LayerNorm) else None
 
-# %% ../nbs/09_heatmaps.ipynb #3b2b5720
+# %% ../nbs/09_heatmaps.ipynb #3c79562c
 @contextmanager
 def _undisturbed(net):
-    "Evaluation mode without a graph, whatever is around the call; every mode is put back, also after an error."
-    compiled = any(m._compiled_call_impl is not None or hasattr(m, '_orig_mod') for m in net.modules())
+    "Evaluation mode without a graph, whatever is around the call; every mode is put back, also after an error. Gives the list of modules."
+    modules = list(net.modules())
+    compiled = any(m._compiled_call_impl is not None or type(m).__name__ == 'OptimizedModule' for m in modules)
     eager = torch.compiler.set_stance('force_eager') if compiled and hasattr(torch.compiler, 'set_stance') else nullcontext()
     with _LOCK, torch.inference_mode(False), torch.no_grad(), eager:
-        training = [m for m in net.modules() if m.training]
+        training = [m for m in modules if m.training]
         try:
             for m in training: m.training = False  # not `.eval()`: fastai and others override it
-            yield
+            yield modules
         finally:
             for m in training: m.training = True
 
@@ -125,21 +126,23 @@ def _record(net, inputs):
     finally:
         for h in handles: h.remove()
 
-# %% ../nbs/09_heatmaps.ipynb #df8fab72
+# %% ../nbs/09_heatmaps.ipynb #b6ea5d3f
 class _Trace(NamedTuple):
     "What the engine knows of a model on inputs of a given size."
     calls: list    # of `_Call`
     output: object # shapes of the model's output for one picture
     size: tuple    # (H,W) of the picture
+    default: int = None # the call whose output a heatmap takes
 
-def _trace(net, inputs):
+def _trace(net, inputs, modules):
     "The trace of `net` on one picture, made once for a size, and again if a module was exchanged."
-    key = tuple(tuple(x.shape[1:]) for x in inputs), hash(tuple(map(id, net.modules())))
+    key = tuple(tuple(x.shape[1:]) for x in inputs), hash(tuple(map(id, modules)))
     known = _TRACES.setdefault(net, {})
     if key not in known:
         known.clear()
         calls, out = _record(net, [x[:1] for x in inputs])
-        known[key] = _Trace(calls, [tuple(t.shape) for t in _leaves(out)], tuple(inputs[0].shape[-2:]))
+        trace = _Trace(calls, [tuple(t.shape) for t in _leaves(out)], tuple(inputs[0].shape[-2:]))
+        known[key] = trace._replace(default=_default(trace))
     return known[key]
 
 # %% ../nbs/09_heatmaps.ipynb #cf0af2eb
@@ -181,11 +184,11 @@ def _default(trace):
     found = [i for i in found if _maps_of(trace, i)[0] not in classes] or found
     return min(reversed(found), key=lambda i: math.prod(_maps_of(trace, i)[1:]))
 
-# %% ../nbs/09_heatmaps.ipynb #a28a3d60
+# %% ../nbs/09_heatmaps.ipynb #74cf1824
 def _named(net, trace, layer):
     "The index of the last call of `layer` (a name, a module, or None for the default); an error lists what could be meant."
     if layer is None:
-        if (i := _default(trace)) is not None: return i
+        if trace.default is not None: return trace.default
         raise ValueError(f"No layer of {type(net).__name__} makes maps larger than 1×1 on pictures of "
                          f"{trace.size[0]}×{trace.size[1]}. Use larger pictures, or give layer= and reshape=.")
     if isinstance(layer, nn.Module):
@@ -254,7 +257,7 @@ def as_pictures(
     x = learn.dls.valid.after_batch.decode((TensorImage(x),))[0]
     return [Image.fromarray(p.permute(1, 2, 0).clamp(0, 255).to(torch.uint8).cpu().numpy()) for p in x]
 
-# %% ../nbs/09_heatmaps.ipynb #db552291
+# %% ../nbs/09_heatmaps.ipynb #29a752b7
 def layers(
     model,  # network or Learner
     x,      # pictures, as for `heatmap`; the first is used
@@ -262,8 +265,8 @@ def layers(
     "The layers that make maps of this model on this picture, found by running it; `default` marks the one taken by itself."
     net = _network(model)
     inputs = _inputs(model, net, x)
-    with _undisturbed(net): trace = _trace(net, inputs)
-    return [Layer(c.name, c.kind, _maps_of(trace, i), i == _default(trace)) for i in _candidates(trace) if (c := trace.calls[i])]
+    with _undisturbed(net) as modules: trace = _trace(net, inputs, modules)
+    return [Layer(c.name, c.kind, _maps_of(trace, i), i == trace.default) for i in _candidates(trace) if (c := trace.calls[i])]
 
 def _inputs(model, net, images):
     "The model's inputs, on its device and in its precision. A tuple of tensors is several inputs."
@@ -273,7 +276,7 @@ def _inputs(model, net, images):
     if p is None: return inputs
     return [i.to(p.device, p.dtype if i.is_floating_point() and not torch.is_autocast_enabled(p.device.type) else None) for i in inputs]
 
-# %% ../nbs/09_heatmaps.ipynb #d902d197
+# %% ../nbs/09_heatmaps.ipynb #be34df5b
 def one_pass(
     model,          # network or Learner
     images,         # pictures, as for `heatmap`
@@ -285,8 +288,8 @@ def one_pass(
     A module that runs several times in a pass counts at its last call. The model is left as it was."""
     net, vocab = _network(model), _vocab(model)
     inputs = _inputs(model, net, images)
-    with _undisturbed(net):
-        trace = _trace(net, inputs)
+    with _undisturbed(net) as modules:
+        trace = _trace(net, inputs, modules)
         calls = [_named(net, trace, l) for l in (layer if isinstance(layer, (list, tuple)) else [layer])]
         shapes = {trace.calls[i].name: reshape or _layout(trace, i) for i in calls}
         for n, s in shapes.items():
@@ -309,7 +312,7 @@ def _cut(net, inputs, names):
         for n in acts: stack.callback(net.get_submodule(n).register_forward_hook(hook(n)).remove)
         return _call(net, inputs), acts
 
-# %% ../nbs/09_heatmaps.ipynb #c36d9ff2
+# %% ../nbs/09_heatmaps.ipynb #b1f7f7be
 def _logits(out):
     "`(N,K)`: the first tensor with two axes in a model's output; one with a single axis becomes `(N,1)`."
     found = _leaves(out)
@@ -320,7 +323,8 @@ class Pass:
     "A forward pass that can be asked for heatmaps: of any method, any class, any of its layers. Holds the pictures and the graph above the layer."
     def __init__(self, net, inputs, out, acts, trace, vocab):
         self.net, self.inputs, self.out, self.acts, self.trace, self.vocab = net, inputs, out, acts, trace, vocab
-        self.layers, self._last = list(acts), (None, None)
+        self.layers, self._last, device = list(acts), (None, None), inputs[0].device.type
+        self._autocast = dict(device_type=device, dtype=torch.get_autocast_dtype(device), enabled=torch.is_autocast_enabled(device))
         logits = _logits(out)
         self.logits = None if logits is None else logits.detach().float().cpu()
 
@@ -328,6 +332,10 @@ class Pass:
     def __repr__(self): return f"Pass({len(self)} pictures, layers {self.layers})"
     @property
     def size(self): return tuple(self.inputs[0].shape[-2:])
+
+    def run(self, inputs):
+        "Another forward pass, in the precision of the first."
+        with torch.autocast(**self._autocast): return _call(self.net, inputs)
 
     def targets(self, target=None):
         "`target` as class indices `(N,)`; a callable stays what it is."
@@ -340,7 +348,7 @@ class Pass:
         target = [self._index(t) for t in (target if many else [target]*n)]
         if len(target) != n: raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
         if bad := [t for t in target if not -k <= t < k]: raise ValueError(f"Class {bad[0]}: the model has {k} classes, 0 to {k-1}.")
-        target = torch.tensor(target) % k
+        with torch.inference_mode(False): target = torch.tensor(target) % k
         known = self._last[0]
         return known if isinstance(known, torch.Tensor) and torch.equal(known, target) else target
 
@@ -535,13 +543,15 @@ def predict_with_heatmaps(
         top = p.logits.topk(min(k, p.logits.shape[1]), 1).indices
         yield p.logits, [p.heatmap(method, t) for t in top.T.unbind()], yb[0] if yb else None
 
-# %% ../nbs/09_heatmaps.ipynb #8e6b4a47
+# %% ../nbs/09_heatmaps.ipynb #b7d0638d
 METHODS = {}  # name -> function of a `View` that returns raw maps `(N,h,w)`
 
 def method(f):
     "Register `_name` as the method 'name'."
     METHODS[f.__name__.lstrip('_')] = f
     return f
+
+def _weigh(w, act): return torch.einsum('nc,nchw->nhw', w, act)
 
 @method
 def _mean_activation(v):
@@ -551,7 +561,7 @@ def _mean_activation(v):
 @method
 def _gradcam(v):
     "Channels weighted by their mean gradient. Selvaraju et al. 2017, arXiv:1610.02391, equations 1 and 2 (before the ReLU)."
-    return (v.grad.mean((2, 3), keepdim=True)*v.act).sum(1)
+    return _weigh(v.grad.mean((2, 3)), v.act)
 
 @method
 def _hirescam(v):
@@ -564,21 +574,21 @@ def _gradcampp(v):
     g, total = v.grad, v.act.sum((2, 3), keepdim=True)
     below = 2*g**2 + total*g**3
     alpha = torch.where(below != 0, g**2/torch.where(below != 0, below, 1), 0)
-    return ((alpha*g.clamp(min=0)).sum((2, 3), keepdim=True)*v.act).sum(1)
+    return _weigh((alpha*g.clamp(min=0)).sum((2, 3)), v.act)
 
 @method
 def _xgradcam(v):
     "Gradients weighted by each cell's share of its channel. Fu et al. 2020, arXiv:2008.02312, equation 8."
     total = v.act.sum((2, 3), keepdim=True)
     share = torch.where(total != 0, v.act/torch.where(total != 0, total, 1), 0)
-    return ((v.grad*share).sum((2, 3), keepdim=True)*v.act).sum(1)
+    return _weigh((v.grad*share).sum((2, 3)), v.act)
 
 @method
 def _layercam(v):
     "Positive gradients only, cell by cell. Jiang et al. 2021, doi:10.1109/TIP.2021.3089943, equations 6 and 7."
     return (v.grad.clamp(min=0)*v.act).sum(1)
 
-# %% ../nbs/09_heatmaps.ipynb #bbd7860b
+# %% ../nbs/09_heatmaps.ipynb #9824dcf1
 @method
 def _eigencam(v):
     """First principal component of the cells' channel vectors; no class. Muhammad and Yeasin 2020, arXiv:2008.00299, on centred
@@ -601,7 +611,7 @@ def _cam(v):
     for m in v.p.net.modules():
         if not isinstance(m, nn.Linear) or (m.in_features, m.out_features) != (pooled.shape[1], logits.shape[1]): continue
         w, b = m.weight.detach().float(), 0. if m.bias is None else m.bias.detach().float()
-        if torch.allclose(pooled @ w.T + b, logits, rtol=1e-3, atol=_tolerance(v)): return (w[v.target][:, :, None, None]*v.act).sum(1)
+        if torch.allclose(pooled @ w.T + b, logits, rtol=1e-3, atol=_tolerance(v)): return _weigh(w[v.target], v.act)
     raise ValueError(f"CAM needs average pooling and one linear layer after {v.layer!r}; here the logits are something else (fastai's "
                      "default head pools twice and has two linear layers). Grad-CAM is the same map where CAM exists, and exists everywhere.")
 
@@ -642,13 +652,13 @@ def _map_specs(spec, f):
     if isinstance(spec, tuple) and hasattr(spec, '_fields'): return type(spec)(*(_map_specs(s, f) for s in spec))
     return type(spec)(_map_specs(s, f) for s in spec) if isinstance(spec, (tuple, list)) else spec
 
-# %% ../nbs/09_heatmaps.ipynb #6572111b
+# %% ../nbs/09_heatmaps.ipynb #7b8110fb
 def _head(v):
     "A function from activations `(n,…)` (in the layer's own layout) and their picture's index to the model's output, by the shortest way that is right."
     p = v.p
     def restart(act, i, fill=0.):
         x = [torch.full((), fill, dtype=x.dtype, device=x.device).expand(len(act), *x.shape[1:]) for x in p.inputs]
-        with _skipping(p, v.layer, act, fill): return _call(p.net, x)
+        with _skipping(p, v.layer, act, fill): return p.run(x)
     def whole(act, i):
         me, calls = threading.get_ident(), itertools.count(1)
         last = sum(c.name == v.layer for c in p.trace.calls)
@@ -657,7 +667,7 @@ def _head(v):
             t = _pick(out)
             return _map_tensors(out, lambda o: act if o is t else o)
         handle = p.net.get_submodule(v.layer).register_forward_hook(replace)
-        try: return _call(p.net, [x[i:i+1].expand(len(act), *x.shape[1:]) for x in p.inputs])
+        try: return p.run([x[i:i+1].expand(len(act), *x.shape[1:]) for x in p.inputs])
         finally: handle.remove()
     try:
         again = p.score(v.target, restart(v.raw.detach().clone(), None, math.nan)).float()
@@ -665,7 +675,7 @@ def _head(v):
     except Exception: pass  # a shape that can't be stood in for, a view of a stand-in: whole passes do it
     return whole
 
-# %% ../nbs/09_heatmaps.ipynb #7ec978c3
+# %% ../nbs/09_heatmaps.ipynb #dd95f3b4
 @method
 def _ablationcam(
     v,
@@ -685,7 +695,7 @@ def _ablationcam(
                 drops.append(v.score[i] - v.p.score(v.rows(i, len(act)), head(act, i)).float())
     scale = v.score.abs()[:, None]
     w = torch.cat(drops).view(n, -1)/torch.where(scale > 0, scale, 1)
-    return (w[..., None, None]*v.act).sum(1)
+    return _weigh(w, v.act)
 
 @method
 def _scorecam(
@@ -700,15 +710,14 @@ def _scorecam(
         for i, act in enumerate(v.act):
             low, high = act.amin((1, 2), keepdim=True), act.amax((1, 2), keepdim=True)
             flat = (high == low).flatten()
-            seen = [v.p.inputs[0][i:i+1]*0] if flat.any() else []
             some, scores = torch.where(~flat)[0], []
             for part in itertools.chain(some.split(bs), [None]*bool(flat.any())):
                 xs = x[i:i+1]*_mask(act[part], x.shape[-2:], align_corners).to(x.dtype) if part is not None else torch.zeros_like(x[i:i+1])
-                out = _call(v.p.net, [xs, *(o[i:i+1].expand(len(xs), *o.shape[1:]) for o in v.p.inputs[1:])])
+                out = v.p.run([xs, *(o[i:i+1].expand(len(xs), *o.shape[1:]) for o in v.p.inputs[1:])])
                 scores.append(v.p.score(v.rows(i, len(xs)), out).float())
             w[i, flat] = scores.pop() if flat.any() else 0.
             w[i, some] = torch.cat(scores) if scores else w[i, some]
-    return (_finite(w).softmax(1)[..., None, None]*v.act).sum(1)
+    return _weigh(_finite(w).softmax(1), v.act)
 
 def _mask(a, size, align_corners):
     "Channels `(k,h,w)` -> masks `(k,1,H,W)` from 0 to 1."
@@ -716,7 +725,7 @@ def _mask(a, size, align_corners):
     low, high = m.amin((2, 3), keepdim=True), m.amax((2, 3), keepdim=True)
     return (m - low)/(high - low)
 
-# %% ../nbs/09_heatmaps.ipynb #17a33ce9
+# %% ../nbs/09_heatmaps.ipynb #5d92c8d4
 class _Guided(TorchFunctionMode):
     "Within it, every ReLU (module, function or in-place, ReLU6 too) passes back positive gradients only. Nothing in the model is replaced."
     relus = {F.relu, torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, F.relu6, F.hardtanh, F.hardtanh_}
@@ -747,11 +756,11 @@ def _gradients(p, inputs, target, guided=False):
     with _undisturbed(p.net), torch.enable_grad():
         x = inputs[0].detach().clone().requires_grad_()
         with (_Guided() if guided else nullcontext()) as g:
-            score = p.score(target, _call(p.net, [x*1, *inputs[1:]]))   # x*1: an in-place first layer must not meet a leaf
+            score = p.score(target, p.run([x*1, *inputs[1:]]))   # x*1: an in-place first layer must not meet a leaf
         if guided and not g.used: raise ValueError(f"{type(p.net).__name__} has no ReLU, so there is nothing to guide: use 'saliency' instead.")
         return torch.autograd.grad(score.sum(), x)[0]
 
-# %% ../nbs/09_heatmaps.ipynb #a3ce6ca3
+# %% ../nbs/09_heatmaps.ipynb #4b7aa090
 @method
 def _saliency(v):
     "Largest absolute gradient over a pixel's channels. Simonyan, Vedaldi and Zisserman 2013, arXiv:1312.6034, section 3.1. `(N,H,W)`."
@@ -798,7 +807,7 @@ def _occlusion(
                 part = boxes[k:k+bs]
                 xs = x[i:i+1].repeat(len(part), 1, 1, 1)
                 for row, box in zip(xs, part): row[(slice(None), *box)] = baseline
-                out = _call(v.p.net, [xs, *(o[i:i+1].expand(len(xs), *o.shape[1:]) for o in v.p.inputs[1:])])
+                out = v.p.run([xs, *(o[i:i+1].expand(len(xs), *o.shape[1:]) for o in v.p.inputs[1:])])
                 for box, s in zip(part, v.p.score(v.rows(i, len(xs)), out).float()): total[i][box] += v.score[i] - s
     return total/count.clamp(min=1)
 

@@ -1,0 +1,482 @@
+"""Heatmaps: formulas against oracles worked out by hand, any model, and nothing left behind in it."""
+import copy, gc, math, threading
+
+import pytest, shipviz, torch, torch.nn.functional as F
+from torch import nn
+from torchvision import models as tv
+
+from shipviz.heatmaps import METHODS, Hook, cam, gradcam, heatmap, input_gradients, layers, normalise, one_pass, overlay, predict_with_heatmaps
+
+ONE_PASS = ['mean_activation', 'gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam', 'cam']
+OWN_PASSES = ['ablationcam', 'scorecam', 'saliency', 'smoothgrad', 'guided', 'occlusion']
+QUICK = {'smoothgrad': {'n': 2}, 'occlusion': {'window': 16, 'stride': 16}}
+
+
+def run(method, model, x, target=None, **kw): return heatmap(model, x, target, method=method, **{**QUICK.get(method, {}), **kw})
+
+def conv(seed=0, classes=4, head=None, bn=True):
+    "A small network: convolutions with in-place ReLU, then pooling and one linear layer (or another head)."
+    torch.manual_seed(seed)
+    body = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.BatchNorm2d(6) if bn else nn.Identity(), nn.ReLU(inplace=True),
+                         nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU(inplace=True))
+    return nn.Sequential(body, head or nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(), nn.Linear(8, classes)))
+
+def pictures(n=3, size=32, seed=1): return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+def state(model):
+    return {'training': [m.training for m in model.modules()], 'requires_grad': [p.requires_grad for p in model.parameters()],
+            'grad': [None if p.grad is None else p.grad.clone() for p in model.parameters()],
+            'tensors': [t.clone() for t in model.state_dict().values()],
+            'hooks': [[len(d) for d in (m._forward_hooks, m._forward_pre_hooks, m._backward_hooks)] for m in model.modules()],
+            'attributes': [sorted(m.__dict__) for m in model.modules()], 'modules': [id(m) for m in model.modules()]}
+
+def assert_same_state(a, b):
+    for k in a:
+        for u, v in zip(a[k], b[k], strict=True):
+            assert torch.equal(u, v) if isinstance(u, torch.Tensor) else u == v, k
+    assert not nn.modules.module._global_forward_hooks and not nn.modules.module._global_forward_pre_hooks
+
+
+# ---- formulas against numbers worked out by hand
+
+class Toy(nn.Module):
+    "One 1×1 convolution with weights 1 and -1, ReLU, flatten, linear with given weights: everything can be done by hand."
+    def __init__(self, w):
+        super().__init__()
+        self.conv, self.relu, self.fc = nn.Conv2d(1, 2, 1, bias=False), nn.ReLU(inplace=True), nn.Linear(8, 1)
+        self.conv.weight.data, self.fc.weight.data, self.fc.bias.data = torch.tensor([1., -1]).view(2, 1, 1, 1), torch.tensor([w]), torch.tensor([.5])
+    def forward(self, x): return self.fc(self.relu(self.conv(x)).flatten(1))
+
+X = torch.tensor([[[[1., 2], [-3, 4]]]])                      # A0 = [[1,2],[0,4]], A1 = [[0,0],[3,0]]
+W = [1., 0, 2, 3, -1, 2, 4, 0]                                # gradient at A0 = [[1,0],[2,3]], at A1 = [[-1,2],[4,0]]
+
+@pytest.mark.parametrize('method, expected', [
+    ('mean_activation', [[.5, 1.], [1.5, 2.]]),
+    ('gradcam', [[1.5, 3.], [3.75, 6.]]),                     # weights: mean 6/4 and 5/4
+    ('hirescam', [[1., 0.], [12., 12.]]),
+    ('layercam', [[1., 0.], [12., 12.]]),                     # the negative gradient meets a zero
+    ('xgradcam', [[13/7, 26/7], [12., 52/7]]),                # weights: (1·1 + 2·0 + 4·3)/7 = 13/7 and 3·4/3 = 4
+])
+def test_toy(method, expected):
+    h = heatmap(Toy(W), X, 0, 'relu', method)
+    torch.testing.assert_close(h.maps, torch.tensor([expected]))
+    assert h.scores.item() == pytest.approx(1 + 12 + 12 + .5)
+
+def test_gradcampp_equals_a_loop_over_equation_19():
+    model, x = conv(3), pictures()
+    p = one_pass(model, x)
+    maps = p.heatmap('gradcampp', 1).maps
+    A, (act, shape) = p.acts['0'][0].detach(), p.acts['0']
+    g = torch.autograd.grad(p.logits.new_tensor(0) + p.out[:, 1].sum(), act, retain_graph=True)[0]
+    for n in range(len(x)):
+        expected = torch.zeros(A.shape[2:])
+        for k in range(A.shape[1]):
+            w, total = 0., A[n, k].sum().item()
+            for i in range(A.shape[2]):
+                for j in range(A.shape[3]):
+                    d = g[n, k, i, j].item()
+                    below = 2*d**2 + total*d**3
+                    w += (d**2/below if below else 0)*max(d, 0)
+            expected += w*A[n, k]
+        torch.testing.assert_close(maps[n], expected, rtol=1e-4, atol=1e-6)
+
+def test_identities_of_pooling_and_linear():
+    model, x = conv().eval(), pictures()
+    h = {m: heatmap(model, x, 2, method=m) for m in ('cam', 'gradcam', 'hirescam', 'ablationcam', 'xgradcam')}
+    cells = h['cam'].maps[0].numel()
+    for m in ('gradcam', 'hirescam', 'xgradcam'): torch.testing.assert_close(h['cam'].maps, h[m].maps*cells, rtol=1e-4, atol=1e-5)
+    bias = model[1][-1].bias[2]
+    torch.testing.assert_close(h['cam'].maps.mean((1, 2)) + bias, h['cam'].scores)
+    torch.testing.assert_close(h['hirescam'].maps.sum((1, 2)) + bias, h['cam'].scores)
+    A, w = model[0](x), model[1][-1].weight[2]
+    by_hand = ((w*A.mean((2, 3)))/h['cam'].scores.abs()[:, None])[:, :, None, None]*A
+    torch.testing.assert_close(h['ablationcam'].maps, by_hand.sum(1).detach(), rtol=1e-3, atol=1e-5)
+
+def test_identities_fail_on_fastai_default_head():
+    from fastai.vision.learner import create_head
+    model, x = conv(head=create_head(8, 4)).eval(), pictures()
+    for m in model[1].modules():
+        if isinstance(m, nn.Linear): nn.init.normal_(m.weight)
+    with pytest.raises(ValueError, match='average pooling and one linear layer'): cam(model, x)
+    zero = torch.zeros(1, 8, 8, 8)
+    residual = heatmap(model, x, 2, method='hirescam').maps.sum((1, 2)) - (heatmap(model, x, 2).scores - model[1](zero)[:, 2].detach())
+    assert residual.abs().max() > 1e-3
+
+def test_gradient_times_activation_of_flatten_and_linear():
+    model, x = conv(head=nn.Sequential(nn.Flatten(), nn.Linear(512, 4))), pictures()
+    h = heatmap(model, x, 1, method='hirescam')
+    torch.testing.assert_close(h.maps.sum((1, 2)), h.scores - model[1][1].bias[1].detach(), rtol=1e-4, atol=1e-5)
+
+def test_layercam_is_hirescam_where_gradients_are_not_negative():
+    model = conv()
+    model[1][-1].weight.data.abs_()
+    a, b = (heatmap(model, pictures(), 0, method=m).maps for m in ('layercam', 'hirescam'))
+    torch.testing.assert_close(a, b)
+
+def test_eigencam_is_the_first_component():
+    p = one_pass(conv(), pictures())
+    m, A = p.heatmap('eigencam').maps, p.acts['0'][0].detach()
+    for i in range(3):
+        cells = A[i].flatten(1).T
+        u, s, v = torch.linalg.svd(cells - cells.mean(0))
+        torch.testing.assert_close(m[i].flatten().abs(), (u[:, 0]*s[0]).abs(), rtol=1e-3, atol=1e-4)
+
+def test_scorecam_and_ablation_equal_loops():
+    model, x = conv(5).eval(), pictures(2)
+    p = one_pass(model, x)
+    A = p.acts['0'][0].detach()
+    A_dead = A.clone(); A_dead[:, 3] = 0
+    score, ablation = p.heatmap('scorecam', 1).maps, p.heatmap('ablationcam', 1).maps
+    for i in range(2):
+        s, drop = [], []
+        for k in range(A.shape[1]):
+            m = F.interpolate(A[i, k][None, None], (32, 32), mode='bilinear')[0, 0]
+            m = (m - m.min())/(m.max() - m.min()) if m.max() > m.min() else m*0
+            s.append(model(x[i:i+1]*m)[0, 1].item())
+            a = A[i:i+1].clone(); a[:, k] = 0
+            drop.append((p.logits[i, 1] - model[1](a)[0, 1]).item()/abs(p.logits[i, 1].item()))
+        torch.testing.assert_close(score[i], (torch.tensor(s).softmax(0)[:, None, None]*A[i]).sum(0), rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(ablation[i], (torch.tensor(drop)[:, None, None]*A[i]).sum(0), rtol=1e-3, atol=1e-4)
+
+def test_guided_backpropagation_by_hand():
+    model = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(2, 1, bias=False))
+    model[0].weight.data, model[3].weight.data = torch.tensor([2., 3]).view(2, 1, 1, 1), torch.tensor([[5., -7]])
+    x = torch.ones(1, 1, 1, 1)
+    assert input_gradients(model, x, 0).item() == 2*5 - 3*7
+    assert input_gradients(model, x, 0, guided=True).item() == 2*5   # the negative gradient is held back at the ReLU
+    assert input_gradients(model, -x, 0, guided=True).item() == 0    # a closed ReLU lets nothing through
+    with pytest.raises(ValueError, match='no ReLU'): heatmap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), pictures(1), method='guided')
+
+def test_occlusion_by_hand():
+    model = nn.Sequential(nn.Conv2d(3, 1, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    nn.init.ones_(model[0].weight)
+    x = torch.zeros(1, 3, 8, 8); x[0, 0, :4, :4] = 1
+    m = heatmap(model, x, method='occlusion', window=4, stride=4).maps[0]
+    assert m[:4, :4].unique().tolist() == [.25] and m[4:].abs().max() == 0   # 16 of 64 pixels are lost: 16/64
+
+def test_a_known_impulse_stays_in_its_cell():
+    h = heatmap(conv(), pictures(1))
+    h.maps = torch.zeros(1, 7, 7); h.maps[0, 2, 5] = 1
+    up = h.upsampled((224, 224))[0]
+    ys, xs = torch.meshgrid(torch.arange(224.) + .5, torch.arange(224.) + .5, indexing='ij')
+    assert (up*ys).sum()/up.sum() == pytest.approx(2.5*32, abs=.01) and (up*xs).sum()/up.sum() == pytest.approx(5.5*32, abs=.01)
+
+
+# ---- one pass: batches, several methods, layers and targets
+
+@pytest.mark.parametrize('method', ONE_PASS + OWN_PASSES)
+def test_a_batch_equals_its_pictures(method):
+    model, x = conv().eval(), pictures(3)
+    kw = {'noise': 0.} if method == 'smoothgrad' else {}
+    together, alone = run(method, model, x, 1, **kw), torch.cat([run(method, model, x[i:i+1], 1, **kw).maps for i in range(3)])
+    assert together.maps.shape == alone.shape and together.maps.dtype == torch.float32
+    torch.testing.assert_close(together.maps, alone, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(run(method, model, x, 1, bs=2, **kw).maps if method not in ('ablationcam', 'scorecam', 'occlusion') else alone, alone, rtol=1e-3, atol=1e-5)
+
+def test_several_methods_and_layers_share_one_pass():
+    model, x, calls = conv(), pictures(), []
+    handle = model.register_forward_hook(lambda *a: calls.append(len(a[1][0])))
+    layers(model, x); calls.clear()
+    many = heatmap(model, x, method=ONE_PASS[:-1], layer=['0.2', '0'])
+    assert calls == [3]
+    handle.remove()
+    for (m, l), h in many.items():
+        torch.testing.assert_close(h.maps, heatmap(model, x, method=m, layer=l).maps, msg=f'{m} {l}')
+
+def test_cam_needs_the_right_layer():
+    with pytest.raises(ValueError, match='CAM needs'): cam(conv(), pictures(), layer='0.2')
+
+def test_targets():
+    model, x = conv(), pictures()
+    predicted = gradcam(model, x)
+    assert predicted.targets.tolist() == predicted.logits.argmax(1).tolist()
+    torch.testing.assert_close(predicted.scores, predicted.logits.max(1).values)
+    torch.testing.assert_close(gradcam(model, x, -1).maps, gradcam(model, x, 3).maps)
+    each = gradcam(model, x, [0, 1, 2])
+    for i in range(3): torch.testing.assert_close(each.maps[i], gradcam(model, x, i).maps[i])
+    torch.testing.assert_close(gradcam(model, x, [0, 1, 2], bs=2).maps, each.maps)
+    torch.testing.assert_close(gradcam(model, x, lambda out: out[:, 2]).maps, gradcam(model, x, 2).maps)
+    torch.testing.assert_close(gradcam(model, x, torch.tensor(2)).maps, gradcam(model, x, 2).maps)
+    for bad, words in (([1], '1 targets for 3 pictures'), (4, 'has 4 classes'), ('ship', 'no class names'), (lambda o: 3., 'one number')):
+        with pytest.raises(ValueError, match=words): gradcam(model, x, bad)
+    with pytest.raises(ValueError, match='There are: mean_activation'): heatmap(model, x, method='grad')
+
+def test_heatmaps_of_the_highest_classes_during_prediction():
+    model, x, calls = conv(), pictures(6), []
+    layers(model, x)
+    handle = model.register_forward_hook(lambda *a: calls.append(1))
+    logits, maps, ys = zip(*predict_with_heatmaps(model, [(x[:4], torch.arange(4)), (x[4:], torch.arange(2))], k=2))
+    handle.remove()
+    assert len(calls) == 2 and [y.tolist() for y in ys] == [[0, 1, 2, 3], [0, 1]]
+    torch.testing.assert_close(torch.cat(logits), model.eval()(x).detach())
+    second = torch.cat(logits).topk(2).indices[:, 1]
+    torch.testing.assert_close(torch.cat([m[1].maps for m in maps]), gradcam(model, x, second).maps)
+
+
+# ---- any model
+
+@pytest.mark.parametrize('name, size, layer', [
+    ('resnet18', 224, 'layer4'), ('resnet18', 32, 'layer3'), ('vgg11', 64, 'features.19'), ('densenet121', 64, 'features'), ('mobilenet_v3_small', 64, 'features'),
+    ('shufflenet_v2_x0_5', 64, 'conv5'), ('convnext_tiny', 64, 'features'), ('swin_t', 64, 'norm')])
+def test_layer_is_found(name, size, layer):
+    torch.manual_seed(0)
+    model, x = tv.get_model(name, weights=None, num_classes=5), pictures(2, size)
+    h = heatmap(model, x)
+    assert h.layer == layer and not any(h.flags) and min(h.maps.shape[1:]) > 1
+    assert [l.name for l in layers(model, x) if l.default] == [layer]
+
+def test_vision_transformer():
+    torch.manual_seed(0)
+    model, x = tv.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=3), pictures(2)
+    nn.init.normal_(model.heads.head.weight)
+    h = gradcam(model, x)
+    assert h.layer == 'encoder.layers.encoder_layer_1.ln_1' and h.maps.shape == (2, 4, 4) and not any(h.flags)
+    tokens = lambda t: t[:, 1:].transpose(1, 2).reshape(len(t), 16, 4, 4)
+    torch.testing.assert_close(gradcam(model, x, layer=h.layer, reshape=tokens).maps, h.maps)
+    assert 'zero everywhere' in gradcam(model, x, layer='encoder.ln').flags[0]   # only the class token goes on from there
+    a = heatmap(model, x, 1, method='ablationcam')                                # restarts, or passes in full: the same
+    assert a.maps.shape == (2, 4, 4) and torch.isfinite(a.maps).all()
+
+def test_swin_layout_is_channels_last():
+    torch.manual_seed(0)
+    model, x = tv.swin_t(num_classes=3).eval(), torch.randn(1, 3, 64, 96)
+    p = one_pass(model, x)
+    v, shape = p.acts['norm']
+    assert v.shape == (1, 2, 3, 768) and shape(v).shape == (1, 768, 2, 3)
+    torch.testing.assert_close(p.heatmap('cam').maps, 6*p.heatmap('gradcam').maps, rtol=1e-3, atol=1e-5)
+
+def test_inplace_relu_after_the_layer_does_not_mix_activations():
+    "densenet's `features` ends before an in-place ReLU: activation and gradient must both be those before it."
+    torch.manual_seed(0)
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features, self.fc = nn.Conv2d(3, 8, 3, 2), nn.Linear(8, 4)
+        def forward(self, x): return self.fc(F.relu(self.features(x), inplace=True).mean((2, 3)))
+    model, x = Net(), pictures(2)
+    A = model.features(x).detach()
+    G = torch.autograd.grad(model.fc(F.relu(A.requires_grad_()).mean((2, 3)))[:, 1].sum(), A)[0]
+    torch.testing.assert_close(heatmap(model, x, 1, 'features', 'hirescam').maps, (A*G).sum(1).detach())
+    with Hook(model.features) as hook:
+        model(x)[:, 1].sum().backward()
+    torch.testing.assert_close(hook.output, A.detach()); torch.testing.assert_close(hook.grad, G)
+
+def test_a_reused_module_counts_at_its_last_call():
+    torch.manual_seed(0)
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.block, self.fc = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, 1, 1), nn.Linear(8, 4)
+        def forward(self, x): return self.fc(self.block(self.block(self.stem(x)).relu()).relu().mean((2, 3)))
+    model, x = Twice(), pictures(2)
+    A = model.block(model.block(model.stem(x)).relu()).detach().requires_grad_()
+    G = torch.autograd.grad(model.fc(A.relu().mean((2, 3)))[:, 0].sum(), A)[0]
+    torch.testing.assert_close(heatmap(model, x, 0, 'block').maps, (G.mean((2, 3), keepdim=True)*A).sum(1).detach())
+    assert torch.isfinite(heatmap(model, x, 0, 'block', 'ablationcam').maps).all()
+
+def test_ablation_where_something_bypasses_the_layer():
+    torch.manual_seed(0)
+    class Bypass(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.a, self.b, self.fc = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, 1, 1), nn.Conv2d(8, 8, 3, 1, 1), nn.Linear(8, 4)
+        def forward(self, x):
+            x = self.stem(x)
+            return self.fc((self.a(x) + self.b(x).sigmoid()*x).mean((2, 3)))
+    model, x = Bypass().eval(), pictures(2)
+    h = heatmap(model, x, 0, 'b', 'ablationcam')
+    s = model.stem(x); B = model.b(s)
+    for i in range(2):
+        drops = []
+        for k in range(8):
+            b = B[i:i+1].clone(); b[:, k] = 0
+            y = model.fc((model.a(s[i:i+1]) + b.sigmoid()*s[i:i+1]).mean((2, 3)))[0, 0]
+            drops.append(((h.scores[i] - y)/h.scores[i].abs()).item())
+        torch.testing.assert_close(h.maps[i], (torch.tensor(drops)[:, None, None]*B[i]).sum(0).detach(), rtol=1e-3, atol=1e-4)
+
+def test_several_inputs_and_outputs():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.fc = conv()[0], nn.Linear(11, 4)
+        def forward(self, x, extra):
+            a = self.body(x)
+            return {'maps': a, 'logits': self.fc(torch.cat([a.mean((2, 3)), extra], 1)), 'extra': (extra,)}
+    model, x, extra = Two(), pictures(3), torch.randn(3, 3)
+    h = gradcam(model, (x, extra), bs=2)
+    assert h.maps.shape == (3, 8, 8) and h.layer == 'body' and h.logits.shape == (3, 4)
+    assert heatmap(model, (x, extra), method='ablationcam').maps.shape == (3, 8, 8)
+
+def test_segmentation_target():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(conv()[0], nn.Conv2d(8, 3, 1), nn.Upsample(scale_factor=4)), pictures(2)
+    with pytest.raises(ValueError, match='a function of the output'): gradcam(model, x)
+    h = gradcam(model, x, lambda out: out[:, 1, 8:16, 8:16].mean((1, 2)))
+    assert h.layer == '0' and h.targets is None and h.labels == [None, None]
+
+def test_wrapped_compiled_and_half_precision():
+    model, x = conv().eval(), pictures()
+    expected = gradcam(model, x, 1).maps
+    torch.testing.assert_close(gradcam(nn.DataParallel(model), x, 1).maps, expected)
+    torch.testing.assert_close(gradcam(nn.DataParallel(model), x, 1, layer='module.0').maps, expected)
+    torch.testing.assert_close(gradcam(torch.compile(model, backend='eager'), x, 1).maps, expected)
+    inner = copy.deepcopy(model); inner[0].compile(backend='eager')
+    torch.testing.assert_close(gradcam(inner, x, 1).maps, expected)
+    for half in (copy.deepcopy(model).bfloat16(), copy.deepcopy(model).half()):
+        h = gradcam(half, x, 1)
+        assert h.maps.dtype == torch.float32
+        torch.testing.assert_close(h.maps, expected, rtol=.1, atol=.02*expected.abs().max().item())
+    with torch.autocast('cpu', torch.bfloat16):
+        torch.testing.assert_close(gradcam(model, x, 1).maps, expected, rtol=.1, atol=.02*expected.abs().max().item())
+        assert heatmap(model, x, 1, method='ablationcam').maps.isfinite().all()
+
+@pytest.mark.parametrize('method', ONE_PASS + OWN_PASSES)
+def test_around_the_call(method):
+    "Frozen parameters, no_grad and inference_mode make no difference."
+    model, x = conv().eval(), pictures(2)
+    expected = run(method, model, x, 1).maps
+    for p in model.parameters(): p.requires_grad_(False)
+    torch.testing.assert_close(run(method, model, x, 1).maps, expected)
+    for mode in (torch.no_grad(), torch.inference_mode()):
+        with mode: h = run(method, model, x*1, 1)
+        torch.testing.assert_close(h.maps, expected)
+    assert torch.is_grad_enabled()
+
+
+# ---- nothing changes, nothing leaks
+
+@pytest.mark.parametrize('method', ONE_PASS + OWN_PASSES)
+def test_the_model_is_left_as_it_was(method):
+    model, x = conv(), pictures()
+    model.train(); model[0].eval(); model[0][0].weight.requires_grad_(False)
+    model(x).sum().backward()
+    before, random = state(model), torch.get_rng_state()
+    h = run(method, model, x, 1)
+    assert_same_state(before, state(model))
+    assert torch.equal(random, torch.get_rng_state()) and not h.maps.requires_grad and x.grad is None
+
+@pytest.mark.parametrize('error', [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize('method', ['gradcam', 'ablationcam', 'scorecam', 'guided', 'occlusion'])
+def test_the_model_is_left_as_it_was_after_an_error(method, error):
+    class Breaks(nn.Module):
+        left = 10**6
+        def forward(self, x):
+            self.left -= 1
+            if self.left < 0: raise error('stop')
+            return x
+    model, x = conv(head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), Breaks(), nn.Linear(8, 4))), pictures(2)
+    layers(model, x)
+    before = state(model)
+    for left in (0, 1, 2):
+        model[1][2].left = left
+        try: run(method, model, x, 1)
+        except error: pass
+        else: assert left > 0                     # enough calls were left for this method
+        model[1][2].left = 10**6
+        assert_same_state(before, state(model))
+        assert torch.is_grad_enabled()
+
+def test_hook_is_removed_after_an_error():
+    model = conv()
+    with pytest.raises(ZeroDivisionError):
+        with Hook(model[0]): 1/0
+    assert not model[0]._forward_hooks
+
+def test_two_threads():
+    model, x, wrong = conv(), pictures(4), []
+    model.train()
+    expected, before = {t: gradcam(model, x, t).maps for t in range(4)}, state(model)
+    def work(t):
+        for _ in range(10):
+            if not torch.allclose(gradcam(model, x, t).maps, expected[t], atol=1e-6): wrong.append(t)
+    threads = [threading.Thread(target=work, args=(t,)) for t in range(4)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+    assert not wrong
+    assert_same_state(before, state(model))
+
+def tensors():
+    gc.collect()
+    return sum(t.numel()*t.element_size() for o in gc.get_objects() if isinstance(t := o, torch.Tensor))
+
+def test_no_tensor_is_kept_over_1000_calls():
+    model, x = conv().eval(), pictures(1, 16)
+    heatmap(model, x); start = tensors()
+    for i in range(1000): gradcam(model, x)
+    assert tensors() == start
+    gc.disable()
+    try:                                          # and none waits for the garbage collector
+        heatmap(model, x, method=ONE_PASS); n = sum(isinstance(o, torch.Tensor) for o in gc.get_objects())
+        for i in range(20): heatmap(model, x, method=ONE_PASS)
+        assert sum(isinstance(o, torch.Tensor) for o in gc.get_objects()) <= n
+    finally: gc.enable()
+
+def test_a_model_is_not_kept_alive():
+    import weakref
+    model = conv(); ref = weakref.ref(model); gradcam(model, pictures())
+    del model; gc.collect()
+    assert ref() is None
+
+def test_a_layer_exchanged_between_calls_is_noticed():
+    model, x = conv(), pictures()
+    gradcam(model, x)
+    model[0] = nn.Sequential(*conv(1)[0], nn.Conv2d(8, 8, 3, 2), nn.ReLU())
+    assert gradcam(model, x).maps.shape == (3, 3, 3)
+
+
+# ---- what comes back, and messages
+
+def test_errors_name_what_can_be_used():
+    model, x = conv(), pictures()
+    for layer in ('4', '1.0', nn.ReLU()):
+        with pytest.raises(ValueError, match=r"'0' \(8×8×8\)"): gradcam(model, x, layer=layer)
+    with pytest.raises(ValueError, match='normalise it first'): gradcam(model, torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+    with pytest.raises(ValueError, match=r'\(N,C,H,W\)'): gradcam(model, torch.zeros(1, 2, 3, 8, 8))
+    with pytest.raises(ValueError, match='no picture'): gradcam(model, [])
+    with pytest.raises(TypeError, match='or a Learner'): gradcam(model, ['a.jpg'])
+    with pytest.raises(TypeError, match='nn.Module'): gradcam('resnet34', x)
+    with pytest.raises(ValueError, match='larger pictures'): gradcam(model, pictures(1, 2))
+    with pytest.raises(TypeError, match='scripted'): gradcam(torch.jit.trace(conv().eval(), x), x)
+
+def test_one_nan_does_not_poison_a_map():
+    model, x = conv(bn=False).eval(), pictures(2)
+    whole = gradcam(model, x, 1).maps
+    def poison(module, args, out): out = out.clone(); out[0, 3, 2, 2] = math.nan; return out
+    model[0].register_forward_hook(poison)
+    for m in ('gradcam', 'hirescam', 'layercam', 'xgradcam', 'gradcampp', 'eigencam', 'mean_activation'):
+        h = heatmap(model, x, 1, method=m)
+        assert torch.isfinite(h.maps).all(), m
+    torch.testing.assert_close(gradcam(model, x, 1).maps[1], whole[1])
+    m = torch.rand(4, 4); m[0, 0] = math.nan
+    assert torch.isfinite(normalise(m)).all() and normalise(m).max() == 1
+
+def test_normalised_for_display():
+    m = torch.rand(7, 7)
+    torch.testing.assert_close(normalise(m*1e-9), normalise(m)); torch.testing.assert_close(normalise(m*1e-30), normalise(m))
+    assert normalise(m).min() == 0 and normalise(m).max() == 1
+    assert normalise(-m).abs().max() == 0 and normalise(m*0 + 3).abs().max() == 0
+    assert normalise(-m, signed=True).min() == -1
+
+def test_flags():
+    h = gradcam(conv(), pictures())
+    for maps, word in ((h.maps*0, 'zero everywhere'), (h.maps*0 + 1, 'constant'), (-h.maps.abs() - torch.rand_like(h.maps), 'against this class'), (h.maps/0., 'finite')):
+        h.maps = maps
+        assert all(word in f for f in h.flags), word
+    assert '3 flagged' in repr(h)
+
+def test_overlays():
+    from PIL import Image
+    import numpy as np
+    picture, m = Image.new('RGB', (60, 40), 'grey'), torch.zeros(4, 6); m[1, 4] = 1
+    assert overlay(picture, m).size == (60, 40)
+    layer = overlay(picture, m, 'layer')
+    a = np.array(layer)[..., 3]
+    assert layer.mode == 'RGBA' and a[0, 0] == 0 and np.unravel_index(a.argmax(), a.shape)[0] in range(13, 17)
+    ys, xs = np.indices(a.shape)
+    assert (a*(xs + .5)).sum()/a.sum() == pytest.approx(45, abs=.3) and (a*(ys + .5)).sum()/a.sum() == pytest.approx(15, abs=.3)
+    contour = np.array(overlay(picture, m, 'contour'))
+    assert (contour != 128).any() and (contour[-5:] == 128).all()
+    assert overlay(picture, -m, signed=True, colorbar=True).width > 60
+    assert overlay(torch.zeros(3, 40, 60), m.numpy()).size == (60, 40)
+    for bad, words in ((lambda: overlay(picture, m[None]), 'One map'), (lambda: overlay(picture, m, 'jet'), 'style'), (lambda: overlay(torch.ones(3, 4, 4)*3, m), '0 to 1')):
+        with pytest.raises(ValueError, match=words): bad()
