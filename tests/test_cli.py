@@ -1,0 +1,207 @@
+"The command line: what it makes, what it refuses, and that it says so to people."
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from shipviz import __version__, cli
+
+COMMANDS = ["check", "demo", "explorer", "heatmap", "lessons", "ships", "train"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    def run(*args):
+        result = CliRunner().invoke(cli.main, [str(a) for a in args])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert "Traceback" not in result.output
+        return result
+    return run
+
+
+def shell(*args, **kwargs):
+    code = "from shipviz.cli import main; main()"
+    env = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, args)], env=env, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, **kwargs)
+
+
+def picture(path, size=(64, 48)):
+    from PIL import Image
+    Image.new("RGB", size, "navy").save(path)
+    return path
+
+
+def notebook(path, *cells):
+    import nbformat
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbformat.write(nb, path)
+    return path
+
+
+def test_help_names_every_command_and_loads_nothing_heavy():
+    code = ("import sys; from shipviz.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+            "assert not {'torch', 'fastai', 'numpy', 'matplotlib', 'pandas', 'nbformat'} & set(sys.modules)")
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert all(f"\n  {c} " in out for c in COMMANDS)
+
+
+def test_version_and_usage_errors(run):
+    assert __version__ in run("--version").output
+    assert run("nonsense").exit_code == 2
+    assert run("ships", "there", "-n", "2").exit_code == 2
+    for c in COMMANDS: assert run(c, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("command", [("demo",), ("heatmap", "imagenet")])
+def test_photos_that_cannot_be_read_are_all_named_before_any_work(run, tmp_path, command):
+    good, text = picture(tmp_path/"good.png"), tmp_path/"text.jpg"
+    text.write_text("I am no picture")
+    r = run(*command, good, text, "missing.jpg", tmp_path)
+    assert r.exit_code == 1 and "3 of 4 photos" in r.output
+    assert "text.jpg: not a picture" in r.output and "missing.jpg: no such file" in r.output and ": a folder" in r.output
+    assert not (tmp_path/"shipviz-report").exists() and not (tmp_path/"heatmaps").exists()
+
+
+def test_output_is_never_overwritten_without_force(run, tmp_path):
+    (tmp_path/"shipviz-report").mkdir()
+    (tmp_path/"shipviz-report"/"mine.txt").write_text("mine")
+    r = run("demo")
+    assert r.exit_code == 1 and "--force" in r.output
+    (tmp_path/"model.json").write_text("mine")
+    r = run("train", tmp_path)
+    assert r.exit_code == 1 and "model.json exists" in r.output
+    (tmp_path/"kernel.html").write_text("mine")
+    assert run("explorer").exit_code == 1
+    assert [p.read_text() for p in (tmp_path/"shipviz-report"/"mine.txt", tmp_path/"model.json", tmp_path/"kernel.html")] == ["mine"]*3
+
+
+def test_an_output_that_cannot_be_made_is_refused_first(run, tmp_path):
+    (tmp_path/"file").write_text("")
+    r = run("demo", "-o", "file/report")
+    assert r.exit_code == 1 and "is a file" in r.output
+    if os.geteuid() != 0:  # root may write anywhere
+        (tmp_path/"closed").mkdir(mode=0o555)
+        r = run("demo", "-o", "closed/report")
+        assert r.exit_code == 1 and "no permission" in r.output
+
+
+def test_training_data_that_is_not_there(run):
+    r = run("train", "nowhere", "-o", "m")
+    assert r.exit_code == 1 and "nowhere" in r.output
+
+
+def test_heatmap_of_the_imagenet_network(run, tmp_path):
+    (tmp_path/"other").mkdir()
+    photos = [picture(tmp_path/"sea.png"), picture(tmp_path/"other"/"sea.png")]
+    r = run("heatmap", "imagenet", *photos, "-o", "maps")
+    assert r.exit_code == 0, r.output
+    assert sorted(p.name for p in (tmp_path/"maps").iterdir()) == ["sea-2-heatmap.png", "sea-heatmap.png"]
+    assert run("heatmap", "imagenet", photos[0], "-o", "maps").exit_code == 1
+    assert run("heatmap", "imagenet", photos[0], "-o", "maps", "--force", "--class", "container ship").exit_code == 0
+    r = run("heatmap", "imagenet", photos[0], "-o", "new", "--class", "container shop")
+    assert r.exit_code == 1 and "container ship" in r.output
+    r = run("heatmap", "imagenet", photos[0], "--method", "nonsense")
+    assert r.exit_code == 2 and "gradcam" in r.output
+    assert "Selvaraju" in run("heatmap", "imagenet", "--method", "help").output
+
+
+def test_a_model_that_is_missing_or_corrupt(run, tmp_path):
+    photo = picture(tmp_path/"sea.png")
+    r = run("heatmap", "none", photo, "-o", "maps")
+    assert r.exit_code == 1 and "none" in r.output
+    (tmp_path/"bad.safetensors").write_bytes(b"not weights")
+    (tmp_path/"bad.json").write_text("{}")
+    r = run("heatmap", "bad", photo, "-o", "maps")
+    assert r.exit_code == 1 and "bad" in r.output
+
+
+def test_ships_are_rendered_once(run, tmp_path):
+    r = run("ships", "d", "-n", 5, "--test", 0, "--size", 32)
+    assert r.exit_code == 0 and len(list((tmp_path/"d"/"train"/"images").iterdir())) == 5
+    r = run("ships", "d", "-n", 6, "--test", 0, "--size", 32)
+    assert r.exit_code == 1 and "other settings" in r.output
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    d = tmp_path/"source"
+    (d/"solutions").mkdir(parents=True)
+    for name in ("index.ipynb", "01_data.ipynb", "solutions/01_data.ipynb", "_private.ipynb", "left.tmp"): (d/name).write_text(name)
+    monkeypatch.setattr(cli, "lessons_dir", lambda: d)
+    return d
+
+
+def test_lessons_keep_what_the_learner_changed(run, tmp_path, source):
+    r = run("lessons", "mine", "--no-open")
+    assert r.exit_code == 0 and "Copied 3" in r.output
+    mine = tmp_path/"mine"/"01_data.ipynb"
+    assert mine.read_text() == "01_data.ipynb" and not (tmp_path/"mine"/"_private.ipynb").exists()
+    mine.write_text("my answers")
+    r = run("lessons", "mine", "--no-open")
+    assert r.exit_code == 0 and "Kept 1" in r.output and mine.read_text() == "my answers"
+    r = run("lessons", "mine", "--no-open", "--force")
+    assert r.exit_code == 0 and mine.read_text() == "01_data.ipynb"
+    assert run("lessons", source, "--no-open").exit_code == 1
+    (tmp_path/"file").write_text("")
+    assert run("lessons", "file", "--no-open").exit_code == 1
+
+
+def test_the_lessons_of_this_clone_are_found():
+    assert (cli.lessons_dir()/"01_data.ipynb").exists()
+
+
+FEEDBACK = "from shipviz.exercises import *\n"
+
+def test_check_prints_which_exercises_pass_and_changes_nothing(run, tmp_path):
+    book = notebook(tmp_path/"01_mine.ipynb", FEEDBACK + "right('sum')", "wrong('size', 'scaled', 'twice too large')",
+                    "not_yet('shape')", "1/0")
+    before = book.read_bytes()
+    r = run("check", tmp_path)
+    assert r.exit_code == 1 and "1 of 3 exercises pass" in r.output
+    assert "✓ sum" in r.output and "✗ size: twice too large" in r.output and "… shape" in r.output and "ZeroDivisionError" in r.output
+    assert book.read_bytes() == before
+    notebook(tmp_path/"02_good.ipynb", FEEDBACK + "right('sum')")
+    r = run("check", tmp_path, "02")
+    assert r.exit_code == 0 and "01_mine" not in r.output
+    assert run("check", tmp_path, "77").exit_code == 2
+
+
+def test_check_of_nothing(run, tmp_path):
+    assert "shipviz lessons" in run("check", "nowhere").output
+    assert run("check", tmp_path).exit_code == 1
+    (tmp_path/"broken.ipynb").write_text("{")
+    r = run("check", tmp_path)
+    assert r.exit_code == 1 and "not a notebook" in r.output
+
+
+def test_ctrl_c_is_said_and_leaves_nothing_half_made(tmp_path):
+    p = shell("ships", "d", "-n", 2000, "--size", 128, cwd=tmp_path)
+    images = tmp_path/"d"/"train"/"images"
+    for _ in range(600):
+        if images.exists() and any(images.glob("*.jpg")): break
+        time.sleep(.1)
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 130, err
+    assert "Stopped" in err and "Traceback" not in err
+    assert not list((tmp_path/"d").rglob("*.tmp"))
+    from PIL import Image
+    for f in images.glob("*.jpg"): Image.open(f).load()
+
+
+@pytest.mark.slow
+def test_train_save_and_explain(run, tmp_path):
+    assert run("ships", "d", "-n", 40, "--test", 0, "--size", 64).exit_code == 0
+    r = run("train", "d", "-o", "m", "--size", 64, "--quick")
+    assert r.exit_code == 0, r.output
+    assert json.loads((tmp_path/"m.json").read_text())["classes"][0] == "Cargo"
+    r = run("heatmap", "m", next((tmp_path/"d"/"train"/"images").iterdir()), "-o", "maps")
+    assert r.exit_code == 0 and len(list((tmp_path/"maps").iterdir())) == 1
