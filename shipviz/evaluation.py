@@ -309,7 +309,7 @@ def _image_maps(model, images, maps):
     if len(maps) != len(images): raise ValueError(f'{len(maps)} maps but {len(images)} images: there must be one map for each image.')
     return model, images, maps
 
-# %% ../nbs/11_evaluation.ipynb #afc94fd6
+# %% ../nbs/11_evaluation.ipynb #ccf86a5a
 class Curves(NamedTuple):
     "What `deletion_insertion` returns; `fraction[k]` of the pixels are deleted, or inserted, at step k"
     fraction: torch.Tensor # `(S+1,)` from 0 to 1
@@ -343,7 +343,7 @@ def deletion_insertion(
 
     Deleted pixels become 0, the mean colour of a normalised image; insertion begins with the image blurred."""
     model, images, maps = _image_maps(model, images, maps)
-    rank, (n, c, h, w) = _ranks(maps, seed).view(len(maps), 1, *images.shape[2:]), images.shape
+    rank, n, (h, w) = _ranks(maps, seed).view(len(maps), 1, *images.shape[2:]), len(images), images.shape[2:]
     fraction = torch.arange(steps+1)/steps
     _, target = _probs(model, images, target, bs)
     soft, rows = blur(images), []
@@ -355,7 +355,7 @@ def deletion_insertion(
     area = torch.trapezoid(curve, dx=1/steps, dim=1)
     return Curves(fraction, curve[:n], curve[n:], area[:n], area[n:])
 
-# %% ../nbs/11_evaluation.ipynb #beb04d3d
+# %% ../nbs/11_evaluation.ipynb #451909d5
 @lru_cache(maxsize=4)
 def _laplacian(h, w):
     "Sparse matrix `L` with `L@x = 0` where each pixel is the weighted mean of its neighbours: 1/6 beside, 1/12 at the corners"
@@ -401,7 +401,7 @@ def road(
 ) -> Road:
     "Change of the probability when pixels are imputed, most or least relevant first (Rong et al. 2022, arXiv 2202.00449)"
     model, images, maps = _image_maps(model, images, maps)
-    rank, (n, c, h, w) = _ranks(maps, seed), images.shape
+    rank, n, (h, w) = _ranks(maps, seed), len(images), images.shape[2:]
     p, target = _probs(model, images, target, bs)
     def fall(rank):
         gone = [rank < round(q/100*h*w) for q in percent]
