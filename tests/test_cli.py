@@ -124,9 +124,9 @@ def test_a_model_that_is_missing_or_corrupt(run, tmp_path):
 
 
 def test_ships_are_rendered_once(run, tmp_path):
-    r = run("ships", "d", "-n", 5, "--test", 0, "--size", 32)
+    r = run("ships", "d", "-n", 5, "--test", 0, "--size", 48)
     assert r.exit_code == 0 and len(list((tmp_path/"d"/"train"/"images").iterdir())) == 5
-    r = run("ships", "d", "-n", 6, "--test", 0, "--size", 32)
+    r = run("ships", "d", "-n", 6, "--test", 0, "--size", 48)
     assert r.exit_code == 1 and "other settings" in r.output
 
 
