@@ -7,8 +7,8 @@ __all__ = ['Layer', 'METHODS', 'Hook', 'as_batch', 'as_pictures', 'layers', 'one
            'heatmap', 'gradcam', 'cam', 'mean_activation_map', 'predict_with_heatmaps', 'method', 'input_gradients',
            'overlay', 'check_gradcam', 'check_peek', 'check_repair']
 
-# %% ../nbs/09_heatmaps.ipynb #1c867afa
-import itertools, math, re, threading, weakref
+# %% ../nbs/09_heatmaps.ipynb #d5d379c1
+import inspect, itertools, math, re, threading, weakref
 from collections import defaultdict, namedtuple
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cached_property, partial
@@ -22,9 +22,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from .exercises import Feedback, call, compare, right, wrong
 
-# %% ../nbs/09_heatmaps.ipynb #480fb6c9
+# %% ../nbs/09_heatmaps.ipynb #af8d0474
 class Hook:
-    "Keeps a module's `output` of each forward pass and, once a backward pass has run, its `grad`. Removed at the end of `with`, also after an error."
+    "Keeps a module's `output`, a tensor, of each forward pass and, once a backward pass has run, its `grad`. Removed at the end of `with`, also after an error."
     def __init__(self, module):
         self.output = self.grad = None
         self.handle = module.register_forward_hook(self._keep)
@@ -469,7 +469,7 @@ def normalise(
     m = m if signed else m.clamp(min=0)
     return ((m - low)/(high - low) if high > low else torch.zeros_like(m)).float()
 
-# %% ../nbs/09_heatmaps.ipynb #494d860a
+# %% ../nbs/09_heatmaps.ipynb #fbebbf22
 def heatmap(
     model,            # network or Learner
     images,           # `(N,3,H,W)` normalised; for a Learner also paths, PIL images, uint8 arrays, one or many; a tuple of tensors: several inputs
@@ -478,7 +478,7 @@ def heatmap(
     method='gradcam', # a name in `METHODS`, or a list of names
     reshape=None,     # turns the layer's output into `(N,C,h,w)`; None: found, also for ViT and Swin
     bs=64,            # pictures in a pass
-    **kwargs,         # for the method
+    **kwargs,         # options of the method; of several methods, each gets those that it takes
 ):                    # `Heatmaps`; a dict of them if several methods (by name) or layers (by name) or both (by `(method, layer)`) were given
     """Heatmaps of the pictures: where the model looked for the class, one forward pass for all methods, layers and pictures of a batch.
 
@@ -486,12 +486,15 @@ def heatmap(
     frozen parameters, in half precision. Raises ValueError for a layer, target, method or picture that can't be used, and says which can."""
     ms, ls = (list(v) if isinstance(v, (list, tuple)) else [v] for v in (method, layer))
     if missing := [m for m in ms if m not in METHODS]: raise ValueError(f"No method {missing[0]!r}. There are: {', '.join(METHODS)}.")
+    takes = {m: list(inspect.signature(METHODS[m]).parameters)[1:] for m in ms}
+    if bad := [k for k in kwargs if not any(k in t for t in takes.values())]:
+        raise TypeError(f"{bad[0]!r} is no option of {', '.join(ms)}, which take: {', '.join(sum(takes.values(), [])) or 'none'}.")
     n, done = _count(images), []
     if isinstance(target, (list, tuple, np.ndarray)) and len(target) != n: raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
     for i in range(0, n, bs):
         p = one_pass(model, _some(images, n, i, i+bs), ls, reshape)
         t = p.targets(target[i:i+bs] if _several(target) and n > bs else target)
-        done.append({(m, l): p.heatmap(m, t, l, **kwargs) for l in p.layers for m in ms})
+        done.append({(m, l): p.heatmap(m, t, l, **{k: v for k, v in kwargs.items() if k in takes[m]}) for l in p.layers for m in ms})
     found = {k: _join([d[k] for d in done]) for k in done[0]}
     if isinstance(method, (list, tuple)) and isinstance(layer, (list, tuple)): return found
     if isinstance(method, (list, tuple)): return {m: h for (m, l), h in found.items()}
@@ -589,12 +592,12 @@ def _layercam(v):
     "Positive gradients only, cell by cell. Jiang et al. 2021, doi:10.1109/TIP.2021.3089943, equations 6 and 7."
     return (v.grad.clamp(min=0)*v.act).sum(1)
 
-# %% ../nbs/09_heatmaps.ipynb #9824dcf1
+# %% ../nbs/09_heatmaps.ipynb #a36a1a21
 @method
 def _eigencam(v):
     """First principal component of the cells' channel vectors; no class. Muhammad and Yeasin 2020, arXiv:2008.00299, on centred
     activations as in pytorch-grad-cam. Its sign is free: here it points where the mean activation is high."""
-    cells = v.act.flatten(2).transpose(1, 2).double()                       # (N,cells,C)
+    cells = v.act.flatten(2).transpose(1, 2).cpu().double()                 # (N,cells,C)
     cells = cells - cells.mean(1, keepdim=True)
     a = cells if cells.shape[1] <= cells.shape[2] else cells.mT             # the smaller Gram matrix has the same answer
     values, vectors = torch.linalg.eigh(a @ a.mT)

@@ -200,6 +200,8 @@ def test_targets():
     for bad, words in (([1], '1 targets for 3 pictures'), (4, 'has 4 classes'), ('ship', 'no class names'), (lambda o: 3., 'one number')):
         with pytest.raises(ValueError, match=words): gradcam(model, x, bad)
     with pytest.raises(ValueError, match='There are: mean_activation'): heatmap(model, x, method='grad')
+    with pytest.raises(TypeError, match="'n' is no option of gradcam"): heatmap(model, x, n=4)
+    assert heatmap(model, x, method=['gradcam', 'smoothgrad'], n=2)['smoothgrad'].maps.shape == (3, 32, 32)
 
 def test_heatmaps_of_the_highest_classes_during_prediction():
     model, x, calls = conv(), pictures(6), []
