@@ -30,7 +30,7 @@ def unit(a):
 PLAIN, HULL, WINDOWS, BALCONY, STACK, RIBS, DECK, BALL = range(8)  # patterns painted on faces
 DARK = (.09, .11, .14)
 
-# %% ../nbs/00_ships.ipynb #6ace25ef
+# %% ../nbs/00_ships.ipynb #7ffe2b03
 class Faces(NamedTuple):
     "All faces of a ship, one row a face"
     quads: np.ndarray  # (F,4,3) corners
@@ -60,30 +60,32 @@ class Mesh:
         n = len(quads)
         solid = np.full(n, self.solids - 1) if decal else self.solids + np.arange(n)//(each or n)
         self.solids = int(solid[-1]) + 1
-        self.rows.append((np.asarray(quads, np.float32), *(np.broadcast_to(np.asarray(v, np.float32), (n, k)) for v, k in ((color, 3), (alt, 3), (pitch, 2))),
+        self.rows.append((np.asarray(quads, np.float32),
+            *(np.broadcast_to(np.asarray(v, np.float32), (n, k)) for v, k in ((color, 3), (alt, 3), (pitch, 2))),
             np.full(n, material), np.full(n, self.names.index(part)), solid, np.full(n, decal)))
 
     def faces(self):
         "Everything added so far"
         return Faces(*map(np.concatenate, zip(*self.rows)))
 
-# %% ../nbs/00_ships.ipynb #e2391488
+# %% ../nbs/00_ships.ipynb #224bfdaa
 BOX = np.array([[0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7], [4, 5, 6, 7]])  # sides and top of 8 corners
 
 def box(x, y, z, top=None):
     "Faces (5n,4,3) of n boxes from `(low, high)` ranges; `top=(x range, y range)` slants the sides"
-    (x0, x1), (y0, y1), (z0, z1) = (np.atleast_1d(a).astype(float) for a in x), (np.atleast_1d(a).astype(float) for a in y), (np.atleast_1d(a).astype(float) for a in z)
+    (x0, x1), (y0, y1), (z0, z1) = ([np.atleast_1d(a).astype(float) for a in limits] for limits in (x, y, z))
     (u0, u1), (v0, v1) = top or ((x0, x1), (y0, y1))
     ring = lambda a0, a1, b0, b1, c: [(a0, b0, c), (a1, b0, c), (a1, b1, c), (a0, b1, c)]
     corners = np.array([np.broadcast_arrays(*p, x0)[:3] for p in ring(x0, x1, y0, y1, z0) + ring(u0, u1, v0, v1, z1)])  # (8,3,n)
     return corners.transpose(2, 0, 1)[:, BOX].reshape(-1, 4, 3)
 
 def skin(port, starboard):
-    "Faces of a solid between two sides, each (stations aft to fore, levels up, 3): sides, top, stern and bow; returns them and the number of top faces, which come last"
+    "Faces of a solid between two sides, each (stations aft to fore, levels up, 3), and how many of them are the top, which comes last"
     strip = lambda a, b, c, d: np.stack([a, b, c, d], -2).reshape(-1, 4, 3)
     p, s = np.asarray(port, float), np.asarray(starboard, float)
     quads = [strip(p[:-1, :-1], p[:-1, 1:], p[1:, 1:], p[1:, :-1]), strip(s[:-1, :-1], s[1:, :-1], s[1:, 1:], s[:-1, 1:]),
-        strip(p[0, :-1], s[0, :-1], s[0, 1:], p[0, 1:]), strip(p[-1, :-1], p[-1, 1:], s[-1, 1:], s[-1, :-1]), strip(s[:-1, -1], s[1:, -1], p[1:, -1], p[:-1, -1])]
+        strip(p[0, :-1], s[0, :-1], s[0, 1:], p[0, 1:]), strip(p[-1, :-1], p[-1, 1:], s[-1, 1:], s[-1, :-1]),
+        strip(s[:-1, -1], s[1:, -1], p[1:, -1], p[:-1, -1])]
     return np.concatenate(quads), len(p) - 1
 
 def slab(x, port, starboard, z0, z1):
@@ -117,7 +119,7 @@ def flat(x, y, z):
     "A rectangle facing up"
     return box(x, y, (z, z))[4::5]
 
-# %% ../nbs/00_ships.ipynb #5df1d2a9
+# %% ../nbs/00_ships.ipynb #23455449
 HULLS = dict(navy=(.10, .15, .30), black=(.10, .10, .12), red=(.50, .13, .11), green=(.10, .30, .22), gray=(.50, .53, .56), blue=(.12, .30, .52),
     white=(.90, .91, .92), cream=(.86, .82, .72), haze=(.60, .64, .67), olive=(.44, .48, .44))
 BOOTS = [(.45, .12, .10), (.12, .12, .14), (.48, .16, .12), (.10, .22, .16)]
@@ -129,7 +131,9 @@ def pick(rng, *names):
 def strokes(digit):
     "A digit as bars (x0,z0,x1,z1) in the unit square, as on a pocket calculator"
     bars = [(0, .86, 1, 1), (.72, .45, 1, 1), (.72, 0, 1, .55), (0, 0, 1, .14), (0, 0, .28, .55), (0, .45, .28, 1), (0, .43, 1, .57)]
-    return [bars[k] for k in ((0, 1, 2, 3, 4, 5), (1, 2), (0, 1, 3, 4, 6), (0, 1, 2, 3, 6), (1, 2, 5, 6), (0, 2, 3, 5, 6), (0, 2, 3, 4, 5, 6), (0, 1, 2), (0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 5, 6))[int(digit)]]
+    lit = ((0, 1, 2, 3, 4, 5), (1, 2), (0, 1, 3, 4, 6), (0, 1, 2, 3, 6), (1, 2, 5, 6),
+        (0, 2, 3, 5, 6), (0, 2, 3, 4, 5, 6), (0, 1, 2), (0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 5, 6))
+    return [bars[k] for k in lit[int(digit)]]
 
 def hull(m, rng, color, deck, beam, depth, fore=.028, castle=.16, tuck=.8, rake=.05, fine=.3, number=''):
     "A hull with raked, flared bow and tucked stern, and a raised forecastle; returns the height of the deck"
@@ -146,7 +150,8 @@ def hull(m, rng, color, deck, beam, depth, fore=.028, castle=.16, tuck=.8, rake=
     m.add(quads[:-top], color, material=HULL, alt=boot, pitch=(depth*rng.uniform(.12, .3), .02))
     m.add(quads[-top:], deck, material=DECK, decal=True)
     for s in (-1, 1) if number else ():
-        bars = np.array([(.335 - s*((k - len(number)/2)*.026 + np.array((a, c))*.019), (b, d)) for k, digit in enumerate(number) for a, b, c, d in strokes(digit)])
+        bars = np.array([(.335 - s*((k - len(number)/2)*.026 + np.array((a, c))*.019), (b, d))
+            for k, digit in enumerate(number) for a, b, c, d in strokes(digit)])
         x, v = np.sort(bars[:, 0])[:, [0, 1, 1, 0]], bars[:, 1][:, [0, 0, 1, 1]]  # corners (bars,4)
         low, high = line(.35, s), line(.9, s)
         y = (1 - v)*np.interp(x, low[:, 0], low[:, 1]) + v*np.interp(x, high[:, 0], high[:, 1]) + s*.0006
@@ -172,16 +177,18 @@ def bridge(m, rng, x, beam, z0, z1, color, width=.92, length=.07, funnel=None, m
     m.add(rod((x + length*.45, 0, z1), (x + length*.45, 0, mast), .0055, .004), color)
     m.add(box((x + length*.4, x + length*.5), (-.022, .022), (z1 + (mast - z1)*.6, z1 + (mast - z1)*.6 + .004)), (.85, .85, .85))
     c = funnel if funnel is not None else pick(rng, 'navy', 'red', 'black', 'blue', 'green')
-    m.add(box((x - .055, x - .012), (-.02, .02), (z0, z1 - .004), top=((x - .052, x - .018), (-.015, .015))), c, material=RIBS, alt=(.92, .9, .85), pitch=(9, .06))
+    m.add(box((x - .055, x - .012), (-.02, .02), (z0, z1 - .004), top=((x - .052, x - .018), (-.015, .015))),
+        c, material=RIBS, alt=(.92, .9, .85), pitch=(9, .06))
     m.add(box((x - .048, x - .022), (-.01, .01), (z1 - .004, z1 + .006)), (.08, .08, .09))
 
-# %% ../nbs/00_ships.ipynb #0673729d
+# %% ../nbs/00_ships.ipynb #f2b181f4
 def cargo(m, rng):
     "Container ship, or bulk carrier with hatches and derricks"
     beam, depth = rng.uniform(.13, .155), rng.uniform(.046, .06)
     kind = rng.choice(['containers', 'bulk'], p=[.68, .32])
     house = [(.92, .92, .9), (.88, .86, .78), (.78, .82, .85)][rng.integers(3)]
-    z = hull(m, rng, pick(rng, 'navy', 'black', 'red', 'green', 'gray', 'blue', 'haze'), pick(rng, 'red', 'green', 'gray', 'haze'), beam, depth, fore=.02, castle=.12)
+    z = hull(m, rng, pick(rng, 'navy', 'black', 'red', 'green', 'gray', 'blue', 'haze'), pick(rng, 'red', 'green', 'gray', 'haze'),
+        beam, depth, fore=.02, castle=.12)
     middle = kind == 'containers' and rng.random() < .25
     x = .02 if middle else -.4 + rng.uniform(0, .1)*(kind == 'containers')
     bridge(m, rng, x, beam, z, rng.uniform(.155, .175), house)
@@ -195,7 +202,8 @@ def cargo(m, rng):
         narrow = np.clip((.5 - xs - pitch)/.17, .45, 1)
         w = beam*.94/rows
         ys = np.tile((np.arange(rows) - rows/2)*w, len(bays))
-        level = np.clip(np.repeat(rng.integers(tiers - 2, tiers + 1, len(bays)), rows) - rng.integers(0, 3, len(xs))*(rng.random(len(xs)) < .45), 2, 7)
+        level = np.repeat(rng.integers(tiers - 2, tiers + 1, len(bays)), rows)
+        level = np.clip(level - rng.integers(0, 3, len(xs))*(rng.random(len(xs)) < .45), 2, 7)
         level = np.where(xs > .28, np.minimum(level, 4), level)
         quads = box((xs, xs + pitch*.9), (ys*narrow, (ys + w*.97)*narrow), (np.full(len(xs), z), z + .006 + level*high))
         m.add(quads, (.6, .3, .2), 'containers', STACK, pitch=(pitch*.9, high), alt=(rng.integers(0, 997), z + .006, 0), each=5)
@@ -204,7 +212,8 @@ def cargo(m, rng):
         edges = np.linspace(ahead[0] + .01, .37, n + 1)
         step = edges[1] - edges[0]
         c = pick(rng, 'red', 'green', 'gray', 'blue', 'cream')
-        for e in edges[:-1]: m.add(box((e + step*.16, e + step*.86), (-beam*.34, beam*.34), (z, z + .02)), c, 'hatches', RIBS, alt=c*.55, pitch=(.011, .02))
+        for e in edges[:-1]:
+            m.add(box((e + step*.16, e + step*.86), (-beam*.34, beam*.34), (z, z + .02)), c, 'hatches', RIBS, alt=c*.55, pitch=(.011, .02))
         c = [(.93, .72, .18), (.9, .88, .8), (.86, .45, .16), (.75, .78, .8)][rng.integers(4)]
         for e in edges[1:-1]:
             top, reach, out = z + rng.uniform(.055, .07), step*rng.uniform(.8, .95), rng.choice([-1, 1])*rng.uniform(.0, .04)
@@ -245,7 +254,7 @@ def tanker(m, rng):
             m.add(rod((e + .08, s*beam*.18, z), (e + .08, s*beam*.18, z + .06), .006, .005, 6), (.9, .85, .7), 'pipes')
             m.add(rod((e + .08, s*beam*.18, z + .058), (e + .01, s*beam*.1, z + .075), .004, .003, 4), (.9, .85, .7), 'pipes')
 
-# %% ../nbs/00_ships.ipynb #bad0d649
+# %% ../nbs/00_ships.ipynb #05c09d0b
 def military(m, rng):
     "Destroyer or frigate: gun on the foredeck, stepped superstructure, radar mast, missiles, helicopter deck"
     beam, depth = rng.uniform(.112, .13), rng.uniform(.044, .054)
@@ -262,24 +271,28 @@ def military(m, rng):
     m.add(box((.185, .235), (-.03, .03), (fore - .004, fore + .007)), c*.8, material=RIBS, alt=c*.4, pitch=(.012, .012))
     b = .5*beam
     front = rng.uniform(.15, .18)
-    m.add(box((-.02, front), (-b*.97, b*.97), (z, z + .036), top=((-.015, front - .02), (-b*.78, b*.78))), c, material=WINDOWS, alt=c*.6, pitch=(.05, .03))
+    m.add(box((-.02, front), (-b*.97, b*.97), (z, z + .036), top=((-.015, front - .02), (-b*.78, b*.78))),
+        c, material=WINDOWS, alt=c*.6, pitch=(.05, .03))
     m.add(box((.02, front - .02), (-b*.75, b*.75), (z + .036, z + .068), top=((.025, front - .045), (-b*.6, b*.6))), c*1.03)
     m.add(box((.05, front - .045), (-b*.72, b*.72), (z + .068, z + .084)), c*1.05, material=WINDOWS, pitch=(.009, .016))
     mx, base = .055, z + .084
-    m.add(box((mx - .028, mx + .022), (-.024, .024), (base, base + .05), top=((mx - .012, mx + .008), (-.009, .009))), c*.97, 'mast', RIBS, alt=c*.6, pitch=(.011, .1))
+    m.add(box((mx - .028, mx + .022), (-.024, .024), (base, base + .05), top=((mx - .012, mx + .008), (-.009, .009))),
+        c*.97, 'mast', RIBS, alt=c*.6, pitch=(.011, .1))
     m.add(rod((mx, 0, base + .05), (mx, 0, .215), .0055, .004), c*.8, 'mast')
     for k, w in ((.03, .036), (.052, .03), (.072, .02)): m.add(box((mx - .004, mx + .004), (-w, w), (base + k, base + k + .0045)), c*.85, 'mast')
     m.add(box((mx - .004, mx + .012), (-.026, .026), (base + .05, base + .066)), c*.7, 'mast', RIBS, alt=c*.4, pitch=(.008, .05))
     if rng.random() < .6: m.add(dome((mx + .035, 0, base - .002), .014, 10, 4, 1.2), (.85, .86, .86))
     fx = rng.uniform(-.11, -.07)
-    m.add(box((fx - .03, fx + .03), (-.026, .026), (z, z + .075), top=((fx - .026, fx + .018), (-.019, .019))), c*.95, material=RIBS, alt=c*.7, pitch=(9, .05))
+    m.add(box((fx - .03, fx + .03), (-.026, .026), (z, z + .075), top=((fx - .026, fx + .018), (-.019, .019))),
+        c*.95, material=RIBS, alt=c*.7, pitch=(9, .05))
     m.add(box((fx - .02, fx + .012), (-.014, .014), (z + .075, z + .08)), (.1, .1, .11))
     for s in (-1, 1):
         for k in range(2): m.add(rod((fx + .05 + .016*k, -s*.012, z + .012), (fx + .06 + .016*k, s*b*.8, z + .028), .0065, n=6), c*.8)
     m.add(box((-.3, fx - .05), (-b*.85, b*.85), (z, z + .045), top=((-.29, fx - .055), (-b*.7, b*.7))), c)
     ax = -.2
     if rng.random() < .7:
-        m.add(box((ax - .016, ax + .016), (-.016, .016), (z + .045, z + .085), top=((ax - .005, ax + .005), (-.005, .005))), c, 'mast', RIBS, alt=c*.6, pitch=(.008, .08))
+        m.add(box((ax - .016, ax + .016), (-.016, .016), (z + .045, z + .085), top=((ax - .005, ax + .005), (-.005, .005))),
+            c, 'mast', RIBS, alt=c*.6, pitch=(.008, .08))
         m.add(rod((ax, 0, z + .085), (ax, 0, z + .125), .003, .002), c*.8, 'mast')
         m.add(box((ax - .004, ax + .004), (-.03, .03), (z + .095, z + .106)), c*.75, 'mast', RIBS, alt=c*.5, pitch=(.008, .08))
     else: m.add(dome((ax, 0, z + .045), .017, 10, 4, 1.3), (.86, .87, .87))
@@ -290,10 +303,11 @@ def military(m, rng):
     ring = np.stack([np.cos(a), np.sin(a), 0*a], -1)
     m.add(np.stack([ring[:-1]*.034, ring[:-1]*.041, ring[1:]*.041, ring[1:]*.034], 1) + np.array((-.395, 0, z + .002)), w)
 
-# %% ../nbs/00_ships.ipynb #c131609f
+# %% ../nbs/00_ships.ipynb #facb59ed
 def jet(x, y, z, angle, k):
     "A parked aircraft: fuselage, wings and fins"
-    wing = np.array([[[-.012, -.017, .004], [-.004, -.017, .004], [.012, 0, .004], [-.012, 0, .004]], [[-.012, 0, .004], [.012, 0, .004], [-.004, .017, .004], [-.012, .017, .004]]])
+    wing = np.array([[[-.012, -.017, .004], [-.004, -.017, .004], [.012, 0, .004], [-.012, 0, .004]],
+        [[-.012, 0, .004], [.012, 0, .004], [-.004, .017, .004], [-.012, .017, .004]]])
     body = box((-.02, .024), (-.0035, .0035), (.001, .008), top=((-.02, .01), (-.0025, .0025)))
     fins = [box((-.02, -.012), (s*.005 - .0005, s*.005 + .0005), (.004, .014)) for s in (-1, 1)]
     return turn(np.concatenate([wing, body, *fins])*k, angle, (x, y, z))
@@ -308,7 +322,8 @@ def carrier(m, rng):
     port = np.array([.085, .09, .098, .118, .118, .085, .066, .06, .04])*rng.uniform(.95, 1.05)
     star = -np.array([.06, .07, .074, .098, .098, .085, .066, .055, .035])*rng.uniform(.95, 1.05)
     for s, a, b in ((1, -.3, .12), (-1, -.22, .16)):  # sponsons carry the overhang
-        m.add(box((a + .03, b - .03), sorted((s*beam*.5, s*.075)), (depth*.55, z - .012), top=((a, b), sorted((s*beam*.45, s*.095)))), c*.85, material=WINDOWS, alt=c*.35, pitch=(.06, .03))
+        m.add(box((a + .03, b - .03), sorted((s*beam*.5, s*.075)), (depth*.55, z - .012), top=((a, b), sorted((s*beam*.45, s*.095)))),
+            c*.85, material=WINDOWS, alt=c*.35, pitch=(.06, .03))
     gray = np.array((.33, .35, .37)) + rng.normal(0, .03)
     quads, top = slab(x, port, star, z - .011, z)
     if ski: quads[..., 2] += .03*np.clip((quads[..., 0] - .33)/.17, 0, 1)**2
@@ -334,24 +349,28 @@ def carrier(m, rng):
         l = .115 if n == 1 else .08
         y = -.077
         m.add(box((e, e + l), (y - .017, y + .017), (z, z + .035)), c, 'island', WINDOWS, alt=c*.6, pitch=(.02, .018))
-        m.add(box((e + .015, e + l - .008), (y - .016, y + .016), (z + .035, z + .062), top=((e + .02, e + l - .014), (y - .014, y + .014))), c*1.04, 'island', WINDOWS, pitch=(.009, .0135))
+        m.add(box((e + .015, e + l - .008), (y - .016, y + .016), (z + .035, z + .062), top=((e + .02, e + l - .014), (y - .014, y + .014))),
+            c*1.04, 'island', WINDOWS, pitch=(.009, .0135))
         m.add(box((e + .03, e + l - .02), (y - .012, y + .012), (z + .062, z + .075)), c*.95, 'island', WINDOWS, pitch=(.008, .013))
         mx = e + l*.5
-        m.add(box((mx - .009, mx + .009), (y - .009, y + .009), (z + .075, z + .11), top=((mx - .004, mx + .004), (y - .004, y + .004))), c*.9, 'island', RIBS, alt=c*.5, pitch=(.007, .07))
+        m.add(box((mx - .009, mx + .009), (y - .009, y + .009), (z + .075, z + .11), top=((mx - .004, mx + .004), (y - .004, y + .004))),
+            c*.9, 'island', RIBS, alt=c*.5, pitch=(.007, .07))
         m.add(rod((mx, y, z + .11), (mx, y, .21), .0055, .004), c*.8, 'island')
         for h, w in ((.085, .02), (.105, .022)): m.add(box((mx - .004, mx + .004), (y - w, y + w), (z + h, z + h + .007)), c*.8, 'island')
         m.add(box((e + .004, e + .02), (y - .012, y + .012), (z + .035, z + .056), top=((e + .008, e + .016), (y - .012, y + .012))), c*.75, 'island')
     paint, k = [(.62, .66, .7), (.5, .54, .57), (.72, .72, .7)][rng.integers(3)], rng.uniform(1.05, 1.25)
-    spots = [(.4 - .045*i, -.04, 2.3) for i in range(6)] + [(-.3 - .045*i, -.055, 2.2) for i in range(4)] + [(.3 - .05*i, .04, -2.3) for i in range(2)]
+    spots = [(.4 - .045*i, -.04, 2.3) for i in range(6)] + [(-.3 - .045*i, -.055, 2.2) for i in range(4)]
+    spots += [(.3 - .05*i, .04, -2.3) for i in range(2)]
     for i in rng.permutation(len(spots))[:rng.integers(6, len(spots) + 1)]:
         if not (ski and spots[i][0] > .3): m.add(jet(spots[i][0], spots[i][1], z, spots[i][2] + rng.normal(0, .1), k), paint)
 
-# %% ../nbs/00_ships.ipynb #a2b3ca04
+# %% ../nbs/00_ships.ipynb #c61e19ca
 def cruise(m, rng):
     "Cruise liner: many rows of balconies, lifeboats along both sides, funnels"
     beam, depth = rng.uniform(.125, .145), rng.uniform(.042, .05)
     white = np.array([(.94, .95, .95), (.93, .91, .86), (.88, .9, .92)][rng.integers(3)])
-    z = hull(m, rng, pick(rng, 'white', 'white', 'navy', 'black', 'gray', 'blue', 'cream'), (.62, .5, .38), beam, depth, fore=.016, castle=.2, fine=.34, rake=.075, tuck=.92)
+    z = hull(m, rng, pick(rng, 'white', 'white', 'navy', 'black', 'gray', 'blue', 'cream'), (.62, .5, .38), beam, depth,
+        fore=.016, castle=.2, fine=.34, rake=.075, tuck=.92)
     b, front, aft = beam/2, rng.uniform(.27, .33), rng.uniform(-.46, -.43)
     glass, dz = (.13, .17, .23), rng.uniform(.0105, .0125)
     step = rng.uniform(.012, .022)
@@ -374,18 +393,21 @@ def cruise(m, rng):
     for s in (-1, 1):
         y0, y1 = sorted((s*b*.8, s*b*1.06))
         low = box((x0, x0 + gap*.78), (y0, y1), (np.full(count, boats + .002), boats + .010))
-        cap = box((x0, x0 + gap*.78), (y0, y1), (np.full(count, boats + .010), boats + .019), top=((x0 + gap*.12, x0 + gap*.66), (y0 + .002, y1 - .002)))
+        cap = box((x0, x0 + gap*.78), (y0, y1), (np.full(count, boats + .010), boats + .019),
+            top=((x0 + gap*.12, x0 + gap*.66), (y0 + .002, y1 - .002)))
         m.add(low, (.93, .93, .92), 'lifeboats', each=5)
         m.add(cap, orange, 'lifeboats', each=5)
     house = (aft + .1, front - .03 - step*n)
     m.add(box(house, (-b*.62, b*.62), (zz, zz + .009)), white, 'decks', WINDOWS, alt=glass, pitch=(.008, .009))
     m.add(flat((house[0] + .1, house[0] + .16), (-b*.3, b*.3), zz + .0095), (.2, .6, .75))
-    m.add(box((front - .02 - step*n, front + .025 - step*n), (-b*1.05, b*1.05), (zz - dz, zz + .004)), white, 'decks', WINDOWS, alt=glass, pitch=(.007, dz))
+    m.add(box((front - .02 - step*n, front + .025 - step*n), (-b*1.05, b*1.05), (zz - dz, zz + .004)),
+        white, 'decks', WINDOWS, alt=glass, pitch=(.007, dz))
     fc = pick(rng, 'red', 'navy', 'white', 'black', 'blue', 'cream')
     fx = np.array([[-.26], [-.27, -.12]][rng.random() < .35]) + rng.uniform(-.03, .05)
     for x in fx:
         h = .048
-        m.add(box((x - .03, x + .035), (-.024, .024), (zz + .009, zz + h), top=((x - .045, x + .005), (-.018, .018))), fc, material=RIBS, alt=white, pitch=(9, .03))
+        m.add(box((x - .03, x + .035), (-.024, .024), (zz + .009, zz + h), top=((x - .045, x + .005), (-.018, .018))),
+            fc, material=RIBS, alt=white, pitch=(9, .03))
         m.add(box((x - .045, x + .005), (-.02, .02), (zz + h, zz + h + .006)), (.1, .1, .12))
     mx = front - .06 - step*n
     m.add(rod((mx, 0, zz), (mx - .012, 0, .205), .006, .004), white)
@@ -393,7 +415,7 @@ def cruise(m, rng):
     for s in (-1, 1): m.add(dome((mx - .05, s*.022, zz + .009), .011, 8, 3, 1.3), (.95, .95, .95))
 BUILDERS = dict(zip(CLASSES, (cargo, military, carrier, cruise, tanker)))
 
-# %% ../nbs/00_ships.ipynb #20717c9f
+# %% ../nbs/00_ships.ipynb #f4c7beab
 class Camera(NamedTuple):
     "A pinhole camera: where it stands, how it is turned, how big it draws, and where"
     eye: np.ndarray  # (3,)
@@ -417,7 +439,8 @@ class Camera(NamedTuple):
         uv = self._replace(scale=1., cx=0., cy=0.).project(points)
         lo, hi = uv.min(0), uv.max(0)
         scale = (frame[2] - frame[0])/(hi[0] - lo[0])
-        return self._replace(scale=scale, cx=(frame[0] + frame[2] - scale*(lo[0] + hi[0]))/2, cy=(frame[1] + frame[3] - scale*(lo[1] + hi[1]))/2), (hi - lo)*scale
+        cx, cy = (frame[0] + frame[2] - scale*(lo[0] + hi[0]))/2, (frame[1] + frame[3] - scale*(lo[1] + hi[1]))/2
+        return self._replace(scale=scale, cx=cx, cy=cy), (hi - lo)*scale
 
 def look(azimuth, elevation, distance, roll):
     "Camera `distance` ship lengths away, `azimuth` from the bow, `elevation` above the sea (radians)"
@@ -470,10 +493,10 @@ def paint(faces, normal, eye, uv, size):
     for i in order.tolist(): draw.polygon(corners[i], fill=i)
     return np.asarray(image)
 
-# %% ../nbs/00_ships.ipynb #a443f7e9
+# %% ../nbs/00_ships.ipynb #4812f2d2
 @lru_cache(None)
 def texture(kind):
-    "A tile (n,n) that repeats without a seam, mean 0 and deviation 1: 'waves' (complex: slope along x + i·slope along y), 'clouds', 'grain' or 'film' (white noise)"
+    "A seamless tile (n,n), mean 0 and deviation 1: 'waves' (complex: slope along x + i·slope along y), 'clouds', 'grain' or 'film' (white noise)"
     n = 1024 if kind == 'film' else 512
     rng = np.random.default_rng({'waves': 11, 'clouds': 12, 'grain': 13, 'film': 14}[kind])
     if kind == 'film': return rng.standard_normal((n, n), np.float32)
@@ -485,7 +508,8 @@ def texture(kind):
         tile = np.fft.ifft2(white*1j*fx).real + 1j*np.fft.ifft2(white*1j*fy).real
     elif kind == 'clouds': tile = np.fft.ifft2(white*np.where(f < 2, .3, f**-1.5)).real
     else: tile = np.fft.ifft2(white*np.where(f < 4, 0, f**-.8)).real
-    return (tile/np.abs(tile).std() if kind != 'waves' else tile/np.sqrt((np.abs(tile)**2).mean())).astype(np.complex64 if kind == 'waves' else np.float32)
+    if kind == 'waves': return (tile/np.sqrt((np.abs(tile)**2).mean())).astype(np.complex64)
+    return (tile/np.abs(tile).std()).astype(np.float32)
 
 def sample(tile, x, y, smooth=False):
     "The tile's values at x, y, counted in tiles: the nearest one, or the mean of the four around when `smooth`"
@@ -496,7 +520,7 @@ def sample(tile, x, y, smooth=False):
     k, l = i + 1 & (n - 1), j + 1 & (n - 1)
     return (1 - a)*((1 - b)*tile[i, j] + b*tile[i, l]) + a*((1 - b)*tile[k, j] + b*tile[k, l])
 
-# %% ../nbs/00_ships.ipynb #cd2bfc96
+# %% ../nbs/00_ships.ipynb #9630c1f5
 class Scene(NamedTuple):
     "All that is drawn without knowing the class"
     size: tuple  # (H,W)
@@ -509,7 +533,8 @@ class Scene(NamedTuple):
     photo: dict  # what the photo camera does
     facts: dict  # angles and distance, for the record
 
-GUIDE = np.array([(x, y, z) for x in (-.5, .42) for y in (-.06, .06) for z in (0, .055)] + [(.5, 0, .06), (.5, 0, .075)] + [(x, y, .185) for x in (-.3, .15) for y in (-.03, .03)] + [(-.05, 0, .232)])
+GUIDE = np.array([(x, y, z) for x in (-.5, .42) for y in (-.06, .06) for z in (0, .055)]
+    + [(.5, 0, .06), (.5, 0, .075)] + [(x, y, .185) for x in (-.3, .15) for y in (-.03, .03)] + [(-.05, 0, .232)])
 MOODS = dict(  # zenith, horizon, sun, deep water, sunlight, skylight, cloud cover, haze
     sunny=((.22, .45, .78), (.70, .82, .92), (1., .96, .88), (.03, .15, .26), .85, .50, .25, .12),
     tropic=((.20, .50, .80), (.74, .88, .92), (1., .97, .9), (.03, .27, .32), .85, .52, .35, .10),
@@ -545,16 +570,20 @@ def draw_scene(seed, size, difficulty):
     light = {k: np.float32(v) for k, v in light.items()}
     sun_az, sun_el = azimuth + rng.uniform(-1.4, 1.4), np.deg2rad(rng.uniform(10, 22) if mood in ('dusk', 'dawn') else rng.uniform(25, 62))
     sun = np.array((np.cos(sun_el)*np.cos(sun_az), np.cos(sun_el)*np.sin(sun_az), np.sin(sun_el)), np.float32)
-    place = dict(wind=rng.uniform(0, np.pi), waves=np.exp(rng.uniform(np.log(.5), np.log(1.6))), shift=rng.random(8).astype(np.float32), speed=rng.uniform(.1, 1), mirror=rng.uniform(.5, 1), hills=rng.random(12)*(rng.random() < .6))
+    place = dict(wind=rng.uniform(0, np.pi), waves=np.exp(rng.uniform(np.log(.5), np.log(1.6))),
+        shift=rng.random(8).astype(np.float32), speed=rng.uniform(.1, 1), mirror=rng.uniform(.5, 1), hills=rng.random(12)*(rng.random() < .6))
     bw = rng.random() < (.12 if not hard else .25)
-    photo = dict(bw=bool(bw), cast=rng.normal(0, .016 if not hard else .05, 3), contrast=rng.uniform(.92, 1.12), bright=rng.normal(0, .025), expose=rng.uniform(.44, .56) if not hard else rng.uniform(.3, .55), blur=max(0, rng.normal(0, .3 if not hard else .8)),
-        noise=rng.uniform(.004, .02) if not hard else rng.uniform(.01, .06), quality=int(rng.integers(72, 96) if not hard else rng.integers(30, 90)), vignette=rng.uniform(0, .2), start=rng.random()*.3)
+    photo = dict(bw=bool(bw), cast=rng.normal(0, .016 if not hard else .05, 3), contrast=rng.uniform(.92, 1.12), bright=rng.normal(0, .025),
+        expose=rng.uniform(.44, .56) if not hard else rng.uniform(.3, .55), blur=max(0, rng.normal(0, .3 if not hard else .8)),
+        noise=rng.uniform(.004, .02) if not hard else rng.uniform(.01, .06),
+        quality=int(rng.integers(72, 96) if not hard else rng.integers(30, 90)), vignette=rng.uniform(0, .2), start=rng.random()*.3)
     ch, cw = high, wide
     cover = frame[0] - .05*cw - 3, frame[1] - .06*ch - 3, frame[2] + .05*cw + 3, frame[3] + .55*ch + 3
-    facts = dict(azimuth=float(np.rad2deg(azimuth)), elevation=float(np.rad2deg(elevation)), distance=float(distance), roll=float(np.rad2deg(roll)), mood=str(mood))
+    facts = dict(azimuth=float(np.rad2deg(azimuth)), elevation=float(np.rad2deg(elevation)), distance=float(distance),
+        roll=float(np.rad2deg(roll)), mood=str(mood))
     return Scene(size, camera, frame, cover, sun, light, place, photo, facts)
 
-# %% ../nbs/00_ships.ipynb #6a061409
+# %% ../nbs/00_ships.ipynb #c235e47b
 def backdrop(scene):
     "Sky and sea (H,W,3), the waves' slope (H,W) complex, the water's ship coordinates (H,W,2), all rays (H,W,3)"
     (h, w), light = scene.size, scene.light
@@ -579,7 +608,7 @@ def sky(r, scene):
     return np.stack([0*q, (1 - cloud)*(1 - q) + cloud*.35, (1 - cloud)*q, cloud*(.62 + .12*np.clip(-puff, -1, 1)) + .6*glow], -1)
 
 def sea(r, scene):
-    "Paints (n,4) of the sea along the rays, slopes (n,) and water coordinates (n,2): every point mirrors the sky its wave is turned to, and glitters where that is the sun"
+    "Paints (n,4) of the sea along the rays, slopes (n,), water coordinates (n,2): waves mirror the sky they are turned to, and glitter at the sun"
     light, place, camera = scene.light, scene.place, scene.camera
     far = np.float32(camera.eye[2])/np.maximum(-r[:, 2], 1e-4)
     ground = camera.eye[:2].astype(np.float32) + far[:, None]*r[:, :2]
@@ -588,7 +617,8 @@ def sea(r, scene):
     slope = np.zeros(len(r), np.complex64)
     for k, (length, steep) in enumerate(((.16, .055), (.06, .075), (.022, .07))):  # swell, waves, ripples
         shown = np.clip(np.float32(camera.scale*length*.12)/far*np.maximum(-4*r[:, 2]/far, .3), 0, 1)  # small waves blur far away
-        slope += np.float32(steep)*shown*sample(texture('waves'), turned.real*np.float32(1/length/16) + place['shift'][2 + k], turned.imag*np.float32(1/length/16) + place['shift'][5 + k])
+        along, across = turned.real*np.float32(1/length/16), turned.imag*np.float32(1/length/16)
+        slope += np.float32(steep)*shown*sample(texture('waves'), along + place['shift'][2 + k], across + place['shift'][5 + k])
     slope *= np.complex64(place['waves'])*wind
     sx, sy = slope.real, slope.imag
     facing = sx*r[:, 0] + sy*r[:, 1] - r[:, 2]  # cosine between the water's normal and the way to the eye
@@ -620,7 +650,7 @@ def light_on_white(scene):
     "What a white thing looks like in this light"
     return np.clip(scene.light['skylight']*(.5*scene.light['horizon'] + .5) + .45*scene.light['sunlight']*scene.light['sun'], 0, 1)*.93
 
-# %% ../nbs/00_ships.ipynb #498acae0
+# %% ../nbs/00_ships.ipynb #7123f313
 def shade(faces, normal, seen, camera, scene, stretch, sunlit):
     "Colour (n,3) at the points where the faces `seen` are met: pattern, sun with cast shadow, skylight, haze"
     rows, cols, f = seen
@@ -659,7 +689,8 @@ def pattern(kind, u, v, pitch, fine, top):
     hit, mean = ((b > .38) & (b < .78) & (a > .2) & (a < .85), .26) if kind == WINDOWS else ((b > .22) & (b < .84) & (a > .16), .5)
     return (mean + fine*(hit - mean))*~top
 
-PAINTS = np.array([(.72, .18, .14), (.15, .32, .58), (.12, .45, .34), (.90, .52, .12), (.82, .80, .76), (.55, .14, .16), (.20, .22, .26), (.92, .76, .22), (.34, .55, .70), (.62, .36, .20), (.55, .58, .60), (.80, .32, .28)], np.float32)
+PAINTS = np.array([(.72, .18, .14), (.15, .32, .58), (.12, .45, .34), (.90, .52, .12), (.82, .80, .76), (.55, .14, .16),
+    (.20, .22, .26), (.92, .76, .22), (.34, .55, .70), (.62, .36, .20), (.55, .58, .60), (.80, .32, .28)], np.float32)
 
 def containers(p, z, n, alt, pitch, fine):
     "Colours of container stacks: every container its own paint, with dark gaps and ribbed walls"
@@ -675,7 +706,7 @@ def containers(p, z, n, alt, pitch, fine):
     gap = np.maximum(gap, ((width - np.floor(width)) < .1)*(np.abs(n[:, 1]) < .7))
     return color*(1 - .55*gap*fine)[:, None]
 
-# %% ../nbs/00_ships.ipynb #21c2085a
+# %% ../nbs/00_ships.ipynb #dac953e1
 def sun_map(faces, normal, sun, size=240):
     "The ship painted as the sun sees it: a function telling which points are in sunlight"
     c, (_, tall) = look(np.arctan2(sun[1], sun[0]), np.arcsin(sun[2]), 50., 0.).fit(faces.quads.reshape(-1, 3), (4, 4, size - 4, 4))
@@ -687,7 +718,8 @@ def sun_map(faces, normal, sun, size=240):
         q = c.project(p).astype(np.int32)
         g = index[np.clip(q[:, 1], 0, high - 1), np.clip(q[:, 0], 0, size - 1)]
         g = np.where(g < 0, f, g)
-        toward = (dot(faces.quads[:, 0], normal)[g] - dot(p, normal[g]))/np.maximum(normal @ sun, 1e-3)[g]  # how far the seen face lies toward the sun
+        # how far the seen face lies toward the sun
+        toward = (dot(faces.quads[:, 0], normal)[g] - dot(p, normal[g]))/np.maximum(normal @ sun, 1e-3)[g]
         return (toward <= .004) | (g == f)
     return lit
 
@@ -754,7 +786,7 @@ def reflect(scene, picture, color, cover, slope):
     amount = scene.place['speed']*np.clip(.45 + .5*foam, 0, 1)*np.clip(1 - np.abs(depth[rows, cols] - .3*thick)/thick, 0, 1)
     return rows, cols + x0, amount
 
-# %% ../nbs/00_ships.ipynb #3aa75495
+# %% ../nbs/00_ships.ipynb #2b40fb8e
 def hills(scene, picture, rays):
     "A coast on the horizon, in place; returns its mask"
     h, w = scene.size
@@ -768,7 +800,8 @@ def hills(scene, picture, rays):
     height = np.clip(ridge*.028 + .05*draws[8] - .015, 0, .1)
     inside = up < height
     mask[low] = inside
-    base = np.array((.16, .22, .16))*(scene.light['skylight'] + .4*scene.light['sunlight'])*(1 + .12*sample(texture('grain'), way*.8, up*8))[inside][:, None]
+    base = np.array((.16, .22, .16))*(scene.light['skylight'] + .4*scene.light['sunlight'])
+    base = base*(1 + .12*sample(texture('grain'), way*.8, up*8))[inside][:, None]
     far = np.clip(.55 + scene.light['haze']*.5, 0, .95)
     picture[mask] = base + far*(scene.light['horizon'] - base)
     return mask
@@ -787,7 +820,8 @@ def harbour_crane(draw, rng, scene, s, color):
     dark = tuple(int(c*.7) for c in color)
     draw.polygon(P((x - 1.3*wide, base), (x + 1.3*wide, base), (x + 1.4*wide, base + .03*h), (x - 1.4*wide, base + .03*h)), fill=(95, 95, 92, 255))
     beam = top + .32*(base - top)
-    for dx, c in ((-.75, dark), (.75, dark), (-.5, color), (.5, color)): draw.line(P((x + dx*wide, base), (x + dx*wide*.9, beam)), fill=(*c, 255), width=int(k*s*1.3))
+    for dx, c in ((-.75, dark), (.75, dark), (-.5, color), (.5, color)):
+        draw.line(P((x + dx*wide, base), (x + dx*wide*.9, beam)), fill=(*c, 255), width=int(k*s*1.3))
     draw.line(P((x - .65*wide, (base + beam)/2), (x + .65*wide, (base + beam)/2)), fill=(*color, 255), width=int(k*s))
     draw.line(P((x - inward*1.4*wide, beam), (x + inward*2.1*wide, beam)), fill=(*color, 255), width=int(k*s*1.6))
     draw.line(P((x + .3*inward*wide, beam), (x, top), (x - .4*inward*wide, beam)), fill=(*color, 255), width=int(k*s))
@@ -810,7 +844,8 @@ def buoy(draw, x, y, k, s, hue):
 def gull(draw, x, y, k, s, rng):
     "A gull as two bent wings"
     a, b = rng.uniform(.3, .7, 2)
-    draw.line([(x*s - k*s, y*s - a*k*s), (x*s - .4*k*s, y*s - b*k*s), (x*s, y*s), (x*s + .4*k*s, y*s - b*k*s), (x*s + k*s, y*s - a*k*s)], fill=(235, 235, 235, 255), width=max(1, int(k*s*.16)))
+    draw.line([(x*s - k*s, y*s - a*k*s), (x*s - .4*k*s, y*s - b*k*s), (x*s, y*s), (x*s + .4*k*s, y*s - b*k*s), (x*s + k*s, y*s - a*k*s)],
+        fill=(235, 235, 235, 255), width=max(1, int(k*s*.16)))
 
 def distract(scene, picture, seed, difficulty, crane):
     "Boats, buoys, gulls and perhaps a harbour crane, painted in place; returns their mask and whether there is a crane"
@@ -862,7 +897,7 @@ def develop(scene, picture):
     image.save(file, 'JPEG', quality=p['quality'])
     return Image.open(io.BytesIO(file.getvalue())).convert('RGB')
 
-# %% ../nbs/00_ships.ipynb #33c2af51
+# %% ../nbs/00_ships.ipynb #a15e5200
 class Ship(NamedTuple):
     "A rendered picture with its ground truth"
     image: Image.Image  # RGB, size (W,H)
@@ -880,12 +915,15 @@ def _request(label, seed, size, difficulty):
     "The request as (name, seed, (H,W)), or a ValueError that says what is allowed"
     codes = dict(zip(range(1, 6), CLASSES))
     if isinstance(label, (int, np.integer)) and not isinstance(label, bool): label = codes.get(int(label), label)
-    if not isinstance(label, str) or label not in CLASSES: raise ValueError(f"Unknown ship class {label!r}: give one of {', '.join(CLASSES)}, or its code 1 to 5.")
-    if not isinstance(difficulty, str) or difficulty not in DIFFICULTIES: raise ValueError(f"Unknown difficulty {difficulty!r}: give 'clear' or 'hard'.")
+    if not isinstance(label, str) or label not in CLASSES:
+        raise ValueError(f"Unknown ship class {label!r}: give one of {', '.join(CLASSES)}, or its code 1 to 5.")
+    if not isinstance(difficulty, str) or difficulty not in DIFFICULTIES:
+        raise ValueError(f"Unknown difficulty {difficulty!r}: give 'clear' or 'hard'.")
     hw = (size, size) if isinstance(size, (int, np.integer)) else tuple(size) if isinstance(size, (tuple, list)) else ()
     if len(hw) != 2 or not all(isinstance(v, (int, np.integer)) and 48 <= v <= 2048 for v in hw):
         raise ValueError(f"Size {size!r} does not work: give a whole number or (height, width), each from 48 to 2048 pixels.")
-    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0: raise ValueError(f"Seed {seed!r} does not work: give a whole number, 0 or larger.")
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"Seed {seed!r} does not work: give a whole number, 0 or larger.")
     return label, int(seed), (int(hw[0]), int(hw[1]))
 
 def render_ship(
@@ -911,5 +949,6 @@ def render_ship(
     parts = {k: mask & (v >= .4*cover) for k, v in share.items()}
     where = np.nonzero(mask)
     box = [int(where[1].min()), int(where[0].min()), int(where[1].max()) + 1, int(where[0].max()) + 1]
-    meta = dict(label=label, seed=seed, size=list(size), difficulty=difficulty, crane=has_crane, box=box, frame=[float(v) for v in scene.frame], cover=[float(v) for v in scene.cover], bw=scene.photo['bw'], **scene.facts)
+    meta = dict(label=label, seed=seed, size=list(size), difficulty=difficulty, crane=has_crane, box=box,
+        frame=[float(v) for v in scene.frame], cover=[float(v) for v in scene.cover], bw=scene.photo['bw'], **scene.facts)
     return Ship(develop(scene, picture*np.float32(gain)), mask, parts, (others | painted) & ~mask, meta)
