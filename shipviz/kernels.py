@@ -118,7 +118,7 @@ def conv_matmul(
     (kh, kw), (h, w) = kernel.shape, image.shape
     return (kernel.flatten() @ im2col(image, (kh, kw))).view(h-kh+1, w-kw+1)
 
-# %% ../nbs/02_kernels.ipynb #d0349e7a
+# %% ../nbs/02_kernels.ipynb #1af55b6c
 PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')  # named as nn.Conv2d names them
 _FASTAI_MODES = {'reflection': 'reflect', 'border': 'replicate'}  # what fastai's transforms call two of them
 
@@ -138,7 +138,8 @@ def pad_image(
     room = {'reflect': 1, 'circular': 0}.get(mode)
     if min(ph, pw) < 0: raise ValueError(f'padding must be 0 or more, got {padding}')
     if room is not None and (ph > h-room or pw > w-room):
-        raise ValueError(f'{mode} padding takes its pixels from the picture: at most {h-room} rows and {w-room} columns for {h}x{w}, not {ph} and {pw}')
+        raise ValueError(f'{mode} padding takes its pixels from the picture: at most {h-room} rows and {w-room} columns for {h}x{w}, '
+                         f'not {ph} and {pw}')
     out = F.pad(image.reshape(-1, 1, h, w), (pw, pw, ph, ph), mode='constant' if mode == 'zeros' else mode)
     return out.reshape(*image.shape[:-2], h + 2*ph, w + 2*pw)
 
@@ -184,12 +185,13 @@ def conv_matrix(
         for j in range(w-kw+1): matrix[i, j, i:i+kh, j:j+kw] = kernel
     return matrix.flatten(2).flatten(0, 1)
 
-# %% ../nbs/02_kernels.ipynb #f1b848ee
+# %% ../nbs/02_kernels.ipynb #129eb394
 def check_linear_weights(answer) -> Feedback:
     "Exercise 1: the weights and biases of a fully connected layer from 64x64 RGB to 10 outputs."
     name, n = 'linear weights', 64 * 64 * 3
     if unanswered(answer): return not_yet(name)
-    if not isinstance(answer, (int, np.integer)) or isinstance(answer, bool): return wrong(name, 'type', f'The answer is a whole number; this is {answer!r}.')
+    if not isinstance(answer, (int, np.integer)) or isinstance(answer, bool):
+        return wrong(name, 'type', f'The answer is a whole number; this is {answer!r}.')
     if answer == n*10 + 10: return right(name, f'{n:,} inputs times 10 outputs, and one bias for each output.')
     if answer == n*10: return wrong(name, 'bias', 'All the weights are there. Each output also adds one number of its own.')
     if answer in (64*64*10, 64*64*10 + 10): return wrong(name, 'channels', 'You counted one number per pixel; a colour pixel has three.')
@@ -209,7 +211,8 @@ def check_padded_row(answer) -> Feedback:
         if row[3:7] != [5, 6, 7, 8]: return wrong(name, 'off by one', f'{m}: the picture itself, 5 6 7 8, must stand unchanged in the middle.')
     bad = [m for m in want if got[m] != want[m]]
     if not bad: return right(name, 'All four borders are as `F.pad` makes them.')
-    if got['reflect'] == [7, 6, 5, 5, 6, 7, 8, 8, 7, 6]: return wrong(name, 'edge repeated', 'reflect: your mirror stands behind the edge pixel and shows it twice. It should stand on it.')
+    if got['reflect'] == [7, 6, 5, 5, 6, 7, 8, 8, 7, 6]:
+        return wrong(name, 'edge repeated', 'reflect: your mirror stands behind the edge pixel and shows it twice. It should stand on it.')
     for m in bad:
         other = next((o for o in want if o != m and got[m] == want[o]), None)
         if other: return wrong(name, 'swapped', f'What you give for {m} is what {other} does.')
@@ -222,11 +225,15 @@ def check_conv(answer) -> Feedback:
     out, problem = call(name, answer, x, k)
     if problem is not None: return problem
     if not isinstance(out, Tensor): return wrong(name, 'type', f'The function should return a tensor, not {type(out).__name__}.')
-    if out.shape == x.shape: return wrong(name, 'padded', 'The output has the size of the picture; without padding it should lose two rows and two columns.')
-    if out.shape != (4, 5): return wrong(name, 'shape', f'A 6x7 picture and a 3x3 kernel give (4, 5), not {tuple(out.shape)}. How many positions are there?')
+    if out.shape == x.shape:
+        return wrong(name, 'padded', 'The output has the size of the picture; without padding it should lose two rows and two columns.')
+    if out.shape != (4, 5):
+        return wrong(name, 'shape', f'A 6x7 picture and a 3x3 kernel give (4, 5), not {tuple(out.shape)}. How many positions are there?')
     same = lambda kernel: torch.allclose(out, conv_matmul(x, kernel), atol=1e-4)
     if same(k.flip(0, 1)): return right(name, 'This agrees with the mathematical definition.')
     if same(k): return wrong(name, 'not flipped', 'This is the cross-correlation: the kernel still has to be rotated by 180 degrees.')
-    if same(k.flip(0)) or same(k.flip(1)): return wrong(name, 'half flipped', 'The kernel is mirrored along one axis only; a rotation by 180 degrees mirrors both.')
-    if any(same(t) for t in (k.T, k.T.flip(0, 1), k.rot90(1), k.rot90(-1))): return wrong(name, 'transposed', 'Rows and columns of the kernel are exchanged somewhere.')
+    if same(k.flip(0)) or same(k.flip(1)):
+        return wrong(name, 'half flipped', 'The kernel is mirrored along one axis only; a rotation by 180 degrees mirrors both.')
+    if any(same(t) for t in (k.T, k.T.flip(0, 1), k.rot90(1), k.rot90(-1))):
+        return wrong(name, 'transposed', 'Rows and columns of the kernel are exchanged somewhere.')
     return wrong(name, 'value', 'The shape is right, the numbers are not. Try it on a picture with one white dot.')
