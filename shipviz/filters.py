@@ -142,7 +142,7 @@ def combine_kernels(
     bh, bw = second.shape
     return F.conv2d(F.pad(first, (bw-1, bw-1, bh-1, bh-1))[None, None], second.flip(0, 1)[None, None])[0, 0]
 
-# %% ../nbs/03_filters.ipynb #a7f70eaf
+# %% ../nbs/03_filters.ipynb #d672dbc7
 def _own_kernel(name, answer, shape):
     "`(tensor, None)`, or `(None, Feedback)` if the answer is no kernel of this shape"
     if unanswered(answer): return None, not_yet(name)
@@ -161,7 +161,8 @@ def check_right_edge(answer) -> Feedback:
     if abs(flat) > 1e-4: return wrong(name, 'sum', f'On a flat white picture it answers {flat:.4g}, not 0. What should the weights sum to?')
     if abs(across) < 1e-4 and abs(down) > 1e-4: return wrong(name, 'transposed', 'It answers to horizontal edges: rows and columns are exchanged.')
     if across < -1e-4: return wrong(name, 'negated', 'It marks left edges of bright things. The right edge needs the opposite polarity.')
-    if abs(down) > 1e-4: return wrong(name, 'diagonal', f'It answers to horizontal edges as well, with {down:.4g}: make the top row like the bottom row.')
+    if abs(down) > 1e-4:
+        return wrong(name, 'diagonal', f'It answers to horizontal edges as well, with {down:.4g}: make the top row like the bottom row.')
     if k.sum(1).abs().max() > 1e-4: return wrong(name, 'rows', 'It answers to horizontal lines as well: let each row sum to 0.')
     if across < 1e-4: return wrong(name, 'silent', 'A bright left side and a dark right side should give a positive answer; this gives 0.')
     return right(name, 'Positive at right edges of bright things, silent on flat areas and horizontal edges.')
@@ -171,9 +172,11 @@ def check_unsharp(answer) -> Feedback:
     name, identity, blur = 'unsharp mask', KERNELS['identity'], KERNELS['blur']
     k, problem = _own_kernel(name, answer, (3, 3))
     if problem is not None: return problem
-    if torch.allclose(k, identity - blur, atol=1e-4): return wrong(name, 'difference only', 'This is x - blur(x): the picture itself has to be added, so that the weights sum to 1.')
+    if torch.allclose(k, identity - blur, atol=1e-4):
+        return wrong(name, 'difference only', 'This is x - blur(x): the picture itself has to be added, so that the weights sum to 1.')
     if torch.allclose(k, identity + blur, atol=1e-4): return wrong(name, 'sign', 'The blur was added. Subtract it.')
-    if torch.allclose(k, KERNELS['sharpen'], atol=1e-4): return wrong(name, 'other kernel', 'This is the preset: it subtracts the Laplacian, not the box blur of all nine pixels.')
+    if torch.allclose(k, KERNELS['sharpen'], atol=1e-4):
+        return wrong(name, 'other kernel', 'This is the preset: it subtracts the Laplacian, not the box blur of all nine pixels.')
     if torch.allclose(k, 2*identity - 9*blur, atol=1e-4): return wrong(name, 'unscaled', 'The blur is a mean: its weights are 1/9, not 1.')
     return compare(name, k, 2*identity - blur, message='x + (x - blur(x)), as one kernel whose weights sum to 1.')
 
@@ -182,6 +185,7 @@ def check_two_blurs(answer) -> Feedback:
     name, want = 'two blurs', combine_kernels(KERNELS['blur'], KERNELS['blur'])
     k, problem = _own_kernel(name, answer, (5, 5))
     if problem is not None: return problem
-    if torch.allclose(k, torch.full((5, 5), 1/25), atol=1e-4): return wrong(name, 'flat', 'This is a 5x5 box blur. Two blurs count the middle nine times and each corner once.')
+    if torch.allclose(k, torch.full((5, 5), 1/25), atol=1e-4):
+        return wrong(name, 'flat', 'This is a 5x5 box blur. Two blurs count the middle nine times and each corner once.')
     if torch.allclose(k, want*81, atol=1e-3): return wrong(name, 'unscaled', 'The counts are right. Divide them, so that the weights sum to 1.')
     return compare(name, k, want, message='Twice a mean of nine: 1, 2, 3, 2, 1 in each direction, divided by 81.')
