@@ -7,21 +7,37 @@
 
 Speed is a ratio to a bare `no_grad` forward pass of the same batch; the cases take turns, and the median of the turns counts. On a busy
 machine use `--clock cpu`. A peer that is not installed (benchmarks/requirements.txt) is left out of the tables."""
-import argparse, contextlib, copy, io, os, statistics, subprocess, sys, time, warnings
+import argparse
+import contextlib
+import copy
+import io
+import os
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 warnings.filterwarnings('ignore')
 SPEED = ['resnet18', 'resnet34', 'mobilenet_v3_large', 'efficientnet_b0', 'efficientnet_lite0']
 AGREE = ['resnet18', 'vgg11_bn', 'densenet121', 'mobilenet_v3_small', 'efficientnet_b0', 'efficientnet_lite0']
-LAYER = {'densenet121': 'features.denseblock4'}   # `features` ends before an in-place ReLU: there the peers mix what is before and after it
-FREE = ['mean_activation', 'gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam']  # one pass and one backward serve all
+# densenet's `features` ends before an in-place ReLU: there the peers mix what is before and after it
+LAYER = {'densenet121': 'features.denseblock4'}
+# one pass and one backward serve all of these
+FREE = ['mean_activation', 'gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam']
 
 
 def build(name, seed=0, calibrate=False):
-    "A seeded network in evaluation mode; efficientnet_lite0 with ImageNet weights. `calibrate`: batch statistics that fit, so that numbers don't vanish."
-    import shipviz, torch  # noqa: F401  (shipviz repairs torchvision first)
+    """A seeded network in evaluation mode; efficientnet_lite0 with ImageNet weights.
+
+    `calibrate`: give it batch statistics that fit, so that numbers don't vanish on the way up."""
+    import torch
     from torchvision import models
+
+    import shipviz
     torch.manual_seed(seed)
     if name == 'efficientnet_lite0':
         from shipviz.network import efficientnet_lite0
@@ -35,17 +51,18 @@ def build(name, seed=0, calibrate=False):
 
 def peers():
     "The modules of the peers that are installed."
-    import importlib, shipviz  # noqa: F401
+    import importlib
+
+    import shipviz
     found = {}
     for name in ('pytorch_grad_cam', 'captum.attr'):
         try: found[name] = importlib.import_module(name)
         except ImportError as e: print(f'{name} is left out: {e}')
     return found
 
-def module_of(model, name): return model.get_submodule(LAYER.get(name) or found_layer(model))
-
 def found_layer(model):
     import torch
+
     from shipviz.heatmaps import layers
     return next(l.name for l in layers(model, torch.zeros(1, 3, 224, 224)) if l.default)
 
@@ -67,12 +84,14 @@ def table(title, head, rows):
 
 def cases(model, x, layer, found):
     import torch
+
     from shipviz import heatmaps as hm
     module = model.get_submodule(layer)
     def bare():
         with torch.no_grad(): return model(x)
     def first(): hm._TRACES.clear(); return hm.heatmap(model, x)
-    out = {'bare': bare, 'ours': lambda: hm.heatmap(model, x), 'ours, first call': first, f'ours, {len(FREE)} methods': lambda: hm.heatmap(model, x, method=FREE)}
+    out = {'bare': bare, 'ours': lambda: hm.heatmap(model, x), 'ours, first call': first,
+           f'ours, {len(FREE)} methods': lambda: hm.heatmap(model, x, method=FREE)}
     if 'pytorch_grad_cam' in found:
         def pgc():
             with found['pytorch_grad_cam'].GradCAM(model, [module]) as c: return c(x, None)
@@ -104,26 +123,28 @@ def speed(args):
             t = take_turns(cases(model, x, found_layer(model), found), args.rounds if b > 1 else 3*args.rounds, clock)
             head = head or ['model, batch', 'bare, ms', *list(t)[1:]]
             rows.append([f'{name}, {b}', f"{t['bare']*1e3:.0f}", *(f"{v/t['bare']:.2f}×" for v in list(t.values())[1:])])
-    table(f'Speed: one heatmap for each picture, 224 px, {args.threads} threads, {args.clock} time as a multiple of a bare no_grad pass', head, rows)
+    what = f'224 px, {args.threads} threads, {args.clock} time as a multiple of a bare no_grad pass'
+    table(f'Speed: one heatmap for each picture, {what}', head, rows)
     slow(args, found, clock)
 
 def slow(args, found, clock):
     "Score-CAM and Ablation-CAM need one answer for each channel."
     import torch
+
     from shipviz import heatmaps as hm
-    rows = []
-    for name in (args.models or SPEED)[:1]:
-        model, x = build(name), torch.randn(1, 3, 224, 224)
-        layer = found_layer(model)
-        for ours, theirs in (('ablationcam', 'AblationCAM'), ('scorecam', 'ScoreCAM')):
-            fs = {'ours': lambda: hm.heatmap(model, x, method=ours)}
-            if 'pytorch_grad_cam' in found:
-                def pgc():
-                    with silent(), getattr(found['pytorch_grad_cam'], theirs)(model, [model.get_submodule(layer)]) as c: return c(x, None)
-                fs['theirs'] = pgc
-            t = take_turns(fs, 1, clock, warm_up=False)
-            rows.append([f'{theirs}, {name}, 1', *(f'{v:.2f} s' for v in t.values()), *([f"{t['theirs']/t['ours']:.1f}×"] if len(t) > 1 else [])])
-    table('Methods with a pass for each channel', ['method, model, batch', 'ours', 'pytorch-grad-cam', 'ours is faster by'][:len(rows[0])], rows)
+    name = (args.models or SPEED)[0]
+    model, x, rows = build(name), torch.randn(1, 3, 224, 224), []
+    layer = found_layer(model)
+    def pgc(cls):
+        with silent(), getattr(found['pytorch_grad_cam'], cls)(model, [model.get_submodule(layer)]) as c: return c(x, None)
+    for ours, theirs in (('ablationcam', 'AblationCAM'), ('scorecam', 'ScoreCAM')):
+        fs = {'ours': partial(hm.heatmap, model, x, method=ours)}
+        if 'pytorch_grad_cam' in found: fs['theirs'] = partial(pgc, theirs)
+        t = take_turns(fs, 1, clock, warm_up=False)
+        ratio = [f"{t['theirs']/t['ours']:.1f}×"] if len(t) > 1 else []
+        rows.append([f'{theirs}, {name}, 1', *(f'{v:.2f} s' for v in t.values()), *ratio])
+    head = ['method, model, batch', 'ours', 'pytorch-grad-cam', 'ours is faster by'][:len(rows[0])]
+    table('Methods with a pass for each channel', head, rows)
 
 
 # ---- memory: each case in a process of its own
@@ -160,71 +181,98 @@ def peak(args):
 
 # ---- agreement
 
-def agreement(args):
-    import torch, torch.nn.functional as F
-    from shipviz import heatmaps as hm
-    found, rows, size = peers(), [], 96
-    names = args.models or AGREE
-    display = lambda m: torch.stack([hm.normalise(v) for v in F.interpolate(torch.stack([hm.normalise(v) for v in m])[:, None], (size, size), mode='bilinear')[:, 0]])
-    gap = lambda a, b: f'{(a - b).abs().max():.0e}'
-    result = {}
-    for name in names:
-        model, layer = build(name, calibrate=True), None
-        x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(7))
-        layer = LAYER.get(name) or next(l.name for l in hm.layers(model, x) if l.default)
-        module, p = model.get_submodule(layer), hm.one_pass(model, x, layer)
-        target = p.logits.argmax(1)
-        def record(key, f):
-            try: result.setdefault(key, {})[name] = f()
-            except Exception as e: result.setdefault(key, {})[name] = type(e).__name__
-        if 'pytorch_grad_cam' in found:
-            pgc = found['pytorch_grad_cam']
-            def theirs(cls, scale=1., **kw):
-                with silent(), getattr(pgc, cls)(model, [module], **kw) as c: return torch.from_numpy(c(x, [lambda o, k=k: scale*o[k] for k in target]))
-            for m, cls in dict(gradcam='GradCAM', hirescam='HiResCAM', xgradcam='XGradCAM', layercam='LayerCAM').items():
-                record(f'{m} / pytorch-grad-cam', lambda: gap(display(p.heatmap(m).maps), theirs(cls)))
-            big = lambda out: 1e4*out.gather(1, target[:, None])[:, 0]
-            record('gradcampp / pytorch-grad-cam, score × 10⁴ ¹', lambda: gap(display(p.heatmap('gradcampp', big).maps), theirs('GradCAMPlusPlus', 1e4)))
-            record('gradcampp / pytorch-grad-cam ¹', lambda: gap(display(p.heatmap('gradcampp').maps), theirs('GradCAMPlusPlus')))
-            def eigen():
-                ours, t = p.heatmap('eigencam').maps, theirs('EigenCAM')
-                return f'{max(min((display(s*ours[i:i+1]) - t[i]).abs().max() for s in (1, -1)) for i in range(len(x))):.0e}'
-            record('eigencam / pytorch-grad-cam ²', eigen)
-            record('scorecam / pytorch-grad-cam ³', lambda: gap(display(p.heatmap('scorecam', align_corners=True).maps), theirs('ScoreCAM')))
-            low = p.acts[layer][0].detach().flatten(1).min(1).values
-            record('ablationcam / pytorch-grad-cam ⁴', lambda: gap(display(p.heatmap('ablationcam', fill=torch.where(low == 0, low, low - 1e7)).maps), theirs('AblationCAM', batch_size=1 if low.any() else 32)))
-            def guided():
-                with silent(): g = [pgc.GuidedBackpropReLUModel(copy.deepcopy(model), 'cpu')(x[i:i+1].clone(), int(t)) for i, t in enumerate(target)]
-                return relative(hm.input_gradients(model, x, target, guided=True), torch.stack([torch.as_tensor(v).permute(2, 0, 1) for v in g]))
-            record('guided / pytorch-grad-cam', guided)
-        if 'captum.attr' in found:
-            c = found['captum.attr']
-            record('gradcam (raw) / Captum', lambda: relative(p.heatmap('gradcam').maps, c.LayerGradCam(model, module).attribute(x, target)[:, 0]))
-            record('saliency / Captum', lambda: relative(p.heatmap('saliency').maps, c.Saliency(model).attribute(x.clone().requires_grad_(), target).amax(1)))
-            record('input gradients / Captum', lambda: relative(hm.input_gradients(model, x, target), c.Saliency(model).attribute(x.clone().requires_grad_(), target, abs=False)))
-            record('guided / Captum', lambda: relative(hm.input_gradients(model, x, target, guided=True), c.GuidedBackprop(copy.deepcopy(model)).attribute(x.clone().requires_grad_(), target)))
-            record('occlusion / Captum', lambda: relative(p.heatmap('occlusion', window=32, stride=20).maps,
-                   c.Occlusion(model).attribute(x, sliding_window_shapes=(3, 32, 32), strides=(3, 20, 20), target=target)[:, 0]))
-            record('smoothgrad, same noise / Captum ⁵', lambda: smooth(hm, c, model, x, target, p))
-    rows = [[k, *(v.get(n, '-') for n in names)] for k, v in result.items()]
-    table(f'Agreement: largest difference after the same normalisation, {size} px, two drawn pictures', ['method / peer', *names], rows)
-    print("""
+CAMS = {'gradcam': 'GradCAM', 'hirescam': 'HiResCAM', 'xgradcam': 'XGradCAM', 'layercam': 'LayerCAM'}
+NOTES = """
 ¹ Theirs adds 1e-6 to the denominator of equation 19, which is as large as the terms themselves; with the score × 10⁴ it no longer matters.
 ² Up to sign: a principal component has none; ours points where the mean activation is high.
 ³ With align_corners=True, as theirs; the default (False) keeps every cell in its place.
 ⁴ With their fill: 0 where the smallest activation is 0, otherwise that minimum - 1e7 (one channel a pass: in a larger batch
   theirs takes the minimum of what it has already filled); the default is the paper's 0.
-⁵ Captum's own mean over noisy copies, with the copies that ours drew.
-guided: theirs change nn.ReLU only; ours every ReLU, also ReLU6 and functions, and says so where there is none (ValueError).""")
+⁵ Captum's own gradients, averaged over the noisy copies that ours drew.
+guided: theirs change nn.ReLU only; ours every ReLU, also ReLU6 and functions, and says so where there is none (ValueError).
+xgradcam, gradcampp: where activations can be negative, a channel's sum, the denominator, can come close to 0;
+  there round-off is large in both."""
+
+def display(m, size=96):
+    "What pytorch-grad-cam returns: stretched to 0…1, enlarged, and stretched again."
+    import torch
+    import torch.nn.functional as F
+
+    from shipviz.heatmaps import normalise
+    stretch = lambda m: torch.stack([normalise(v) for v in m])
+    return stretch(F.interpolate(stretch(m)[:, None], (size, size), mode='bilinear')[:, 0])
+
+def gap(a, b): return f'{(a - b).abs().max():.0e}'
+
+def agreement(args):
+    found, names, result = peers(), args.models or AGREE, {}
+    for name in names:
+        for key, difference in differences(name, found).items():
+            try: result.setdefault(key, {})[name] = difference()
+            except Exception as e: result.setdefault(key, {})[name] = type(e).__name__
+    rows = [[k, *(v.get(n, '-') for n in names)] for k, v in result.items()]
+    table('Agreement: largest difference after the same normalisation, 96 px, two drawn pictures', ['method / peer', *names], rows)
+    print(NOTES)
+
+def differences(name, found):
+    "{comparison: function that returns the difference} for one model."
+    import torch
+
+    from shipviz import heatmaps as hm
+    model, x = build(name, calibrate=True), torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(7))
+    p = hm.one_pass(model, x, LAYER.get(name))
+    layer, target = p.layers[0], p.logits.argmax(1)
+    module, out = model.get_submodule(layer), {}
+    guided = lambda: hm.input_gradients(model, x, target, guided=True)
+    if pgc := found.get('pytorch_grad_cam'):
+        def theirs(cls, scale=1., **kw):
+            with silent(), getattr(pgc, cls)(model, [module], **kw) as c:
+                return torch.from_numpy(c(x, [lambda o, k=k: scale*o[k] for k in target]))
+        def large(out): return 1e4*out.gather(1, target[:, None])[:, 0]
+        def eigen():
+            ours, t = p.heatmap('eigencam').maps, theirs('EigenCAM')
+            return f'{max(min((display(s*ours[i:i+1]) - t[i]).abs().max() for s in (1, -1)) for i in range(len(x))):.0e}'
+        def ablation():
+            low = p.acts[layer][0].detach().flatten(1).min(1).values
+            ours = p.heatmap('ablationcam', fill=torch.where(low == 0, low, low - 1e7)).maps
+            return gap(display(ours), theirs('AblationCAM', batch_size=1 if low.any() else 32))
+        def guided_theirs():
+            with silent():
+                g = [pgc.GuidedBackpropReLUModel(copy.deepcopy(model), 'cpu')(x[i:i+1].clone(), int(t)) for i, t in enumerate(target)]
+            return relative(guided(), torch.stack([torch.as_tensor(v).permute(2, 0, 1) for v in g]))
+        for m, cls in CAMS.items():
+            out[f'{m} / pytorch-grad-cam'] = lambda m=m, cls=cls: gap(display(p.heatmap(m).maps), theirs(cls))
+        out |= {
+            'gradcampp, score × 10⁴ / pytorch-grad-cam ¹': lambda: gap(
+                display(p.heatmap('gradcampp', large).maps), theirs('GradCAMPlusPlus', 1e4)),
+            'gradcampp / pytorch-grad-cam ¹': lambda: gap(display(p.heatmap('gradcampp').maps), theirs('GradCAMPlusPlus')),
+            'eigencam / pytorch-grad-cam ²': eigen,
+            'scorecam / pytorch-grad-cam ³': lambda: gap(display(p.heatmap('scorecam', align_corners=True).maps), theirs('ScoreCAM')),
+            'ablationcam / pytorch-grad-cam ⁴': ablation,
+            'guided / pytorch-grad-cam': guided_theirs}
+    if c := found.get('captum.attr'):
+        leaf = lambda: x.clone().requires_grad_()
+        out |= {
+            'gradcam (raw) / Captum': lambda: relative(p.heatmap('gradcam').maps, c.LayerGradCam(model, module).attribute(x, target)[:, 0]),
+            'saliency / Captum': lambda: relative(p.heatmap('saliency').maps, c.Saliency(model).attribute(leaf(), target).amax(1)),
+            'input gradients / Captum': lambda: relative(
+                hm.input_gradients(model, x, target), c.Saliency(model).attribute(leaf(), target, abs=False)),
+            'guided / Captum': lambda: relative(guided(), c.GuidedBackprop(copy.deepcopy(model)).attribute(leaf(), target)),
+            'occlusion / Captum': lambda: relative(
+                p.heatmap('occlusion', window=32, stride=20).maps,
+                c.Occlusion(model).attribute(x, sliding_window_shapes=(3, 32, 32), strides=(3, 20, 20), target=target)[:, 0]),
+            'smoothgrad, same noise / Captum ⁵': lambda: smooth(c, model, x, target, p)}
+    return out
 
 def relative(a, b): return f'{(a - b).abs().max()/b.abs().max():.0e}'
 
-def smooth(hm, c, model, x, target, p):
+def smooth(c, model, x, target, p):
     "Captum's gradients over the noise that smoothgrad draws with seed 0."
     import torch
     g, n = torch.Generator().manual_seed(0), 4
     sd = .15*(x.amax((1, 2, 3), keepdim=True) - x.amin((1, 2, 3), keepdim=True))
-    total = sum(c.Saliency(model).attribute((x + sd*torch.randn(x.shape, generator=g)).requires_grad_(), target, abs=False) for _ in range(n))
+    noisy = lambda: (x + sd*torch.randn(x.shape, generator=g)).requires_grad_()
+    total = sum(c.Saliency(model).attribute(noisy(), target, abs=False) for _ in range(n))
     return relative(p.heatmap('smoothgrad', n=n).maps, (total/n).abs().amax(1))
 
 

@@ -679,12 +679,12 @@ def _head(v):
     except Exception: pass  # a shape that can't be stood in for, a view of a stand-in: whole passes do it
     return whole
 
-# %% ../nbs/09_heatmaps.ipynb #dd95f3b4
+# %% ../nbs/09_heatmaps.ipynb #a3fa388b
 @method
 def _ablationcam(
     v,
     fill=0., # what an ablated channel is set to: a number, or one for each picture `(N,)`
-    bs=64,   # ablated copies in a pass
+    copies=64, # ablated copies in a pass
 ):
     """Channels weighted by the share of the score that is lost without them. Desai and Ramaswamy 2020,
     doi:10.1109/WACV45572.2020.9093360, equation 3; divided by |score|, so that a negative score doesn't turn the map round."""
@@ -694,7 +694,7 @@ def _ablationcam(
     with _undisturbed(v.p.net):
         head = _head(v)
         for i in range(n):
-            for cells in where.split(bs):
+            for cells in where.split(copies):
                 act = raw[i].flatten().repeat(len(cells), 1).scatter_(1, cells, fill[i].expand(cells.shape)).view(-1, *raw.shape[1:])
                 drops.append(v.score[i] - v.p.score(v.rows(i, len(act)), head(act, i)).float())
     scale = v.score.abs()[:, None]
@@ -704,7 +704,7 @@ def _ablationcam(
 @method
 def _scorecam(
     v,
-    bs=32,               # masked pictures in a pass
+    copies=32,           # masked copies in a pass
     align_corners=False, # how a channel is enlarged to a mask; True (half a cell off at the edges) is pytorch-grad-cam's way
 ):
     """Channels weighted by the softmax of the scores of the picture masked by them. Wang et al. 2020, arXiv:1910.01279, algorithm 1.
@@ -715,7 +715,7 @@ def _scorecam(
             low, high = act.amin((1, 2), keepdim=True), act.amax((1, 2), keepdim=True)
             flat = (high == low).flatten()
             some, scores = torch.where(~flat)[0], []
-            for part in itertools.chain(some.split(bs), [None]*bool(flat.any())):
+            for part in itertools.chain(some.split(copies), [None]*bool(flat.any())):
                 xs = x[i:i+1]*_mask(act[part], x.shape[-2:], align_corners).to(x.dtype) if part is not None else torch.zeros_like(x[i:i+1])
                 out = v.p.run([xs, *(o[i:i+1].expand(len(xs), *o.shape[1:]) for o in v.p.inputs[1:])])
                 scores.append(v.p.score(v.rows(i, len(xs)), out).float())
@@ -764,7 +764,7 @@ def _gradients(p, inputs, target, guided=False):
         if guided and not g.used: raise ValueError(f"{type(p.net).__name__} has no ReLU, so there is nothing to guide: use 'saliency' instead.")
         return torch.autograd.grad(score.sum(), x)[0]
 
-# %% ../nbs/09_heatmaps.ipynb #4b7aa090
+# %% ../nbs/09_heatmaps.ipynb #b8e013e3
 @method
 def _saliency(v):
     "Largest absolute gradient over a pixel's channels. Simonyan, Vedaldi and Zisserman 2013, arXiv:1312.6034, section 3.1. `(N,H,W)`."
@@ -797,7 +797,7 @@ def _occlusion(
     window=32,    # side of the square that is covered
     stride=16,    # pixels between positions
     baseline=0.,  # what covers it, in normalised units: 0 is the mean colour
-    bs=32,        # covered copies in a pass
+    copies=32,    # covered copies in a pass
 ):
     "What the score loses when a square is covered, averaged over the squares that cover a pixel. Zeiler and Fergus 2013, arXiv:1311.2901. `(N,H,W)`."
     x = v.p.inputs[0]
@@ -807,8 +807,8 @@ def _occlusion(
     for box in boxes: count[box] += 1
     with _undisturbed(v.p.net):
         for i in range(n):
-            for k in range(0, len(boxes), bs):
-                part = boxes[k:k+bs]
+            for k in range(0, len(boxes), copies):
+                part = boxes[k:k+copies]
                 xs = x[i:i+1].repeat(len(part), 1, 1, 1)
                 for row, box in zip(xs, part): row[(slice(None), *box)] = baseline
                 out = v.p.run([xs, *(o[i:i+1].expand(len(xs), *o.shape[1:]) for o in v.p.inputs[1:])])
