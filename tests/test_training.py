@@ -1,7 +1,6 @@
 """What the training notebook can't show well: hostile files, no network, two processes at once, repeatability."""
 import json
 import multiprocessing as mp
-import sys
 from unittest.mock import patch
 from urllib.error import URLError
 
@@ -12,7 +11,18 @@ from PIL import Image
 
 from shipviz import training
 from shipviz.data import get_dls
-from shipviz.training import cached_learner, find_arch, fingerprint, load_model, predict, save_model, ship_learner, train_all, train_head, trained_learner
+from shipviz.training import (
+    cached_learner,
+    find_arch,
+    fingerprint,
+    load_model,
+    predict,
+    save_model,
+    ship_learner,
+    train_all,
+    train_head,
+    trained_learner,
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +69,9 @@ def test_same_seed_same_numbers(dls):
 
 
 def test_the_dataloaders_given_are_untouched(dls):
-    before = [t for t in dls.after_batch.fs]
+    before = list(dls.after_batch.fs)
     ship_learner(dls)
-    assert [t for t in dls.after_batch.fs] == before
+    assert list(dls.after_batch.fs) == before
 
 
 def test_saved_and_loaded(learn, saved, folder):
@@ -139,7 +149,8 @@ def test_nothing_is_unpickled(saved):
 
 
 def test_offline_says_the_way_out(dls):
-    with patch("torch.hub.load_state_dict_from_url", side_effect=URLError("no name")), patch("torchvision.models._api.load_state_dict_from_url", side_effect=URLError("no name")):
+    offline = dict(side_effect=URLError("no name"))
+    with patch("torch.hub.load_state_dict_from_url", **offline), patch("torchvision.models._api.load_state_dict_from_url", **offline):
         with pytest.raises(ConnectionError, match="efficientnet_lite0.*pretrained=False"): ship_learner(dls, "resnet34")
 
 
