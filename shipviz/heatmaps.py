@@ -313,18 +313,20 @@ def _cut(net, inputs, names):
         for n in acts: stack.callback(net.get_submodule(n).register_forward_hook(hook(n)).remove)
         return _call(net, inputs), acts
 
-# %% ../nbs/09_heatmaps.ipynb #b1f7f7be
+# %% ../nbs/09_heatmaps.ipynb #5f667a41
 def _logits(out):
     "`(N,K)`: the first tensor with two axes in a model's output; one with a single axis becomes `(N,1)`."
     found = _leaves(out)
     two = next((t for t in found if t.ndim == 2), None)
     return two if two is not None else next((t[:, None] for t in found if t.ndim == 1), None)
 
+def _finite(t): return t if math.isfinite(t.sum()) else torch.nan_to_num(t, 0., 0., 0.)
+
 class Pass:
     "A forward pass that can be asked for heatmaps: of any method, any class, any of its layers. Holds the pictures and the graph above the layer."
     def __init__(self, net, inputs, out, acts, trace, vocab):
         self.net, self.inputs, self.out, self.acts, self.trace, self.vocab = net, inputs, out, acts, trace, vocab
-        self.layers, self._last, device = list(acts), (None, None), inputs[0].device.type
+        self.layers, self._last, self._maps, device = list(acts), (None, None), {}, inputs[0].device.type
         self._autocast = dict(device_type=device, dtype=torch.get_autocast_dtype(device), enabled=torch.is_autocast_enabled(device))
         logits = _logits(out)
         self.logits = None if logits is None else logits.detach().float().cpu()
@@ -367,14 +369,21 @@ class Pass:
         if not isinstance(s, torch.Tensor) or s.ndim > 1: raise ValueError("A callable target returns one number, or one for each picture, as a tensor.")
         return s
 
+    def activations(self, layer):
+        "The layer's output as `(N,C,h,w)` in float32."
+        if layer not in self._maps:
+            act, shape = self.acts[layer]
+            self._maps[layer] = _finite(shape(act.detach()).float())
+        return self._maps[layer]
+
     def gradients(self, target):
-        "`{layer: gradient of the score at the layer's output}`; methods that ask for the same target share one backward pass."
+        "`{layer: gradient of the score at the layer's output, (N,C,h,w) in float32}`; methods that ask for the same target share one backward pass."
         if self._last[0] is target: return self._last[1]
         with torch.inference_mode(False), torch.enable_grad():
             score = self.score(target)
             if not score.requires_grad: raise ValueError(f"The score does not depend on {self.layers}: choose an earlier layer. {_choices(self.trace)}")
             grads = torch.autograd.grad(score.sum(), [a for a, _ in self.acts.values()], retain_graph=True, allow_unused=True)
-        grads = {n: torch.zeros_like(a) if g is None else g for (n, (a, _)), g in zip(self.acts.items(), grads)}
+        grads = {n: _finite(shape(torch.zeros_like(a) if g is None else g).float()) for (n, (a, shape)), g in zip(self.acts.items(), grads)}
         self._last = target, grads
         return grads
 
@@ -388,9 +397,7 @@ class Pass:
         return Heatmaps(maps, method, layer, self.size, target if not callable(target) else None,
                         view.score.detach().float().cpu().expand(len(self)), self.logits, self.vocab)
 
-# %% ../nbs/09_heatmaps.ipynb #be4d919d
-def _finite(t): return t if torch.isfinite(t).all() else torch.nan_to_num(t, 0., 0., 0.)
-
+# %% ../nbs/09_heatmaps.ipynb #fa5a9349
 class View:
     "One layer and one target of a `Pass`: what a method's formula is written in."
     def __init__(self, p, layer, target):
@@ -398,11 +405,11 @@ class View:
         self.raw, self.reshape = p.acts[layer]
 
     @cached_property
-    def act(self): return _finite(self.reshape(self.raw.detach()).float())                          # (N,C,h,w)
+    def act(self): return self.p.activations(self.layer)               # (N,C,h,w)
     @cached_property
-    def grad(self): return _finite(self.reshape(self.p.gradients(self.target)[self.layer]).float()) # (N,C,h,w)
+    def grad(self): return self.p.gradients(self.target)[self.layer]   # (N,C,h,w)
     @cached_property
-    def score(self): return self.p.score(self.target).detach().float()                              # (N,)
+    def score(self): return self.p.score(self.target).detach().float() # (N,)
 
     def rows(self, i, n): return self.target if callable(self.target) else self.target[i].expand(n)
 
@@ -679,7 +686,7 @@ def _head(v):
     except Exception: pass  # a shape that can't be stood in for, a view of a stand-in: whole passes do it
     return whole
 
-# %% ../nbs/09_heatmaps.ipynb #a3fa388b
+# %% ../nbs/09_heatmaps.ipynb #f676ff7d
 @method
 def _ablationcam(
     v,
@@ -704,12 +711,12 @@ def _ablationcam(
 @method
 def _scorecam(
     v,
-    copies=32,           # masked copies in a pass
+    copies=None,         # masked copies in a pass; None: 8 on a CPU (they fit its cache), else 64
     align_corners=False, # how a channel is enlarged to a mask; True (half a cell off at the edges) is pytorch-grad-cam's way
 ):
     """Channels weighted by the softmax of the scores of the picture masked by them. Wang et al. 2020, arXiv:1910.01279, algorithm 1.
     Channels without contrast all mask to black, so that one pass answers for all of them."""
-    x, w = v.p.inputs[0], torch.empty(v.act.shape[:2], device=v.act.device)
+    x, w, copies = v.p.inputs[0], torch.empty(v.act.shape[:2], device=v.act.device), copies or _copies(v)
     with _undisturbed(v.p.net):
         for i, act in enumerate(v.act):
             low, high = act.amin((1, 2), keepdim=True), act.amax((1, 2), keepdim=True)
@@ -722,6 +729,8 @@ def _scorecam(
             w[i, flat] = scores.pop() if flat.any() else 0.
             w[i, some] = torch.cat(scores) if scores else w[i, some]
     return _weigh(_finite(w).softmax(1), v.act)
+
+def _copies(v): return 8 if v.act.device.type == 'cpu' else 64
 
 def _mask(a, size, align_corners):
     "Channels `(k,h,w)` -> masks `(k,1,H,W)` from 0 to 1."
@@ -764,7 +773,7 @@ def _gradients(p, inputs, target, guided=False):
         if guided and not g.used: raise ValueError(f"{type(p.net).__name__} has no ReLU, so there is nothing to guide: use 'saliency' instead.")
         return torch.autograd.grad(score.sum(), x)[0]
 
-# %% ../nbs/09_heatmaps.ipynb #b8e013e3
+# %% ../nbs/09_heatmaps.ipynb #e12b045f
 @method
 def _saliency(v):
     "Largest absolute gradient over a pixel's channels. Simonyan, Vedaldi and Zisserman 2013, arXiv:1312.6034, section 3.1. `(N,H,W)`."
@@ -797,10 +806,10 @@ def _occlusion(
     window=32,    # side of the square that is covered
     stride=16,    # pixels between positions
     baseline=0.,  # what covers it, in normalised units: 0 is the mean colour
-    copies=32,    # covered copies in a pass
+    copies=None,  # covered copies in a pass; None: 8 on a CPU, else 64
 ):
     "What the score loses when a square is covered, averaged over the squares that cover a pixel. Zeiler and Fergus 2013, arXiv:1311.2901. `(N,H,W)`."
-    x = v.p.inputs[0]
+    x, copies = v.p.inputs[0], copies or _copies(v)
     (n, _, h, w), steps = x.shape, lambda size: range(0, max(0, math.ceil((size - window)/stride))*stride + 1, stride)
     boxes = [(slice(a, a+window), slice(b, b+window)) for a in steps(h) for b in steps(w)]
     total, count = torch.zeros(n, h, w, device=x.device), torch.zeros(h, w, device=x.device)
