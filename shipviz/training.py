@@ -41,7 +41,7 @@ from .data import atomic_write, cache_dir, get_dls, load_ships, open_picture, sh
 from .exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
 from .network import efficientnet_lite0, imagenet_categories
 
-# %% ../nbs/07_training.ipynb #2ae72383
+# %% ../nbs/07_training.ipynb #bcbc65a1
 def _stats(arch):
     "Mean and standard deviation, three numbers each, of the pictures that the weights of `arch` were trained with."
     if isinstance(arch, str):
@@ -53,24 +53,18 @@ def _stats(arch):
 
 def _renormalised(dls, stats):
     "The same DataLoaders, but normalised with `stats`; the ones given stay as they are."
-    def new(dl):
-        tfms = [t for t in dl.after_batch.fs if not isinstance(t, Normalize)]
-        return dl.new(after_batch=type(dl.after_batch)([*tfms, Normalize.from_stats(*stats, cuda=False)]))
-    out = type(dls)(*[new(dl) for dl in dls.loaders], path=dls.path)
-    if dls.device is not None: out.to(dls.device)
-    for dl in out.loaders:
-        for t in dl.after_batch.fs:
-            if isinstance(t, Normalize): t.mean, t.std = t.mean.to(out.device or 'cpu'), t.std.to(out.device or 'cpu')
-    return out
+    norm, device = Normalize.from_stats(*stats, cuda=False), dls.train.device
+    if device is not None: norm.mean, norm.std = norm.mean.to(device), norm.std.to(device)
+    def new(dl): return dl.new(after_batch=type(dl.after_batch)([*(t for t in dl.after_batch.fs if not isinstance(t, Normalize)), norm]))
+    return type(dls)(*map(new, dls.loaders), path=dls.path, device=device)
 
-# %% ../nbs/07_training.ipynb #8d9a1b46
+# %% ../nbs/07_training.ipynb #fdf29818
 def find_arch(
     arch, # 'efficientnet_lite0', the name of a torchvision or timm model, or a function `f(pretrained=...)` that builds a network
 ): # the function that builds the network; for a timm model its name
     "What fastai's `vision_learner` builds the network from. Raises ValueError for an unknown name, with the nearest known ones."
     if callable(arch): return arch
-    known = {'efficientnet_lite0': efficientnet_lite0}
-    known |= {n: getattr(torchvision.models, n) for n in torchvision.models.list_models(torchvision.models)}
+    known = {'efficientnet_lite0': efficientnet_lite0} | {n: getattr(torchvision.models, n) for n in torchvision.models.list_models(torchvision.models)}
     if arch in known: return known[arch]
     try: import timm; more = timm.list_models()
     except ImportError: more = []
@@ -81,13 +75,11 @@ def find_arch(
 
 def _arch_name(arch): return arch if isinstance(arch, str) else getattr(arch, '__name__', type(arch).__name__)
 
-# %% ../nbs/07_training.ipynb #839dfbc5
-_OFFLINE = 'LocalEntryNotFoundError', 'OfflineModeIsEnabled', 'ConnectError', 'ConnectTimeout'  # of huggingface_hub and httpx, by name
-
+# %% ../nbs/07_training.ipynb #7d13e71c
 def _download_failed(e):
     "Was it the network connection? Then the error or one of its causes is of a kind that only downloads raise."
     while e is not None:
-        if isinstance(e, (URLError, ConnectionError, TimeoutError)) or type(e).__name__ in _OFFLINE: return True
+        if isinstance(e, (URLError, ConnectionError, TimeoutError)) or type(e).__name__ in ('LocalEntryNotFoundError', 'OfflineModeIsEnabled', 'ConnectError', 'ConnectTimeout'): return True
         e = e.__cause__
     return False
 
@@ -97,9 +89,8 @@ def _says_how_to_go_offline(arch):
     try: yield
     except Exception as e:
         if not _download_failed(e): raise
-        raise ConnectionError(f"The pretrained weights of {_arch_name(arch)!r} must be downloaded, and the download failed "
-                              f"({type(e).__name__}: {e}). Connect to the Internet once, or use arch='efficientnet_lite0', "
-                              "whose weights are already installed, or pretrained=False.") from e
+        raise ConnectionError(f"The pretrained weights of {_arch_name(arch)!r} must be downloaded, and the download failed ({type(e).__name__}: {e}). Connect to the "
+                              "Internet once, or use arch='efficientnet_lite0', whose weights are already installed, or pretrained=False.") from e
 
 # %% ../nbs/07_training.ipynb #f855ee98
 class Repeatable(Callback):
@@ -112,7 +103,7 @@ class Repeatable(Callback):
     def after_fit(self):
         if not hasattr(self.learn, 'lr_finder'): self.runs += 1
 
-# %% ../nbs/07_training.ipynb #bdb726e3
+# %% ../nbs/07_training.ipynb #b455581a
 def _metrics(): return [AccumMetric(weighted_f1, dim_argmax=-1, to_np=True, invert_arg=True), accuracy]
 
 _HEADS = {'concat': {}, 'linear': dict(concat_pool=False, lin_ftrs=[], first_bn=False, ps=.2)}
@@ -124,6 +115,7 @@ def ship_learner(
     bn_final:bool=True, # end the head with a BatchNorm1d on the logits (momentum 0.01), as in the article?
     head:str='concat', # 'concat': fastai's head (average and max pooling, two linear layers); 'linear': average pooling and one linear layer
     metrics=None, # weighted F1 and accuracy if None
+    cbs=None, # fastai callbacks of your own
     seed:int=42, # of the head's first weights and of every training run
     **kwargs, # for fastai's `vision_learner`
 )->Learner:
@@ -140,10 +132,9 @@ def ship_learner(
     with _says_how_to_go_offline(arch), warnings.catch_warnings():
         warnings.filterwarnings('ignore', message=".*'?(pretrained|weights)'?.*", category=UserWarning) # torchvision on fastai's way of asking
         learn = vision_learner(_renormalised(dls, stats), arch, normalize=False, pretrained=pretrained,
-                               metrics=_metrics() if metrics is None else metrics, cbs=Repeatable(seed), **options)
+                               metrics=_metrics() if metrics is None else metrics, cbs=[Repeatable(seed), *L(cbs)], **options)
     learn.model.to(memory_format=torch.channels_last)
-    learn.recipe = dict(arch=_arch_name(arch), head=head, options=dict(bn_final=bn_final) | kwargs, seed=seed,
-                        normalisation=dict(mean=stats[0], std=stats[1]))
+    learn.recipe = dict(arch=_arch_name(arch), head=head, options=dict(bn_final=bn_final) | kwargs, seed=seed, normalisation=dict(mean=stats[0], std=stats[1]))
     return learn
 
 # %% ../nbs/07_training.ipynb #c20e6834
@@ -177,14 +168,12 @@ def train_all(
     learn.fit_one_cycle(epochs, slice(lr/div, lr), **kwargs)
     return learn
 
-# %% ../nbs/07_training.ipynb #d7dfc592
+# %% ../nbs/07_training.ipynb #71a023fe
 def _layers(learn, cut):
     "The layers below and above the cut, and how many above it belong to the body."
     body, head = learn.model
     if cut is None: return nn.Sequential(body, *head[:2]), nn.Sequential(nn.Identity(), *head[2:]), 1
-    if not isinstance(body, nn.Sequential):
-        raise ValueError(f"The body of {learn.recipe['arch']!r} is no sequence of layers: "
-                         "it can be cut only before its head, with cut=None.")
+    if not isinstance(body, nn.Sequential): raise ValueError(f"The body of {learn.recipe['arch']!r} is no sequence of layers: it can be cut only before its head, with cut=None.")
     if not 0 < cut <= len(body): raise ValueError(f'cut is the number of layers of the body to compute once, 1 to {len(body)}, but is {cut!r}.')
     return nn.Sequential(*body[:cut]), nn.Sequential(*body[cut:], *head), len(body) - cut
 
@@ -194,8 +183,8 @@ def _activations(lower, dl, flip, tick):
     lower.eval()
     xs, ys = [], []
     for x, y in dl:
-        for view in (x, x.flip(-1)) if flip else (x,):
-            xs.append(lower(view.as_subclass(torch.Tensor)).half().cpu()); ys.append(y.cpu())
+        for x in (x, x.flip(-1)) if flip else (x,):
+            xs.append(lower(x.as_subclass(torch.Tensor)).half().cpu()); ys.append(y.cpu())
         tick()
     return torch.cat(xs), torch.cat(ys).as_subclass(torch.Tensor)
 
@@ -228,7 +217,7 @@ def cached_learner(
     out.recipe = learn.recipe
     return out
 
-# %% ../nbs/07_training.ipynb #0bbb663c
+# %% ../nbs/07_training.ipynb #521993ed
 def fingerprint(
     dls, # DataLoaders of files with labels
 )->str: # 16 hexadecimal digits
@@ -241,10 +230,7 @@ def fingerprint(
         h.update(b'//')
     return h.hexdigest()[:16]
 
-def _versions():
-    return dict(shipviz=shipviz.__version__, torch=torch.__version__, torchvision=torchvision.__version__, fastai=fastai.__version__,
-                python=sys.version.split()[0])
-
+def _versions(): return dict(shipviz=shipviz.__version__, torch=torch.__version__, torchvision=torchvision.__version__, fastai=fastai.__version__, python=sys.version.split()[0])
 def _sha(path): return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 def _files(path):
@@ -253,7 +239,7 @@ def _files(path):
     if path.suffix in ('.safetensors', '.json'): path = path.with_suffix('')
     return path.with_name(path.name + '.safetensors'), path.with_name(path.name + '.json')
 
-# %% ../nbs/07_training.ipynb #5fae6826
+# %% ../nbs/07_training.ipynb #1c0f0275
 def _history(learn):
     "Epochs with the names and values that fastai's recorder printed, as (names, rows)."
     rec = getattr(learn, 'recorder', None)
@@ -272,11 +258,8 @@ def save_model(
     found out. Nothing is pickled. Raises FileExistsError unless `force`, ValueError for a network `load_model` couldn't build."""
     weights, card = _files(path)
     there = [p.name for p in (weights, card) if p.exists()]
-    if there and not force:
-        raise FileExistsError(f"{' and '.join(there)} exist(s) in {str(weights.parent)!r}. "
-                              "Use another name, or force=True to write over it.")
-    if not hasattr(learn, 'recipe') or learn.recipe['head'] not in _HEADS:
-        raise ValueError('Only a Learner from ship_learner, load_model or trained_learner can be saved.')
+    if there and not force: raise FileExistsError(f"{' and '.join(there)} exist(s) in {str(weights.parent)!r}. Use another name, or force=True to write over it.")
+    if not hasattr(learn, 'recipe') or learn.recipe['head'] not in _HEADS: raise ValueError('Only a Learner from ship_learner, load_model or trained_learner can be saved.')
     try: json.dumps(learn.recipe)
     except TypeError as e: raise ValueError(f"This Learner was made with options that can't be written down ({e}).") from e
     history = _history(learn)
@@ -284,14 +267,13 @@ def save_model(
     weights.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(weights) as tmp: save_file({k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}, tmp)
     about = dict(format='shipviz model 1', **learn.recipe, classes=[str(c) for c in learn.dls.vocab], size=_input_size(learn.dls), resize='squish',
-                 versions=_versions(), data=getattr(learn, 'data', None) or fingerprint(learn.dls),
-                 metrics={k: float(v) for k, v in metrics.items()}, history=history, weights=_sha(weights))
+                 versions=_versions(), data=getattr(learn, 'data', None) or fingerprint(learn.dls), metrics={k: float(v) for k, v in metrics.items()}, history=history, weights=_sha(weights))
     with atomic_write(card) as tmp: tmp.write_text(json.dumps(about, indent=1))
     return weights
 
 def _input_size(dls): return list(dls.valid.one_batch()[0].shape[-2:])
 
-# %% ../nbs/07_training.ipynb #97d8dbf1
+# %% ../nbs/07_training.ipynb #8dbfb510
 def _picture_dls(classes, size, stats, bs=32):
     "DataLoaders for pictures to come: the transforms of `get_dls`, and a grey picture in place of a data set."
     block = DataBlock((TransformBlock(type_tfms=open_picture, batch_tfms=IntToFloatTensor), CategoryBlock(list(classes), sort=False)),
@@ -310,8 +292,7 @@ class _First:
 def imagenet_learner()->Learner:
     "The whole `efficientnet_lite0`, head included, as a Learner that knows ImageNet's 1000 classes: for `predict` and heatmaps of any photo."
     stats = model_meta[efficientnet_lite0]['stats']
-    learn = Learner(_picture_dls(_unique_categories(), (224, 224), stats), efficientnet_lite0().to(memory_format=torch.channels_last),
-                    loss_func=nn.CrossEntropyLoss())
+    learn = Learner(_picture_dls(_unique_categories(), (224, 224), stats), efficientnet_lite0().to(memory_format=torch.channels_last), loss_func=nn.CrossEntropyLoss())
     learn.recipe = dict(arch='efficientnet_lite0', head='imagenet', options={}, seed=None, normalisation=dict(mean=stats[0], std=stats[1]))
     learn.model.eval()
     return learn
@@ -329,7 +310,7 @@ def imagenet_predict(
     probs, names = predict(imagenet_learner(), pictures), imagenet_learner().dls.vocab
     return [[(names[k], float(p[k])) for k in p.argsort(descending=True)[:top].tolist()] for p in probs]
 
-# %% ../nbs/07_training.ipynb #3019d077
+# %% ../nbs/07_training.ipynb #b81fbb97
 def _read_card(path):
     "The description of a saved model, checked against its weights."
     weights, card = _files(path)
@@ -338,32 +319,26 @@ def _read_card(path):
     try:
         about = json.loads(card.read_text(encoding='utf-8'))
         if about['format'] != 'shipviz model 1': raise ValueError(f"its format is {about['format']!r}, this version reads 'shipviz model 1'")
-        kinds = dict(arch=str, head=str, options=dict, classes=list, size=list, normalisation=dict, weights=str, data=str, history=dict, metrics=dict)
-        for k, kind in kinds.items():
+        for k, kind in dict(arch=str, head=str, options=dict, classes=list, size=list, normalisation=dict, weights=str, data=str, history=dict, metrics=dict).items():
             if not isinstance(about[k], kind): raise ValueError(f'{k!r} is no {kind.__name__}')
         if about['head'] not in _HEADS: raise ValueError(f"the head is {about['head']!r}")
         if len(about['size']) != 2 or not all(isinstance(s, int) and s > 0 for s in about['size']): raise ValueError(f"the size is {about['size']!r}")
-        if [len([float(v) for v in about['normalisation'][k]]) for k in ('mean', 'std')] != [3, 3]:
-            raise ValueError('normalisation has no three numbers for each of mean and std')
+        if [len([float(v) for v in about['normalisation'][k]]) for k in ('mean', 'std')] != [3, 3]: raise ValueError('normalisation has no three numbers for each of mean and std')
         about['history']['names'], about['history']['values'], about['seed']
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as e:
         raise ValueError(f"{str(card)!r} does not describe a model that save_model has written ({type(e).__name__}: {e}).") from e
-    if about['weights'] != _sha(weights):
-        raise ValueError(f"{weights.name} and {card.name} don't belong together, or one is damaged: "
-                         "the description was written for other weights.")
+    if about['weights'] != _sha(weights): raise ValueError(f"{weights.name} and {card.name} don't belong together, or one is damaged: the description was written for other weights.")
     return about, weights
 
 def _fill(model, weights):
     "Load weights into a network, if they fit."
     try: model.load_state_dict(load_file(weights))
     except SafetensorError as e: raise ValueError(f"{str(weights)!r} is damaged or no safetensors file ({e}).") from e
-    except RuntimeError as e:
-        raise ValueError(f"{str(weights)!r} does not fit the network that its description names: {str(e).splitlines()[0]} …") from e
+    except RuntimeError as e: raise ValueError(f"{str(weights)!r} does not fit the network that its description names: {str(e).splitlines()[0]} …") from e
 
 def _restore(learn, about):
     "Give a Learner the history and the data of the saved one."
-    learn.data, learn.metrics_saved = about['data'], about['metrics']
-    learn.recipe = {k: about[k] for k in ('arch', 'head', 'options', 'seed', 'normalisation')}
+    learn.data, learn.metrics_saved, learn.recipe = about['data'], about['metrics'], {k: about[k] for k in ('arch', 'head', 'options', 'seed', 'normalisation')}
     learn.recorder.metric_names = L(['epoch', *about['history']['names'], 'time'])
     learn.recorder.values = L(L(row) for row in about['history']['values'])
     learn.model.eval()
@@ -384,20 +359,17 @@ def load_model(
     _fill(learn.model, weights)
     return _restore(learn, about)
 
-# %% ../nbs/07_training.ipynb #717e2bb1
+# %% ../nbs/07_training.ipynb #12ed0384
 def predict(
     learn:Learner, # with a network and DataLoaders, as from `ship_learner`, `load_model`, `trained_learner`, `imagenet_learner`
     pictures, # one path or PIL image, a list of them, or a data set's folder (its test pictures)
     bs:int=32, # batch size
 )->torch.Tensor: # probabilities `(N,classes)`, on the CPU
-    """The class probabilities of pictures, treated exactly as the validation pictures.
-
-    Raises FileNotFoundError or ValueError naming pictures that can't be read."""
+    "The class probabilities of pictures, treated exactly as the validation pictures. Raises FileNotFoundError or ValueError naming pictures that can't be read."
     was = learn.model.training
     learn.model.eval()
     try:
-        with torch.no_grad():
-            return torch.cat([learn.model(b.as_subclass(torch.Tensor)).softmax(1).cpu() for (b,) in test_dl(learn.dls, pictures, bs=bs)])
+        with torch.no_grad(): return torch.cat([learn.model(x.as_subclass(torch.Tensor)).softmax(1).cpu() for x, in test_dl(learn.dls, pictures, bs=bs)])
     finally: learn.model.train(was)
 
 # %% ../nbs/07_training.ipynb #1267f9c9
@@ -456,7 +428,7 @@ def _score(learn):
     p, y = predict(learn, df.path.tolist()).argmax(1).numpy(), df.category.to_numpy(int) - 1
     return dict(test_weighted_f1=weighted_f1(y, p), test_accuracy=float((p == y).mean()))
 
-# %% ../nbs/07_training.ipynb #a03e78cc
+# %% ../nbs/07_training.ipynb #d3123ba1
 def check_rates(
     answer, # three learning rates, first layers first
 )->Feedback:
@@ -469,13 +441,12 @@ def check_rates(
     same = lambda u, v: all(abs(p - q) <= .02*q for p, q in zip(u, v))
     if same(a, want): return right(name, 'Each is ten times the one before.')
     if same(a[::-1], want): return wrong(name, 'reversed', 'the right rates, but the first layers should move *least*.')
-    if same(a, [1e-5, (1e-5 + 1e-3)/2, 1e-3]):
-        return wrong(name, 'linear', 'the middle one is the mean of the ends. It is the *factor* between neighbours that is the same.')
+    if same(a, [1e-5, (1e-5 + 1e-3)/2, 1e-3]): return wrong(name, 'linear', 'the middle one is the mean of the ends. It is the *factor* between neighbours that is the same.')
     if same(a, [1e-4, 1e-4, 1e-3]): return wrong(name, 'no start', 'that is what slice(1e-3) gives, without a start: all but the last group a tenth.')
     if len(set(a)) == 1: return wrong(name, 'equal', 'all groups have the same rate: nothing discriminates.')
     return wrong(name, 'value', 'the ends are 1e-5 and 1e-3. Which factor, used twice, leads from one to the other?')
 
-# %% ../nbs/07_training.ipynb #677116df
+# %% ../nbs/07_training.ipynb #3fb6ee8d
 def check_forgotten(
     answer, # function of (momentum, steps)
 )->Feedback:
@@ -485,26 +456,18 @@ def check_forgotten(
     got = []
     for m, n in cases:
         value, feedback = call(name, answer, m, n)
-        if feedback: return feedback
+        if feedback is not None: return feedback
         try: got.append(float(value))
-        except (TypeError, ValueError):
-            return wrong(name, 'type', f'for momentum {m} and {n} steps your function gives {value!r}, which is no number.')
+        except (TypeError, ValueError): return wrong(name, 'type', f'for momentum {m} and {n} steps your function gives {value!r}, which is no number.')
     same = lambda f: all(abs(g - f(m, n)) < 1e-4 for g, (m, n) in zip(got, cases))
-    if same(lambda m, n: (1 - m)**n):
-        return right(name, 'With momentum 0.01, 15 steps leave 86 % of the start; a batch norm of PyTorch with 0.1 has 21 % left.')
-    if same(lambda m, n: 1 - (1 - m)**n):
-        return wrong(name, 'complement', 'that is the share of the *new* statistics. What is left of the start is the rest.')
-    if same(lambda m, n: m**n):
-        return wrong(name, 'other factor', 'the momentum of PyTorch is the weight of the *new* batch, so each step multiplies the '
-                                           'old by 1 − momentum.')
-    if same(lambda m, n: 1 - m*n):
-        return wrong(name, 'linear', 'each step takes its share from what is left, not from the start: '
-                                     'with 0.1, twenty steps would leave less than nothing.')
+    if same(lambda m, n: (1 - m)**n): return right(name, 'With momentum 0.01, 15 steps leave 86 % of the start; a batch norm of PyTorch with 0.1 has 21 % left.')
+    if same(lambda m, n: 1 - (1 - m)**n): return wrong(name, 'complement', 'that is the share of the *new* statistics. What is left of the start is the rest.')
+    if same(lambda m, n: m**n): return wrong(name, 'other factor', 'the momentum of PyTorch is the weight of the *new* batch, so each step multiplies the old by 1 − momentum.')
+    if same(lambda m, n: 1 - m*n): return wrong(name, 'linear', 'each step takes its share from what is left, not from the start: with 0.1, twenty steps would leave less than nothing.')
     if same(lambda m, n: (1 - m)**(n - 1)): return wrong(name, 'off by one', 'the first step counts: after 1 step, 1 − momentum is left.')
-    return wrong(name, 'value', f'for momentum {cases[0][0]} and {cases[0][1]} step your function gives {got[0]:.4g}. '
-                                'One step turns `old` into `(1 − m)·old + m·batch`.')
+    return wrong(name, 'value', f'for momentum {cases[0][0]} and {cases[0][1]} step your function gives {got[0]:.4g}. One step turns `old` into `(1 − m)·old + m·batch`.')
 
-# %% ../nbs/07_training.ipynb #09751d8e
+# %% ../nbs/07_training.ipynb #dd6c9d9c
 def check_normalise(
     answer, # function: pictures `(N,3,H,W)` in 0..1, mean (3 numbers), std (3 numbers) -> normalised `(N,3,H,W)`
 )->Feedback:
@@ -515,11 +478,9 @@ def check_normalise(
     m, s = torch.tensor(mean), torch.tensor(std)
     c = lambda v: v[:, None, None]
     value, feedback = call(name, answer, x.clone(), mean, std)
-    if feedback: return feedback
+    if feedback is not None: return feedback
     near = lambda want: torch.is_tensor(value) and value.shape == want.shape and torch.allclose(value.float(), want, atol=1e-4)
-    if near((x - m)/s):
-        return wrong(name, 'wrong axis', 'the three numbers went along the *width*, not the channels. '
-                                         'Shape (3,) lines up with the last axis: give them shape (3,1,1).')
+    if near((x - m)/s): return wrong(name, 'wrong axis', 'the three numbers went along the *width*, not the channels. Shape (3,) lines up with the last axis: give them shape (3,1,1).')
     if near(x - c(m)): return wrong(name, 'not divided', 'the mean is gone, but nothing was divided by the standard deviation.')
     if near((x - c(m))/c(s)**2): return wrong(name, 'variance', 'you divided by the square of the standard deviation.')
     if near(x/c(s) - c(m)): return wrong(name, 'order', 'subtract the mean first, then divide.')
