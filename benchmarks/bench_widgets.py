@@ -1,0 +1,94 @@
+"""How fast a drag is answered: KernelExplorer in JupyterLab with a live kernel, its kernel's side alone, and the page without Python.
+
+    python benchmarks/bench_widgets.py      needs Chromium and playwright; say on which machine, and how busy it was"""
+import os
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import nbformat
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT/"tests")]
+
+from browser import MINUTES, Lab, browser, jupyterlab, why_not  # noqa: E402
+
+from shipviz.ships import render_ship  # noqa: E402
+from shipviz.widgets import KernelExplorer, explorer_page  # noqa: E402
+
+N = 100
+CELL = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
+from shipviz.ships import render_ship
+from shipviz.widgets import KernelExplorer
+KernelExplorer(render_ship('Cruise', seed=3, size=224).image)"""
+
+# An arrow key moves the slider by one step; the answer is there when the <img> has loaded, and seen at the next frame.
+LATENCY = """async n => {
+    const img = document.querySelectorAll('img.widget-image')[1], times = [];
+    const handle = document.querySelectorAll('.shipviz-cell')[4].querySelector('.noUi-handle');
+    for (let i = 0; i < n + 10; i++) {
+        await new Promise(done => setTimeout(done, 150));
+        times.push(await new Promise(done => { const start = performance.now();
+            img.addEventListener('load', () => requestAnimationFrame(() => done(performance.now() - start)), { once: true });
+            handle.dispatchEvent(new KeyboardEvent('keydown', { key: i % 20 < 10 ? 'ArrowRight' : 'ArrowLeft', bubbles: true })) })) }
+    return times.slice(10) }"""
+
+FRAMES = """n => new Promise(done => { const times = [], at = []; let i = 0;
+    function step(now) { at.push(now); for (const k of shipviz.state.kernels) k[0] = Math.sin(i / 9);
+        const t = performance.now(); shipviz.draw(); times.push(performance.now() - t);
+        ++i < n ? requestAnimationFrame(step) : done({ times, gaps: at.slice(1).map((t, j) => t - at[j]) }) }
+    requestAnimationFrame(step) })"""
+
+
+def row(name, ms, target=""):
+    print(f"{name:58} {np.median(ms):7.1f} {np.percentile(ms, 95):7.1f}   {target}", flush=True)
+
+def kernel_side():
+    explorer, times = KernelExplorer(render_ship("Cruise", seed=3, size=224).image), []
+    for i in range(N + 10):
+        start = perf_counter()
+        explorer.w_grid.children[4].children[1].value = i % 40*5 - 100
+        times.append((perf_counter() - start)*1000)
+    return times[10:]
+
+def in_jupyterlab(b):
+    with tempfile.TemporaryDirectory() as folder:
+        nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+        nb.metadata.kernelspec = dict(name="python3", display_name="python3", language="python")
+        nbformat.write(nb, Path(folder)/"bench.ipynb")
+        with jupyterlab(folder) as (url, token):
+            page = b.new_page(viewport=dict(width=1400, height=1000))
+            lab = Lab(page, url, token, "bench.ipynb")
+            if errors := lab.run_all(): sys.exit("\n".join(errors))
+            page.wait_for_selector(".shipviz-cell", timeout=2*MINUTES)
+            page.wait_for_timeout(2000)
+            return page.evaluate(LATENCY, N)
+
+def without_python(b, shared):
+    with tempfile.TemporaryDirectory() as folder:
+        page = b.new_page()
+        page.goto(explorer_page(Path(folder)/"kernel.html", render_ship("Cruise", seed=3, size=512).image).as_uri())
+        page.wait_for_function("window.shipviz?.result", timeout=MINUTES)
+        if not shared: page.get_by_label("one kernel for all channels").uncheck()
+        page.evaluate(FRAMES, 30)
+        return page.evaluate(FRAMES, 3*N)
+
+def main():
+    torch.set_num_threads(2)
+    load = "/".join(f"{v:.1f}" for v in os.getloadavg())
+    print(f"{os.cpu_count()} cores, load {load}, {N} moves of a slider, torch {torch.__version__}\n")
+    print(f"{'milliseconds':58} {'median':>7} {'p95':>7}   target")
+    row("kernel's side, 224x224x3", kernel_side(), "median <= 8")
+    if why := why_not(): sys.exit(f"NOT MEASURED IN A BROWSER: {why}")
+    with browser() as b:
+        row("slider event to new pixels, JupyterLab, 224 px", in_jupyterlab(b), "<= 50, p95 <= 100")
+        for shared, name in ((True, "one kernel"), (False, "a kernel for each channel")):
+            got = without_python(b, shared)
+            row(f"page without Python, 512 px, {name}: drawing", got["times"], "<= 16.7")
+            row(f"page without Python, 512 px, {name}: between frames", got["gaps"], "16.7 is 60 a second")
+
+
+if __name__ == "__main__": main()

@@ -1,0 +1,114 @@
+"""A real Chromium and a real JupyterLab, for tests/test_browser.py and benchmarks/bench_widgets.py."""
+import contextlib
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LESSON = ROOT/"nbs"/"14_widgets.ipynb"
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+MINUTES = 60_000  # in the milliseconds that Playwright counts in
+
+
+def why_not():
+    "What is missing here for a browser test, or ''."
+    if not importlib.util.find_spec("playwright"): return "playwright is not installed (pip install playwright)"
+    return "" if chromium() else "there is no Chromium (Debian: apt-get install chromium)"
+
+def chromium():
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+@contextlib.contextmanager
+def browser():
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as p:
+        b = p.chromium.launch(executable_path=chromium(), args=FLAGS)
+        try: yield b
+        finally: b.close()
+
+
+@contextlib.contextmanager
+def jupyterlab(folder):
+    "A JupyterLab server of its own, showing `folder` on a free loopback port; gives (address, token)."
+    folder, token = Path(folder), secrets.token_hex(16)
+    own = {n: str(folder/".jupyter"/n.lower()) for n in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR",
+                                                           "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
+    news = Path(own["JUPYTERLAB_SETTINGS_DIR"])/"@jupyterlab"/"apputils-extension"
+    news.mkdir(parents=True)
+    (news/"notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    env = os.environ | own | {"PYTHONPATH": path, "OMP_NUM_THREADS": "2", "JUPYTER_TOKEN": token}
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    log = open(folder/"jupyterlab.log", "w")
+    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+                               "--LabApp.expose_app_in_browser=True", "--ServerApp.root_dir=.", "--ContentsManager.allow_hidden=False"],
+                              cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    try:
+        yield address(server, Path(own["JUPYTER_RUNTIME_DIR"]), folder/"jupyterlab.log"), token
+    finally:
+        server.terminate()  # its kernels end with it
+        try: server.wait(30)
+        except subprocess.TimeoutExpired: server.kill()
+        log.close()
+
+def address(server, runtime, log, seconds=120):
+    "Where the server listens, once it answers: the port that was free a moment ago may be taken, then it chose another."
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if server.poll() is not None: raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+        for file in runtime.glob("jpserver-*.json"):
+            with contextlib.suppress(OSError, ValueError, urllib.error.URLError):
+                url = json.loads(file.read_text())["url"]
+                urllib.request.urlopen(f"{url}api", timeout=5).read()
+                return url
+        time.sleep(.1)
+    raise RuntimeError(f"JupyterLab did not answer within {seconds} s:\n{log.read_text()[-2000:]}")
+
+
+class Lab:
+    "A notebook open in JupyterLab in the browser."
+    def __init__(self, page, url, token, name):
+        self.page = page
+        page.goto(f"{url}lab/tree/{name}?token={token}", timeout=2*MINUTES)
+        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.content?.model?.cells?.length > 0", timeout=2*MINUTES)
+        page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status == 'idle'", timeout=2*MINUTES)
+
+    def theme(self, name):
+        self.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
+        self.page.wait_for_function(f"document.body.dataset.jpThemeLight == '{'false' if 'Dark' in name else 'true'}'", timeout=MINUTES)
+
+    def run_all(self):
+        "Run all cells, and wait for them; the errors they show."
+        self.page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.page.wait_for_function(f"() => {{ {CELLS} return errors.length || cells.every(c => c.executionCount) }}", timeout=6*MINUTES)
+        return self.page.evaluate(f"() => {{ {CELLS} return errors }}")
+
+CELLS = """
+    const cells = [...jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type == 'code' && c.sharedModel.getSource().trim());
+    const outputs = cells.flatMap(c => [...Array(c.outputs.length).keys()].map(i => c.outputs.get(i).toJSON()));
+    const errors = outputs.filter(o => o.output_type == 'error').map(o => o.ename + ': ' + o.evalue);"""
+
+
+PIXELS = """async img => {
+    await img.decode();
+    const canvas = new OffscreenCanvas(img.naturalWidth, img.naturalHeight), context = canvas.getContext('2d');
+    context.drawImage(img, 0, 0);
+    return [canvas.height, canvas.width, [...context.getImageData(0, 0, canvas.width, canvas.height).data]] }"""
+
+def pixels(img):
+    "What an <img> of the page shows, `(H,W,3)`."
+    import numpy as np
+    h, w, data = img.evaluate(PIXELS)
+    return np.array(data, dtype=np.uint8).reshape(h, w, 4)[..., :3]

@@ -1,0 +1,289 @@
+"""The widgets in a real JupyterLab and the page without Python, both in a real Chromium: `make browser-test`. `make test` runs these too
+where there is a Chromium, and says so where there is none."""
+import base64
+import io
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from browser import LESSON, MINUTES, Lab, browser, jupyterlab, pixels, why_not
+from PIL import Image
+from torch.nn import functional as F
+
+from shipviz.filters import KERNELS, signed_rgb
+from shipviz.kernels import PADDING_MODES
+from shipviz.ships import render_ship
+from shipviz.widgets import centred, colour_limit, explorer_page, signed_png
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(why_not()), reason=f"NOT TESTED IN A BROWSER: {why_not()}")]
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    with browser() as b: yield b
+
+def expected(x, kernels, mode, stride, relu=False):
+    p = kernels.shape[-1]//2
+    x = x[None] if mode == "none" else F.pad(x[None], [p]*4, mode="constant" if mode == "zeros" else mode)
+    y = F.conv2d(x, kernels[None], stride=stride)[0, 0]
+    return y.relu() if relu else y
+
+def unit(image): return torch.from_numpy(np.array(image)).permute(2, 0, 1).float()/255
+
+
+# The page without Python
+
+@pytest.fixture(scope="module")
+def photo(): return render_ship("Tankers", seed=7, size=(48, 65)).image  # odd sizes find wrong borders
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory, photo): return explorer_page(tmp_path_factory.mktemp("page")/"kernel.html", photo)
+
+@pytest.fixture
+def page(chrome, file):
+    "The page, loaded; at the end it must not have asked a network for anything, nor have met an error."
+    context = chrome.new_context(viewport=dict(width=1200, height=900))
+    page, asked, errors = context.new_page(), [], []
+    page.on("request", lambda r: asked.append(r.url))
+    page.on("pageerror", lambda e: errors.append(str(e)))
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.goto(file.as_uri())
+    page.wait_for_function("window.shipviz?.result", timeout=MINUTES)
+    yield page
+    assert not errors
+    assert [u for u in asked if not u.startswith(("data:", "blob:"))] == [file.as_uri()]
+    context.close()
+
+SET = """([name, mode, stride, k]) => { for (const [id, v] of [['size', k], ['preset', name], ['padding', mode], ['stride', stride]])
+    { const e = document.getElementById(id); e.value = v; e.dispatchEvent(new Event('change')) } }"""
+GET = """() => { shipviz.draw();
+    const c = document.getElementById('out'), r = shipviz.result, limit = shipviz.limit(shipviz.state);
+    const base64 = a => { let s = ''; for (const b of new Uint8Array(a.buffer)) s += String.fromCharCode(b); return btoa(s) };
+    const rgba = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+    return { shape: [r.h, r.w], shown: [c.height, c.width], map: base64(r.data), rgba: base64(rgba), limit,
+        code: document.getElementById('code').textContent } }"""
+
+def look(page):
+    "What the page shows: map, pixels, colour limit and code."
+    got = page.evaluate(GET)
+    array = lambda name, kind: torch.from_numpy(np.frombuffer(base64.b64decode(got[name]), kind).copy())
+    shown = array("rgba", np.uint8).view(*got["shown"], 4)[..., :3].int()
+    return array("map", np.float32).view(got["shape"]), shown, got["limit"], got["code"]
+
+def check(page, want, kernels, x):
+    "The map is torch's, each pixel shown has the colour of a value at most one of 255 levels away from torch's, and the code gives both."
+    shown, rgb, scale, code = look(page)
+    limit = colour_limit(kernels)
+    assert scale == pytest.approx(limit, rel=1e-5)
+    torch.testing.assert_close(shown, want, rtol=1e-5, atol=2e-5)
+    near = torch.stack([(rgb - signed_rgb(want + d*limit/255, limit).int()).abs().amax(-1) for d in (-1, -.5, 0, .5, 1)])
+    assert near.amin(0).max() == 0
+    exec(code, space := dict(x=x[None]))
+    torch.testing.assert_close(space["y"][0, 0], want, rtol=1e-4, atol=1e-4)
+
+@pytest.mark.parametrize("mode", [*PADDING_MODES, "none"])
+def test_page_every_preset_padding_and_stride_is_torchs_conv2d(page, photo, mode):
+    x = unit(photo)
+    for name, kernel in KERNELS.items():
+        for stride in (1, 2, 3, 4):
+            k = 5 if stride == 3 else 3
+            page.evaluate(SET, [name, mode, str(stride), str(k)])
+            kernels = centred(kernel, k).expand(3, k, k)
+            check(page, expected(x, kernels, mode, stride), kernels, x)
+
+def test_page_by_hand(page, photo):
+    "Typed, dragged, by keyboard; one channel alone; the buttons; ReLU."
+    x, kernels = unit(photo), KERNELS["top_edge"].repeat(3, 1, 1)
+    cell = lambda i: page.locator("#grid .cell").nth(i)
+    cell(4).get_by_role("spinbutton").fill("1.5")
+    kernels[:, 1, 1] = 1.5
+    check(page, expected(x, kernels, "zeros", 1), kernels, x)
+    slider = cell(0).get_by_role("slider")
+    slider.focus()
+    for _ in range(5): page.keyboard.press("ArrowRight")
+    kernels[:, 0, 0] = -.95
+    check(page, expected(x, kernels, "zeros", 1), kernels, x)
+    page.get_by_label("one kernel for all channels").uncheck()
+    page.get_by_role("button", name="green").click()
+    page.get_by_role("button", name="negate").click()
+    page.get_by_role("button", name="rotate").click()
+    kernels[1] = -kernels[1].rot90(-1)
+    page.get_by_label("ReLU").check()
+    check(page, expected(x, kernels, "zeros", 1, relu=True), kernels, x)
+    page.locator("#size").select_option("5")           # and back: a grid of 25 weights, then of 9
+    page.locator("#size").select_option("3")
+    check(page, expected(x, KERNELS["top_edge"].expand(3, 3, 3), "zeros", 1, relu=True), KERNELS["top_edge"].expand(3, 3, 3), x)
+
+def test_page_refuses_in_words(page):
+    before = page.evaluate(GET)
+    field = page.locator("#grid .cell").nth(0).get_by_role("spinbutton")
+    field.fill("11")
+    assert "from −10 to 10 is wanted" in page.locator("#message").inner_text() and field.get_attribute("aria-invalid") == "true"
+    field.blur()
+    assert field.input_value() == "-1" and page.evaluate(GET) == before
+    tiny = io.BytesIO()
+    Image.new("RGB", (300, 3)).save(tiny, "PNG")
+    for name, content, why in (("notes.txt", b"hello", "can't read it as a picture"),
+                               ("line.png", tiny.getvalue(), "300×3 pixels is too small")):
+        page.set_input_files("#file", dict(name=name, mimeType="image/png", buffer=content))
+        page.wait_for_function("w => document.getElementById('file-message').textContent.includes(w)", arg=why, timeout=MINUTES)
+        assert page.evaluate(GET) == before
+
+def test_page_one_pixel_by_mouse_and_keyboard(page, photo):
+    x, sums = unit(photo).sum(0), page.locator("#sums")
+    box = page.locator("#out").bounding_box()
+    page.mouse.move(box["x"] + box["width"]*.5, box["y"] + box["height"]*.25)
+    assert sums.inner_text().startswith("row 12, column 32")
+    page.locator("#in").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    assert sums.inner_text().startswith("row 13, column 31")
+    total = (x[12:15, 30:33]*KERNELS["top_edge"]).sum().item()
+    assert f"sum {total:.3f}" in sums.inner_text()
+
+def test_page_controls_are_labelled_and_reached_by_tab(page):
+    nameless = page.evaluate("""() => [...document.querySelectorAll('input, select, button, canvas')].filter(
+        e => !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim())).map(e => e.outerHTML)""")
+    assert not nameless
+    controls, reached = page.evaluate("document.querySelectorAll('input, select, button, canvas').length"), set()
+    for _ in range(controls + 5):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("[...document.querySelectorAll('input, select, button, canvas')].indexOf(document.activeElement)"))
+    assert reached >= set(range(controls))
+
+def test_page_on_a_phone(chrome, file, tmp_path):
+    context = chrome.new_context(viewport=dict(width=390, height=844), device_scale_factor=2, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.wait_for_function("window.shipviz?.result", timeout=MINUTES)
+    page.get_by_label("one kernel for all channels").uncheck()
+    for k in ("5", "3"):
+        page.locator("#size").select_option(k)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator("#out").tap()
+    assert re.match("row 2[34], column 3[123]", page.locator("#sums").inner_text())
+    assert page.screenshot(path=tmp_path/"phone.png")
+    context.close()
+
+FRAMES = """n => new Promise(done => { const times = [], at = []; let i = 0;
+    function step(now) { at.push(now); shipviz.state.kernels[0][0] = Math.sin(i / 9);
+        const t = performance.now(); shipviz.draw(); times.push(performance.now() - t);
+        ++i < n ? requestAnimationFrame(step) : done({ times, gaps: at.slice(1).map((t, j) => t - at[j]) }) }
+    requestAnimationFrame(step) })"""
+
+def test_page_frame_rate(chrome, tmp_path):
+    "60 a second at 512 px are measured by benchmarks/bench_widgets.py; on a busy machine a tenth of that must do."
+    page = chrome.new_page()
+    page.goto(explorer_page(tmp_path/"large.html", render_ship("Cruise", seed=3, size=512).image).as_uri())
+    page.wait_for_function("window.shipviz?.result", timeout=MINUTES)
+    assert np.median(page.evaluate(FRAMES, 30)["times"]) < 170
+    page.close()
+
+
+# The widgets in JupyterLab
+
+@pytest.fixture(scope="module")
+def lab(chrome, tmp_path_factory):
+    "A copy of the lesson, open in JupyterLab, and run from top to bottom."
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copy(LESSON, folder)
+    with jupyterlab(folder) as (url, token):
+        page = chrome.new_page(viewport=dict(width=1400, height=1000))
+        lab = Lab(page, url, token, LESSON.name)
+        assert lab.run_all() == []
+        yield lab
+        page.close()
+
+@pytest.fixture
+def explorer(lab):
+    "The KernelExplorer of the lesson in the page, as its last cell left it."
+    explorer = lab.page.locator(".jp-OutputArea-output", has=lab.page.locator(".shipviz-cell")).first
+    explorer.scroll_into_view_if_needed(timeout=MINUTES)
+    return explorer
+
+SHOWN = """([img, want]) => { const c = new OffscreenCanvas(img.naturalWidth, img.naturalHeight), x = c.getContext('2d');
+    if (!img.complete || !c.width) return false;
+    x.drawImage(img, 0, 0);
+    const d = x.getImageData(0, 0, c.width, c.height).data, w = atob(want);
+    return d.length == w.length && d.every((v, i) => v == w.charCodeAt(i)) }"""
+
+def wait_for(lab, explorer, kernels):
+    "Wait until the page shows the pixels that torch and signed_png make of the lesson's ship: each one must be equal."
+    want = expected(unit(render_ship("Cruise", seed=3, size=224).image), kernels, "zeros", 1)
+    want = np.asarray(Image.open(io.BytesIO(signed_png(want, colour_limit(kernels)))).convert("RGBA"))
+    img = explorer.locator("img.widget-image").nth(1)
+    try: lab.page.wait_for_function(SHOWN, arg=[img.element_handle(), base64.b64encode(want.tobytes()).decode()],
+                                   polling=50, timeout=MINUTES)
+    except Exception: np.testing.assert_array_equal(pixels(img), want[..., :3])
+
+def test_lab_dragging_a_slider_brings_new_pixels(lab, explorer, tmp_path):
+    kernels = KERNELS["top_edge"].repeat(3, 1, 1)
+    wait_for(lab, explorer, kernels)
+    img = explorer.locator("img.widget-image").nth(1)
+    img.evaluate("e => { window.theImage = e; window.frames = 0; e.addEventListener('load', () => window.frames++) }")
+    cell = explorer.locator(".shipviz-cell").nth(4)
+    handle, track = cell.locator(".noUi-handle").bounding_box(), cell.locator(".noUi-base").bounding_box()
+    x, y = handle["x"] + handle["width"]/2, handle["y"] + handle["height"]/2
+    lab.page.mouse.move(x, y)
+    lab.page.mouse.down()
+    lab.page.mouse.move(x + track["width"]*.3, y, steps=40)   # faster than the kernel answers
+    lab.page.mouse.up()
+    number = cell.get_by_role("spinbutton")
+    low, high = (float(cell.locator(".noUi-handle").get_attribute(f"aria-value{n}")) for n in ("min", "max"))
+    v = float(cell.locator(".noUi-handle").get_attribute("aria-valuenow"))/100
+    assert v == pytest.approx(.3*(high - low)/100, abs=.1)
+    lab.page.wait_for_function("([e, v]) => Number(e.value) == v", arg=[number.element_handle(), v], timeout=MINUTES)
+    kernels[:, 1, 1] = v
+    wait_for(lab, explorer, kernels)                           # the last position, whatever was dropped on the way
+    assert img.evaluate("e => e === window.theImage")          # in place: the same element, so nothing flickers
+    assert 1 <= lab.page.evaluate("window.frames") <= 40
+    assert explorer.screenshot(path=tmp_path/"explorer.png")
+
+def test_lab_by_keyboard(lab, explorer):
+    explorer.get_by_role("button", name="reset").press("Enter")
+    kernels = KERNELS["top_edge"].repeat(3, 1, 1)
+    wait_for(lab, explorer, kernels)
+    explorer.locator(".shipviz-cell").nth(0).get_by_role("spinbutton").focus()
+    lab.page.keyboard.press("Tab")                             # to the slider below the number
+    for _ in range(2): lab.page.keyboard.press("ArrowRight")
+    kernels[:, 0, 0] = -.9
+    wait_for(lab, explorer, kernels)
+
+def test_lab_presets_are_not_rounded_by_their_sliders(lab, explorer):
+    for name in ("gaussian", "blur", "bottom_right_of_dark", "top_edge"):
+        explorer.get_by_label("preset").select_option(name.replace("_", " "))
+        wait_for(lab, explorer, KERNELS[name].expand(3, 3, 3))
+
+def test_lab_refuses_a_typed_weight_beside_the_grid(lab, explorer):
+    number = explorer.get_by_label("weight in row 2, column 2").first
+    number.fill("11")
+    number.press("Enter")
+    explorer.get_by_role("alert").get_by_text("11 is out of range").wait_for(timeout=MINUTES)
+    lab.page.wait_for_function("e => e.value == '0'", arg=number.element_handle(), timeout=MINUTES)
+    number.fill("0.5")
+    number.press("Enter")
+    kernels = KERNELS["top_edge"].repeat(3, 1, 1)
+    kernels[:, 1, 1] = .5
+    wait_for(lab, explorer, kernels)
+
+def test_lab_the_other_widgets_answer(lab):
+    page = lab.page
+    at = page.locator(".jp-OutputArea-output", has=page.locator(".shipviz-grids")).first
+    at.scroll_into_view_if_needed(timeout=MINUTES)
+    at.locator(".noUi-handle").nth(5).focus()                 # the position
+    page.keyboard.press("ArrowRight")
+    at.get_by_text("row 0, column 1 of the output").wait_for(timeout=MINUTES)
+    heat = page.locator(".jp-OutputArea-output", has=page.get_by_label("method")).first
+    heat.scroll_into_view_if_needed(timeout=MINUTES)
+    before = pixels(heat.locator("img.widget-image"))
+    heat.get_by_label("class").select_option("Tankers")
+    heat.get_by_text("heat of Tankers").wait_for(timeout=MINUTES)
+    assert not np.array_equal(before, pixels(heat.locator("img.widget-image")))
+    losses = page.locator(".jp-OutputArea-output", has=page.locator(".shipviz-losses")).first
+    losses.scroll_into_view_if_needed(timeout=MINUTES)
+    losses.get_by_label("only wrong ones").uncheck()
+    losses.get_by_role("button", name="next").click()
+    losses.get_by_text("5 to 8 of").wait_for(timeout=MINUTES)
+    assert losses.locator("figure").count() == 4

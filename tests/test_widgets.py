@@ -1,0 +1,178 @@
+"The widgets without a browser: every setting against torch, what is refused, what is not computed twice, and what a page holds."
+import json
+import re
+from datetime import datetime
+from io import BytesIO
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from shipviz.filters import KERNELS, signed_rgb
+from shipviz.kernels import PADDING_MODES
+from shipviz.widgets import MOST, TURNS, KernelExplorer, StrideExplorer, centred, colour_limit, explorer_page, signed_png
+
+
+@pytest.fixture
+def picture(): return torch.rand(3, 20, 27, generator=torch.manual_seed(0)).mul(255).round()/255
+
+@pytest.fixture
+def explorer(picture): return KernelExplorer(picture)
+
+def pixels(png): return np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+def number(e, i): return e.w_grid.children[i].children[0]
+def slider(e, i): return e.w_grid.children[i].children[1]
+
+def expected(x, kernels, mode, stride, relu):
+    p = kernels.shape[-1]//2
+    x = x[None] if mode == "none" else F.pad(x[None], [p]*4, mode="constant" if mode == "zeros" else mode)
+    y = F.conv2d(x, kernels[None], stride=stride)[0, 0]
+    return y.relu() if relu else y
+
+
+@pytest.mark.parametrize("mode", [*PADDING_MODES, "none"])
+@pytest.mark.parametrize("k", [3, 5])
+def test_every_setting_is_torchs_conv2d(explorer, picture, mode, k):
+    explorer.w_size.value, explorer.w_padding.value = k, mode
+    for stride in explorer.w_stride.options:
+        for shared in (True, False):
+            explorer.w_stride.value, explorer.w_shared.value = stride, shared
+            if not shared:
+                explorer.w_channel.value = 2
+                slider(explorer, 1).value = v = -70 - 5*stride
+                assert (explorer.kernels[:, 0, 1] == torch.tensor(v/100)).tolist() == [False, False, True]
+            for relu in (True, False):
+                explorer.w_relu.value = relu
+                want = expected(picture, explorer.kernels, mode, stride, relu)
+                torch.testing.assert_close(explorer.map, want, rtol=1e-4, atol=1e-5)
+                step = abs(pixels(explorer.w_out.value).astype(int) - signed_rgb(want, colour_limit(explorer.kernels)).numpy()).max()
+                assert step <= 6  # two of 255 colours
+                exec(explorer.code(), space := dict(x=picture[None]))
+                torch.testing.assert_close(space["y"][0, 0], want, rtol=1e-4, atol=1e-4)
+            h, w = want.shape
+            assert (explorer.w_row.max, explorer.w_col.max) == (h - 1, w - 1)
+            for r, c in ((0, 0), (h - 1, w - 1), (h//2, 1)):
+                explorer.w_row.value, explorer.w_col.value = r, c
+                if shared: assert explorer.window()[2].sum().item() == pytest.approx(explorer.map[r, c].item(), abs=1e-4)
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_presets_and_turns(explorer, name):
+    for k in (3, 5):
+        explorer.w_size.value, explorer.w_preset.value = k, name
+        kernel = centred(KERNELS[name], k)
+        assert torch.equal(explorer.kernels, kernel.expand(3, k, k))
+        for turn, do in TURNS.items():
+            explorer.w_turns[turn].click()
+            torch.testing.assert_close(explorer.kernels, do(kernel).expand(3, k, k))
+            explorer.w_turns["reset"].click()
+            assert torch.equal(explorer.kernels, kernel.expand(3, k, k))
+        shown = [number(explorer, i).value for i in range(k*k)]
+        assert shown == pytest.approx(kernel.flatten().tolist(), abs=1e-4)
+
+def test_buttons_turn_the_chosen_channel_alone(explorer):
+    explorer.w_shared.value, explorer.w_channel.value = False, 1
+    before = explorer.kernels.clone()
+    explorer.w_turns["negate"].click()
+    assert torch.equal(explorer.kernels, before*torch.tensor([1., -1, 1])[:, None, None])
+    explorer.w_shared.value = True  # the shown one for all
+    assert torch.equal(explorer.kernels, -before)
+
+
+@pytest.mark.parametrize("typed", [MOST + .5, -11., float("nan"), float("inf")])
+def test_a_weight_out_of_range_is_refused_beside_the_grid(explorer, typed):
+    kernels, shown = explorer.kernels.clone(), explorer.w_out.value
+    number(explorer, 4).value = typed
+    assert 'role="alert"' in explorer.w_message.value and f"from −{MOST} to {MOST}" in explorer.w_message.value
+    assert torch.equal(explorer.kernels, kernels) and explorer.w_out.value == shown and number(explorer, 4).value == 0
+    number(explorer, 4).value = MOST
+    assert explorer.w_message.value == "" and explorer.kernels[0, 1, 1] == MOST and slider(explorer, 4).value == 100*MOST
+
+def test_number_and_slider_follow_each_other(explorer):
+    slider(explorer, 0).value = 35
+    assert number(explorer, 0).value == .35
+    number(explorer, 0).value = -1.234
+    assert slider(explorer, 0).value == -125 and explorer.kernels[0, 0, 0] == torch.tensor(-1.234)
+
+def upload(e, name, content):
+    e.w_file.value = ({"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": datetime.now()},)
+
+def png(size, mode="RGB"):
+    Image.new(mode, size, 200).save(out := BytesIO(), "PNG")
+    return out.getvalue()
+
+@pytest.mark.parametrize("name,content,why", [
+    ("a.txt", b"hello", "can&#x27;t be read"), ("cut.png", png((50, 50))[:60], "can&#x27;t be read"),
+    ("dot.png", png((5, 90)), "5×90 pixels is too small"), ("<b>.png", b"", "&lt;b&gt;")])
+def test_a_file_that_is_no_picture_is_refused_beside_the_button(explorer, name, content, why):
+    before = explorer.w_out.value
+    upload(explorer, name, content)
+    assert why in explorer.w_file_message.value and explorer.w_out.value == before
+    upload(explorer, "good.png", png((300, 100), "L"))
+    assert explorer.w_file_message.value == "" and tuple(explorer.x.shape) == (3, 75, 224)
+    assert tuple(explorer.map.shape) == (75, 224) and (explorer.w_row.max, explorer.w_col.max) == (74, 223)
+
+def test_nothing_is_computed_that_did_not_change(explorer, monkeypatch):
+    calls, conv2d = [], F.conv2d
+    monkeypatch.setattr(F, "conv2d", lambda *a, **k: calls.append(1) or conv2d(*a, **k))
+    explorer.w_row.value = explorer.w_col.value = 3
+    explorer.w_preset.value = explorer.w_preset.value
+    assert not calls
+    slider(explorer, 0).value = 50
+    assert len(calls) == 1
+    padded = explorer._padded[1]
+    number(explorer, 1).value = 1.5
+    explorer.w_turns["rotate"].click()
+    assert len(calls) == 3 and explorer._padded[1] is padded
+    shown = explorer.w_in.value
+    explorer.w_relu.value = True
+    assert explorer.w_in.value is shown  # its window did not move
+
+def test_a_drag_sends_few_messages(explorer, monkeypatch):
+    "Each message costs time on its way to the page: the picture comes first, and what stays is not sent."
+    sent = []
+    monkeypatch.setattr(ipywidgets.Widget, "_send",
+                        lambda self, msg, buffers=None: sent.append(type(self).__name__))
+    slider(explorer, 4).value = 45
+    slider(explorer, 4).value = 50
+    second = sent[len(sent)//2:]
+    assert second.index("Image") < second.index("FloatText") and len(sent) <= 20, sent
+
+
+def test_signed_png_refuses_other_shapes():
+    with pytest.raises(ValueError, match=r"\(H,W\)"): signed_png(torch.zeros(1, 2, 2), 1)
+    assert pixels(signed_png(torch.tensor([[-9., 9.]]), 1)).tolist() == signed_rgb(torch.tensor([[-1., 1.]]), 1).tolist()
+
+def test_stride_explorer_agrees_with_torch():
+    e = StrideExplorer()
+    for k, s, p, d in [(3, 1, 0, 1), (3, 2, 1, 1), (2, 3, 2, 1), (5, 1, 2, 2), (7, 5, 4, 1)]:
+        for name, v in dict(kernel_size=1, dilation=d, stride=s, padding=p).items(): e.controls[name].value = v
+        e.controls["kernel_size"].value = k
+        m = F.conv2d(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, k, k), stride=s, padding=p, dilation=d).shape[-1]
+        assert e.w_at.max == e.w_play.max == m*m - 1 and f"output {m}×{m}" in e.w_view.value
+        for at in (0, m*m - 1):
+            e.w_at.value = at
+            counts = {name: e.w_view.value.count(f'class="{name}"') for name in ("read", "made", "done")}
+            assert counts == dict(read=k*k, made=1, done=at)
+
+def test_stride_explorer_stays_usable_after_a_refusal():
+    e = StrideExplorer(n=2, padding=0, kernel_size=2)
+    e.controls["kernel_size"].value = 7
+    assert "only 2" in e.w_view.value and 'role="alert"' in e.w_view.value
+    e.controls["kernel_size"].value = 1
+    assert "output 2×2" in e.w_view.value
+
+
+def test_the_page_is_whole(tmp_path, picture):
+    text = explorer_page(tmp_path/"kernel.html", picture).read_text(encoding="utf-8")
+    config = json.loads(re.search(r'id="config">(.*?)</script>', text, re.S)[1])
+    assert {n: torch.tensor(k) for n, k in config["kernels"].items()}.keys() == KERNELS.keys()
+    assert all(torch.equal(torch.tensor(k), KERNELS[n]) for n, k in config["kernels"].items())
+    assert config["paddings"] == [*PADDING_MODES, "none"] and len(config["colours"]) == 511
+    assert not re.search(r"https?://|<link|@import|\bsrc=|fetch\(|XMLHttp|WebSocket", text)
+    with pytest.raises(FileExistsError, match="force"): explorer_page(tmp_path/"kernel.html", picture)
+    with pytest.raises(FileNotFoundError, match="there is no folder"): explorer_page(tmp_path/"no"/"kernel.html", picture)
+    with pytest.raises(ValueError, match="too small"): explorer_page(tmp_path/"b.html", torch.zeros(3, 4, 4))
+    assert [p.name for p in tmp_path.iterdir()] == ["kernel.html"]
