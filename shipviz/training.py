@@ -58,28 +58,33 @@ def _renormalised(dls, stats):
     def new(dl): return dl.new(after_batch=type(dl.after_batch)([*(t for t in dl.after_batch.fs if not isinstance(t, Normalize)), norm]))
     return type(dls)(*map(new, dls.loaders), path=dls.path, device=device)
 
-# %% ../nbs/07_training.ipynb #fdf29818
+# %% ../nbs/07_training.ipynb #0856b39b
 def find_arch(
     arch, # 'efficientnet_lite0', the name of a torchvision or timm model, or a function `f(pretrained=...)` that builds a network
 ): # the function that builds the network; for a timm model its name
     "What fastai's `vision_learner` builds the network from. Raises ValueError for an unknown name, with the nearest known ones."
     if callable(arch): return arch
-    known = {'efficientnet_lite0': efficientnet_lite0} | {n: getattr(torchvision.models, n) for n in torchvision.models.list_models(torchvision.models)}
+    known = {n: getattr(torchvision.models, n) for n in torchvision.models.list_models(torchvision.models)}
+    known['efficientnet_lite0'] = efficientnet_lite0
     if arch in known: return known[arch]
     try: import timm; more = timm.list_models()
     except ImportError: more = []
     if arch in more: return arch
     near = difflib.get_close_matches(str(arch), {*known, *more}, 3)
     raise ValueError(f"There is no network {arch!r}. {'Did you mean ' + ' or '.join(map(repr, near)) + '? ' if near else ''}"
-                     f"Take 'efficientnet_lite0', a model of torchvision{' or timm' if more else ' (or of timm: pip install timm)'}, or a function.")
+                     "Take 'efficientnet_lite0', a model of "
+                     f"torchvision{' or timm' if more else ' (or of timm: pip install timm)'}, or a function.")
 
 def _arch_name(arch): return arch if isinstance(arch, str) else getattr(arch, '__name__', type(arch).__name__)
 
-# %% ../nbs/07_training.ipynb #7d13e71c
+# %% ../nbs/07_training.ipynb #a1f3ed64
+# what Hugging Face's hub, from which timm takes weights, raises without a connection
+_HUB_ERRORS = ('LocalEntryNotFoundError', 'OfflineModeIsEnabled', 'ConnectError', 'ConnectTimeout')
+
 def _download_failed(e):
     "Was it the network connection? Then the error or one of its causes is of a kind that only downloads raise."
     while e is not None:
-        if isinstance(e, (URLError, ConnectionError, TimeoutError)) or type(e).__name__ in ('LocalEntryNotFoundError', 'OfflineModeIsEnabled', 'ConnectError', 'ConnectTimeout'): return True
+        if isinstance(e, (URLError, ConnectionError, TimeoutError)) or type(e).__name__ in _HUB_ERRORS: return True
         e = e.__cause__
     return False
 
@@ -89,7 +94,8 @@ def _says_how_to_go_offline(arch):
     try: yield
     except Exception as e:
         if not _download_failed(e): raise
-        raise ConnectionError(f"The pretrained weights of {_arch_name(arch)!r} must be downloaded, and the download failed ({type(e).__name__}: {e}). Connect to the "
+        raise ConnectionError(f"The pretrained weights of {_arch_name(arch)!r} must be downloaded, and the download failed "
+                              f"({type(e).__name__}: {e}). Connect to the "
                               "Internet once, or use arch='efficientnet_lite0', whose weights are already installed, or pretrained=False.") from e
 
 # %% ../nbs/07_training.ipynb #f855ee98
@@ -103,7 +109,7 @@ class Repeatable(Callback):
     def after_fit(self):
         if not hasattr(self.learn, 'lr_finder'): self.runs += 1
 
-# %% ../nbs/07_training.ipynb #b455581a
+# %% ../nbs/07_training.ipynb #8db10145
 def _metrics(): return [AccumMetric(weighted_f1, dim_argmax=-1, to_np=True, invert_arg=True), accuracy]
 
 _HEADS = {'concat': {}, 'linear': dict(concat_pool=False, lin_ftrs=[], first_bn=False, ps=.2)}
@@ -134,15 +140,16 @@ def ship_learner(
         learn = vision_learner(_renormalised(dls, stats), arch, normalize=False, pretrained=pretrained,
                                metrics=_metrics() if metrics is None else metrics, cbs=[Repeatable(seed), *L(cbs)], **options)
     learn.model.to(memory_format=torch.channels_last)
-    learn.recipe = dict(arch=_arch_name(arch), head=head, options=dict(bn_final=bn_final) | kwargs, seed=seed, normalisation=dict(mean=stats[0], std=stats[1]))
+    learn.recipe = dict(arch=_arch_name(arch), head=head, options=dict(bn_final=bn_final) | kwargs, seed=seed,
+                        normalisation=dict(mean=stats[0], std=stats[1]))
     return learn
 
-# %% ../nbs/07_training.ipynb #c20e6834
+# %% ../nbs/07_training.ipynb #a264f280
 def find_lr(
     learn:Learner, # its weights are the same afterwards
     num_it:int=60, # steps of the mock training
 )->float: # a learning rate for the steepest part of the valley
-    "fastai's learning-rate finder without its plot (`plot_lr` draws it): raise the rate at every step, look where the loss falls."
+    "fastai's learning-rate finder without its plot: raise the rate at every step, look where the loss falls (Smith 2017)."
     with learn.no_bar(): return float(learn.lr_find(num_it=num_it, show_plot=False, suggest_funcs=valley).valley)
 
 def train_head(
@@ -168,13 +175,16 @@ def train_all(
     learn.fit_one_cycle(epochs, slice(lr/div, lr), **kwargs)
     return learn
 
-# %% ../nbs/07_training.ipynb #71a023fe
+# %% ../nbs/07_training.ipynb #1cd533f5
 def _layers(learn, cut):
     "The layers below and above the cut, and how many above it belong to the body."
     body, head = learn.model
     if cut is None: return nn.Sequential(body, *head[:2]), nn.Sequential(nn.Identity(), *head[2:]), 1
-    if not isinstance(body, nn.Sequential): raise ValueError(f"The body of {learn.recipe['arch']!r} is no sequence of layers: it can be cut only before its head, with cut=None.")
-    if not 0 < cut <= len(body): raise ValueError(f'cut is the number of layers of the body to compute once, 1 to {len(body)}, but is {cut!r}.')
+    if not isinstance(body, nn.Sequential):
+        raise ValueError(f"The body of {learn.recipe['arch']!r} is no sequence of layers: it can be cut only before its head, "
+                         "with cut=None.")
+    if not 0 < cut <= len(body):
+        raise ValueError(f'cut is the number of layers of the body to compute once, 1 to {len(body)}, but is {cut!r}.')
     return nn.Sequential(*body[:cut]), nn.Sequential(*body[cut:], *head), len(body) - cut
 
 @torch.no_grad()
@@ -183,8 +193,9 @@ def _activations(lower, dl, flip, tick):
     lower.eval()
     xs, ys = [], []
     for x, y in dl:
-        for x in (x, x.flip(-1)) if flip else (x,):
-            xs.append(lower(x.as_subclass(torch.Tensor)).half().cpu()); ys.append(y.cpu())
+        for pictures in (x, x.flip(-1)) if flip else (x,):
+            xs.append(lower(pictures.as_subclass(torch.Tensor)).half().cpu())
+            ys.append(y.cpu())
         tick()
     return torch.cat(xs), torch.cat(ys).as_subclass(torch.Tensor)
 
@@ -217,7 +228,7 @@ def cached_learner(
     out.recipe = learn.recipe
     return out
 
-# %% ../nbs/07_training.ipynb #521993ed
+# %% ../nbs/07_training.ipynb #3074009a
 def fingerprint(
     dls, # DataLoaders of files with labels
 )->str: # 16 hexadecimal digits
@@ -230,7 +241,10 @@ def fingerprint(
         h.update(b'//')
     return h.hexdigest()[:16]
 
-def _versions(): return dict(shipviz=shipviz.__version__, torch=torch.__version__, torchvision=torchvision.__version__, fastai=fastai.__version__, python=sys.version.split()[0])
+def _versions():
+    return dict(shipviz=shipviz.__version__, torch=torch.__version__, torchvision=torchvision.__version__,
+                fastai=fastai.__version__, python=sys.version.split()[0])
+
 def _sha(path): return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 def _files(path):
@@ -239,7 +253,7 @@ def _files(path):
     if path.suffix in ('.safetensors', '.json'): path = path.with_suffix('')
     return path.with_name(path.name + '.safetensors'), path.with_name(path.name + '.json')
 
-# %% ../nbs/07_training.ipynb #1c0f0275
+# %% ../nbs/07_training.ipynb #c0d71808
 def _history(learn):
     "Epochs with the names and values that fastai's recorder printed, as (names, rows)."
     rec = getattr(learn, 'recorder', None)
@@ -258,8 +272,11 @@ def save_model(
     found out. Nothing is pickled. Raises FileExistsError unless `force`, ValueError for a network `load_model` couldn't build."""
     weights, card = _files(path)
     there = [p.name for p in (weights, card) if p.exists()]
-    if there and not force: raise FileExistsError(f"{' and '.join(there)} exist(s) in {str(weights.parent)!r}. Use another name, or force=True to write over it.")
-    if not hasattr(learn, 'recipe') or learn.recipe['head'] not in _HEADS: raise ValueError('Only a Learner from ship_learner, load_model or trained_learner can be saved.')
+    if there and not force:
+        raise FileExistsError(f"{' and '.join(there)} exist(s) in {str(weights.parent)!r}. Use another name, or force=True to "
+                              "write over it.")
+    if not hasattr(learn, 'recipe') or learn.recipe['head'] not in _HEADS:
+        raise ValueError('Only a Learner from ship_learner, load_model or trained_learner can be saved.')
     try: json.dumps(learn.recipe)
     except TypeError as e: raise ValueError(f"This Learner was made with options that can't be written down ({e}).") from e
     history = _history(learn)
@@ -267,13 +284,14 @@ def save_model(
     weights.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(weights) as tmp: save_file({k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}, tmp)
     about = dict(format='shipviz model 1', **learn.recipe, classes=[str(c) for c in learn.dls.vocab], size=_input_size(learn.dls), resize='squish',
-                 versions=_versions(), data=getattr(learn, 'data', None) or fingerprint(learn.dls), metrics={k: float(v) for k, v in metrics.items()}, history=history, weights=_sha(weights))
+                 versions=_versions(), data=getattr(learn, 'data', None) or fingerprint(learn.dls),
+                 metrics={k: float(v) for k, v in metrics.items()}, history=history, weights=_sha(weights))
     with atomic_write(card) as tmp: tmp.write_text(json.dumps(about, indent=1))
     return weights
 
 def _input_size(dls): return list(dls.valid.one_batch()[0].shape[-2:])
 
-# %% ../nbs/07_training.ipynb #8dbfb510
+# %% ../nbs/07_training.ipynb #eddabeda
 def _picture_dls(classes, size, stats, bs=32):
     "DataLoaders for pictures to come: the transforms of `get_dls`, and a grey picture in place of a data set."
     block = DataBlock((TransformBlock(type_tfms=open_picture, batch_tfms=IntToFloatTensor), CategoryBlock(list(classes), sort=False)),
@@ -292,7 +310,8 @@ class _First:
 def imagenet_learner()->Learner:
     "The whole `efficientnet_lite0`, head included, as a Learner that knows ImageNet's 1000 classes: for `predict` and heatmaps of any photo."
     stats = model_meta[efficientnet_lite0]['stats']
-    learn = Learner(_picture_dls(_unique_categories(), (224, 224), stats), efficientnet_lite0().to(memory_format=torch.channels_last), loss_func=nn.CrossEntropyLoss())
+    model = efficientnet_lite0().to(memory_format=torch.channels_last)
+    learn = Learner(_picture_dls(_unique_categories(), (224, 224), stats), model, loss_func=nn.CrossEntropyLoss())
     learn.recipe = dict(arch='efficientnet_lite0', head='imagenet', options={}, seed=None, normalisation=dict(mean=stats[0], std=stats[1]))
     learn.model.eval()
     return learn
@@ -310,35 +329,45 @@ def imagenet_predict(
     probs, names = predict(imagenet_learner(), pictures), imagenet_learner().dls.vocab
     return [[(names[k], float(p[k])) for k in p.argsort(descending=True)[:top].tolist()] for p in probs]
 
-# %% ../nbs/07_training.ipynb #b81fbb97
+# %% ../nbs/07_training.ipynb #93f1a9f4
+_CARD = dict(arch=str, head=str, options=dict, classes=list, size=list, normalisation=dict, weights=str, data=str, history=dict, metrics=dict)
+
 def _read_card(path):
     "The description of a saved model, checked against its weights."
     weights, card = _files(path)
     if missing := [p for p in (weights, card) if not p.is_file()]:
-        raise FileNotFoundError(f"There is no {str(missing[0])!r}. A saved model is two files, NAME.safetensors and NAME.json, side by side.")
+        raise FileNotFoundError(f"There is no {str(missing[0])!r}. A saved model is two files, NAME.safetensors and NAME.json, "
+                                "side by side.")
     try:
         about = json.loads(card.read_text(encoding='utf-8'))
-        if about['format'] != 'shipviz model 1': raise ValueError(f"its format is {about['format']!r}, this version reads 'shipviz model 1'")
-        for k, kind in dict(arch=str, head=str, options=dict, classes=list, size=list, normalisation=dict, weights=str, data=str, history=dict, metrics=dict).items():
+        if about['format'] != 'shipviz model 1': raise ValueError(f"its format is {about['format']!r}, this version reads "
+                                                                  "'shipviz model 1'")
+        for k, kind in _CARD.items():
             if not isinstance(about[k], kind): raise ValueError(f'{k!r} is no {kind.__name__}')
         if about['head'] not in _HEADS: raise ValueError(f"the head is {about['head']!r}")
-        if len(about['size']) != 2 or not all(isinstance(s, int) and s > 0 for s in about['size']): raise ValueError(f"the size is {about['size']!r}")
-        if [len([float(v) for v in about['normalisation'][k]]) for k in ('mean', 'std')] != [3, 3]: raise ValueError('normalisation has no three numbers for each of mean and std')
+        if len(about['size']) != 2 or not all(isinstance(s, int) and s > 0 for s in about['size']):
+            raise ValueError(f"the size is {about['size']!r}")
+        if [len([float(v) for v in about['normalisation'][k]]) for k in ('mean', 'std')] != [3, 3]:
+            raise ValueError('normalisation has no three numbers for each of mean and std')
         about['history']['names'], about['history']['values'], about['seed']
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as e:
         raise ValueError(f"{str(card)!r} does not describe a model that save_model has written ({type(e).__name__}: {e}).") from e
-    if about['weights'] != _sha(weights): raise ValueError(f"{weights.name} and {card.name} don't belong together, or one is damaged: the description was written for other weights.")
+    if about['weights'] != _sha(weights):
+        raise ValueError(f"{weights.name} and {card.name} don't belong together, or one is damaged: the description was written "
+                         "for other weights.")
     return about, weights
 
 def _fill(model, weights):
     "Load weights into a network, if they fit."
     try: model.load_state_dict(load_file(weights))
     except SafetensorError as e: raise ValueError(f"{str(weights)!r} is damaged or no safetensors file ({e}).") from e
-    except RuntimeError as e: raise ValueError(f"{str(weights)!r} does not fit the network that its description names: {str(e).splitlines()[0]} …") from e
+    except RuntimeError as e:
+        raise ValueError(f"{str(weights)!r} does not fit the network that its description names: {str(e).splitlines()[0]} …") from e
 
 def _restore(learn, about):
     "Give a Learner the history and the data of the saved one."
-    learn.data, learn.metrics_saved, learn.recipe = about['data'], about['metrics'], {k: about[k] for k in ('arch', 'head', 'options', 'seed', 'normalisation')}
+    learn.data, learn.metrics_saved = about['data'], about['metrics']
+    learn.recipe = {k: about[k] for k in ('arch', 'head', 'options', 'seed', 'normalisation')}
     learn.recorder.metric_names = L(['epoch', *about['history']['names'], 'time'])
     learn.recorder.values = L(L(row) for row in about['history']['values'])
     learn.model.eval()
@@ -359,20 +388,23 @@ def load_model(
     _fill(learn.model, weights)
     return _restore(learn, about)
 
-# %% ../nbs/07_training.ipynb #12ed0384
+# %% ../nbs/07_training.ipynb #8038f8b2
 def predict(
     learn:Learner, # with a network and DataLoaders, as from `ship_learner`, `load_model`, `trained_learner`, `imagenet_learner`
     pictures, # one path or PIL image, a list of them, or a data set's folder (its test pictures)
     bs:int=32, # batch size
 )->torch.Tensor: # probabilities `(N,classes)`, on the CPU
-    "The class probabilities of pictures, treated exactly as the validation pictures. Raises FileNotFoundError or ValueError naming pictures that can't be read."
+    """The class probabilities of pictures, treated exactly as the validation pictures.
+
+    Raises FileNotFoundError or ValueError, naming pictures that are missing or can't be read."""
     was = learn.model.training
     learn.model.eval()
     try:
-        with torch.no_grad(): return torch.cat([learn.model(x.as_subclass(torch.Tensor)).softmax(1).cpu() for x, in test_dl(learn.dls, pictures, bs=bs)])
+        with torch.no_grad():
+            return torch.cat([learn.model(x.as_subclass(torch.Tensor)).softmax(1).cpu() for x, in test_dl(learn.dls, pictures, bs=bs)])
     finally: learn.model.train(was)
 
-# %% ../nbs/07_training.ipynb #1267f9c9
+# %% ../nbs/07_training.ipynb #ce898922
 # Pictures, input size, layers of the body that stay as they are; batch size, epochs and rate of training the layers above them
 _RECIPES = {'full': dict(n=2000, n_test=300, size=224, cut=5, bs=32, epochs=2, lr=4e-3),
             'quick': dict(n=600, n_test=300, size=160, cut=5, bs=32, epochs=3, lr=4e-3)}
@@ -411,16 +443,21 @@ def trained_learner(
     path = cache_dir()/'models'/f'ships-{name}-{key}'
     path.parent.mkdir(exist_ok=True)
     with FileLock(f'{path}.lock'):
-        try: about, weights = _read_card(path)
+        try: about = _load(learn, path)
         except (FileNotFoundError, ValueError):
             trainee = ship_learner(dls, head='linear', bn_final=False, seed=seed)
             trainee.data, start = data, time.perf_counter()
             _train(trainee, r, progress)
             seconds = time.perf_counter() - start
             save_model(trainee, path, force=True, metrics=dict(_score(trainee), training_seconds=seconds))
-            about, weights = _read_card(path)
-    _fill(learn.model, weights)
+            about = _load(learn, path)
     return _restore(learn, about)
+
+def _load(learn, path):
+    "Read the weights in `path` into `learn`; returns their description."
+    about, weights = _read_card(path)
+    _fill(learn.model, weights)
+    return about
 
 def _score(learn):
     "Weighted F1 and accuracy on the test pictures, whose truth the renderer knows."
@@ -428,7 +465,7 @@ def _score(learn):
     p, y = predict(learn, df.path.tolist()).argmax(1).numpy(), df.category.to_numpy(int) - 1
     return dict(test_weighted_f1=weighted_f1(y, p), test_accuracy=float((p == y).mean()))
 
-# %% ../nbs/07_training.ipynb #d3123ba1
+# %% ../nbs/07_training.ipynb #842fe0d9
 def check_rates(
     answer, # three learning rates, first layers first
 )->Feedback:
@@ -441,12 +478,14 @@ def check_rates(
     same = lambda u, v: all(abs(p - q) <= .02*q for p, q in zip(u, v))
     if same(a, want): return right(name, 'Each is ten times the one before.')
     if same(a[::-1], want): return wrong(name, 'reversed', 'the right rates, but the first layers should move *least*.')
-    if same(a, [1e-5, (1e-5 + 1e-3)/2, 1e-3]): return wrong(name, 'linear', 'the middle one is the mean of the ends. It is the *factor* between neighbours that is the same.')
-    if same(a, [1e-4, 1e-4, 1e-3]): return wrong(name, 'no start', 'that is what slice(1e-3) gives, without a start: all but the last group a tenth.')
+    if same(a, [1e-5, (1e-5 + 1e-3)/2, 1e-3]):
+        return wrong(name, 'linear', 'the middle one is the mean of the ends. It is the *factor* between neighbours that is the same.')
+    if same(a, [1e-4, 1e-4, 1e-3]):
+        return wrong(name, 'no start', 'that is what slice(1e-3) gives, without a start: all but the last group a tenth.')
     if len(set(a)) == 1: return wrong(name, 'equal', 'all groups have the same rate: nothing discriminates.')
     return wrong(name, 'value', 'the ends are 1e-5 and 1e-3. Which factor, used twice, leads from one to the other?')
 
-# %% ../nbs/07_training.ipynb #3fb6ee8d
+# %% ../nbs/07_training.ipynb #ef4c79e9
 def check_forgotten(
     answer, # function of (momentum, steps)
 )->Feedback:
@@ -458,16 +497,24 @@ def check_forgotten(
         value, feedback = call(name, answer, m, n)
         if feedback is not None: return feedback
         try: got.append(float(value))
-        except (TypeError, ValueError): return wrong(name, 'type', f'for momentum {m} and {n} steps your function gives {value!r}, which is no number.')
+        except (TypeError, ValueError):
+            return wrong(name, 'type', f'for momentum {m} and {n} steps your function gives {value!r}, which is no number.')
     same = lambda f: all(abs(g - f(m, n)) < 1e-4 for g, (m, n) in zip(got, cases))
-    if same(lambda m, n: (1 - m)**n): return right(name, 'With momentum 0.01, 15 steps leave 86 % of the start; a batch norm of PyTorch with 0.1 has 21 % left.')
-    if same(lambda m, n: 1 - (1 - m)**n): return wrong(name, 'complement', 'that is the share of the *new* statistics. What is left of the start is the rest.')
-    if same(lambda m, n: m**n): return wrong(name, 'other factor', 'the momentum of PyTorch is the weight of the *new* batch, so each step multiplies the old by 1 − momentum.')
-    if same(lambda m, n: 1 - m*n): return wrong(name, 'linear', 'each step takes its share from what is left, not from the start: with 0.1, twenty steps would leave less than nothing.')
+    if same(lambda m, n: (1 - m)**n):
+        return right(name, 'With momentum 0.01, 15 steps leave 86 % of the start; a batch norm of PyTorch with 0.1 has 21 % left.')
+    if same(lambda m, n: 1 - (1 - m)**n):
+        return wrong(name, 'complement', 'that is the share of the *new* statistics. What is left of the start is the rest.')
+    if same(lambda m, n: m**n):
+        return wrong(name, 'other factor', 'the momentum of PyTorch is the weight of the *new* batch, so each step multiplies the '
+                                           'old by 1 − momentum.')
+    if same(lambda m, n: 1 - m*n):
+        return wrong(name, 'linear', 'each step takes its share from what is left, not from the start: with 0.1, twenty steps '
+                                     'would leave less than nothing.')
     if same(lambda m, n: (1 - m)**(n - 1)): return wrong(name, 'off by one', 'the first step counts: after 1 step, 1 − momentum is left.')
-    return wrong(name, 'value', f'for momentum {cases[0][0]} and {cases[0][1]} step your function gives {got[0]:.4g}. One step turns `old` into `(1 − m)·old + m·batch`.')
+    return wrong(name, 'value', f'for momentum {cases[0][0]} and {cases[0][1]} step your function gives {got[0]:.4g}. One step '
+                                'turns `old` into `(1 − m)·old + m·batch`.')
 
-# %% ../nbs/07_training.ipynb #dd6c9d9c
+# %% ../nbs/07_training.ipynb #195e9145
 def check_normalise(
     answer, # function: pictures `(N,3,H,W)` in 0..1, mean (3 numbers), std (3 numbers) -> normalised `(N,3,H,W)`
 )->Feedback:
@@ -480,7 +527,9 @@ def check_normalise(
     value, feedback = call(name, answer, x.clone(), mean, std)
     if feedback is not None: return feedback
     near = lambda want: torch.is_tensor(value) and value.shape == want.shape and torch.allclose(value.float(), want, atol=1e-4)
-    if near((x - m)/s): return wrong(name, 'wrong axis', 'the three numbers went along the *width*, not the channels. Shape (3,) lines up with the last axis: give them shape (3,1,1).')
+    if near((x - m)/s):
+        return wrong(name, 'wrong axis', 'the three numbers went along the *width*, not the channels. Shape (3,) lines up with '
+                                         'the last axis: give them shape (3,1,1).')
     if near(x - c(m)): return wrong(name, 'not divided', 'the mean is gone, but nothing was divided by the standard deviation.')
     if near((x - c(m))/c(s)**2): return wrong(name, 'variance', 'you divided by the square of the standard deviation.')
     if near(x/c(s) - c(m)): return wrong(name, 'order', 'subtract the mean first, then divide.')
