@@ -84,7 +84,7 @@ _CSS = '<style>' + ''.join(
 </style>"""
 
 def _wrap(*children): return W.HBox(children, layout=W.Layout(flex_flow='row wrap', grid_gap='4px 14px', align_items='flex-start'))
-def _column(*children, width='280px'): return W.VBox(children, layout=W.Layout(flex=f'1 1 {width}', max_width='430px', min_width='0'))
+def _column(*children): return W.VBox(children, layout=W.Layout(flex='1 1 240px', max_width='430px', min_width='0'))
 def _title(text): return W.HTML(f'<b>{escape(text)}</b>')
 def _alert(widget, text=''): widget.value = f'<div role="alert" class="shipviz-alert">{escape(text)}</div>' if text else ''
 def _drop(name, options, value):
