@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 import contourpy, matplotlib, numpy as np, torch
 import torch.nn.functional as F
+import shipviz  # first: repairs a torchvision built for another torch
 from fastai.vision.core import PILImage, TensorImage
 from PIL import Image, ImageDraw, ImageFont
 from torch import nn
