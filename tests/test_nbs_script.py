@@ -82,7 +82,7 @@ FORM = [
     (lambda nb: nb["cells"][1].update(outputs=[stream("/usr/lib/python3/site-packages/x.py:1: Warning")]), "path of this machine"),
     (lambda nb: nb["cells"][1].update(outputs=[{"output_type": "error", "ename": "ValueError", "evalue": "bad", "traceback": []}]),
      "shows ValueError: bad"),
-    (lambda nb: nb["cells"][2].update(source=["x = '" + "y" * 200 + "'"]), "a line of 206"),
+    (lambda nb: nb["cells"][2].update(source=["x = '" + "y" * 300 + "'"]), "a line of 306"),
     (lambda nb: nb["cells"][2].update(source=["def ("]), "is not Python"),
     (lambda nb: nb["cells"][2].update(source=["from shipviz.second import one"]), "imports shipviz.second, which lesson 1 exports"),
     (lambda nb: nb["cells"][2].update(source=["def f():\n", "    import shipviz.first"]), "imports shipviz.first, which lesson 0 exports"),
