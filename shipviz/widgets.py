@@ -14,6 +14,7 @@ from importlib.resources import files
 from io import BytesIO
 from math import ceil
 from pathlib import Path
+from time import sleep
 import ipywidgets as W, numpy as np, torch, torch.nn.functional as F
 from fastcore.basics import patch
 from PIL import Image, ImageDraw, ImageOps
@@ -90,7 +91,10 @@ def _alert(widget, text=''): widget.value = f'<div role="alert" class="shipviz-a
 def _drop(name, options, value):
     return W.Dropdown(description=name, tooltip=name, options=options, value=value, layout=W.Layout(width='auto', max_width='280px'))
 def _slide(name, **kw): return W.IntSlider(description=name, tooltip=name, layout=W.Layout(width='auto', max_width='400px'), **kw)
-def _image(): return W.Image(format='png', layout=W.Layout(width='100%', height='auto'))   # its pixels change in place: no flicker
+
+# Its pixels change in place: no flicker. An address that holds the PNG itself is loaded sooner than bytes, of which a browser makes a file first.
+def _image(): return W.Image(format='url', layout=W.Layout(width='100%', height='auto'))
+def _uri(png) -> bytes: return b'data:image/png;base64,' + b64encode(png)
 
 def _picture(image, size) -> Image.Image:
     "A picture as RGB with its longest side at most `size`, and not below 8 pixels a side."
@@ -267,7 +271,8 @@ def response(self:KernelExplorer) -> Tensor: # `(H',W')`, signed
 def _update(self:KernelExplorer):
     "New weights, padding, stride, ReLU or picture: compute and show the answer."
     self.map, limit = self.response(), colour_limit(self.kernels)
-    self.w_out.value = signed_png(self.map, limit)
+    self.w_out.value = _uri(signed_png(self.map, limit))
+    if self._ready: sleep(.002)              # lets the kernel's sending thread run before the rest is computed
     h, w = self.map.shape
     bar = ','.join(f'rgb({r},{g},{b})' for r, g, b in _COLOURS[::25].tolist())
     self.w_scale.value = (f'<div class="shipviz-bar" style="background:linear-gradient(to right,{bar})"></div><div class="shipviz-ends">'
@@ -320,7 +325,7 @@ def _update_window(self:KernelExplorer):
     self._framed, shown = (y, x, k), self.photo.copy()
     draw = ImageDraw.Draw(shown)
     for grow, colour in ((1, 'white'), (2, 'black')): draw.rectangle((x-grow, y-grow, x+k-1+grow, y+k-1+grow), outline=colour)
-    self.w_in.value = _png(shown)
+    self.w_in.value = _uri(_png(shown))
 
 # %% ../nbs/14_widgets.ipynb #95b7a025
 def _grid_svg(lo, hi, cell, name) -> str:
@@ -440,7 +445,8 @@ class HeatmapExplorer(W.VBox):
                              f'<p>{escape(self._scores())}</p></div>')
 
     def _draw(self):
-        self.w_out.value = _png(overlay(_picture(self.images[self.w_image.value], 380), self.heat.maps[0], alpha=self.w_alpha.value))
+        picture = _picture(self.images[self.w_image.value], 380)
+        self.w_out.value = _uri(_png(overlay(picture, self.heat.maps[0], alpha=self.w_alpha.value)))
 
     def _scores(self) -> str:
         image = self.images[self.w_image.value]

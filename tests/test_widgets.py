@@ -1,6 +1,7 @@
 "The widgets without a browser: every setting against torch, what is refused, what is not computed twice, and what a page holds."
 import json
 import re
+from base64 import b64decode
 from datetime import datetime
 from io import BytesIO
 
@@ -22,7 +23,10 @@ def picture(): return torch.rand(3, 20, 27, generator=torch.manual_seed(0)).mul(
 @pytest.fixture
 def explorer(picture): return KernelExplorer(picture)
 
-def pixels(png): return np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+def pixels(png):
+    if bytes(png[:5]) == b"data:": png = b64decode(bytes(png).partition(b",")[2])
+    return np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+
 def number(e, i): return e.w_grid.children[i].children[0]
 def slider(e, i): return e.w_grid.children[i].children[1]
 
