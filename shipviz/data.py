@@ -325,7 +325,7 @@ def _render_all(path, todo, settings, workers, progress):
     if workers is None: workers = joblib.cpu_count() if len(todo) >= 100 else 1
     job, size = joblib.delayed(render_ship), tuple(settings['size'])
     jobs = (job(r.label, seed=r.seed, size=size, difficulty=settings['difficulty']) for r in todo.itertuples())
-    with (closing(joblib.Parallel(workers, return_as='generator')(jobs)) as ships,
+    with (closing(joblib.Parallel(workers, return_as='generator', idle_worker_timeout=2)(jobs)) as ships,
           tqdm(total=len(todo), desc='Rendering ships', unit='picture', delay=2, disable=not progress, leave=False) as bar):
         for name, ship in zip(todo.image, ships):
             _write_ship(path, name, ship)
