@@ -243,7 +243,7 @@ def _write_ship(path, name, ship):
     "Write mask, then picture: where there is a picture there is a mask. The mask carries the renderer's facts as PNG text."
     facts = PngImagePlugin.PngInfo()
     facts.add_text('ship', json.dumps({k: v for k, v in ship.meta.items() if isinstance(v, (bool, int, float, str))}, sort_keys=True))
-    with atomic_write(path/'masks'/name.replace('.jpg', '.png')) as tmp: _mask_image(ship).save(tmp, 'png', pnginfo=facts, optimize=True)
+    with atomic_write(path/'masks'/name.replace('.jpg', '.png')) as tmp: _mask_image(ship).save(tmp, 'png', pnginfo=facts)
     with atomic_write(path/'train/images'/name) as tmp: ship.image.save(tmp, 'jpeg', quality=92)
 
 def _facts(mask_path):

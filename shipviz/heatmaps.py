@@ -25,7 +25,9 @@ from .exercises import Feedback, call, compare, right, wrong
 
 # %% ../nbs/09_heatmaps.ipynb #af8d0474
 class Hook:
-    "Keeps a module's `output`, a tensor, of each forward pass and, once a backward pass has run, its `grad`. Removed at the end of `with`, also after an error."
+    """Keeps a module's `output`, a tensor, of each forward pass and, once a backward pass has run, its `grad`.
+
+    Removed at the end of `with`, also after an error."""
     def __init__(self, module):
         self.output = self.grad = None
         self.handle = module.register_forward_hook(self._keep)
@@ -245,7 +247,8 @@ def as_batch(
         if images.ndim != 4 or not len(images): raise ValueError(f"Pictures of shape (N,C,H,W) were expected, not {tuple(images.shape)}.")
         if not images.is_floating_point(): raise ValueError(f"The tensor holds {images.dtype}: normalise it first, as for a prediction.")
         return images
-    if not hasattr(model, 'dls'): raise TypeError("A network alone doesn't know how its pictures are normalised: give a tensor (N,3,H,W), or a Learner.")
+    if not hasattr(model, 'dls'):
+        raise TypeError("A network alone doesn't know how its pictures are normalised: give a tensor (N,3,H,W), or a Learner.")
     images = [images] if isinstance(images, (str, Path, Image.Image, np.ndarray)) else list(images)
     if not images: raise ValueError("There is no picture.")
     dl = model.dls.test_dl([_pil(i) for i in images], bs=len(images), num_workers=0)
@@ -367,7 +370,8 @@ class Pass:
         out = self.out if out is None else out
         if not callable(target): return _logits(out).gather(1, target.to(self.inputs[0].device)[:, None])[:, 0]
         s = target(out)
-        if not isinstance(s, torch.Tensor) or s.ndim > 1: raise ValueError("A callable target returns one number, or one for each picture, as a tensor.")
+        if not isinstance(s, torch.Tensor) or s.ndim > 1:
+            raise ValueError("A callable target returns one number, or one for each picture, as a tensor.")
         return s
 
     def activations(self, layer):
@@ -382,7 +386,8 @@ class Pass:
         if self._last[0] is target: return self._last[1]
         with torch.inference_mode(False), torch.enable_grad():
             score = self.score(target)
-            if not score.requires_grad: raise ValueError(f"The score does not depend on {self.layers}: choose an earlier layer. {_choices(self.trace)}")
+            if not score.requires_grad:
+                raise ValueError(f"The score does not depend on {self.layers}: choose an earlier layer. {_choices(self.trace)}")
             grads = torch.autograd.grad(score.sum(), [a for a, _ in self.acts.values()], retain_graph=True, allow_unused=True)
         grads = {n: _finite(shape(torch.zeros_like(a) if g is None else g).float()) for (n, (a, shape)), g in zip(self.acts.items(), grads)}
         self._last = target, grads
@@ -498,7 +503,8 @@ def heatmap(
     if bad := [k for k in kwargs if not any(k in t for t in takes.values())]:
         raise TypeError(f"{bad[0]!r} is no option of {', '.join(ms)}, which take: {', '.join(sum(takes.values(), [])) or 'none'}.")
     n, done = _count(images), []
-    if isinstance(target, (list, tuple, np.ndarray)) and len(target) != n: raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
+    if isinstance(target, (list, tuple, np.ndarray)) and len(target) != n:
+        raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
     for i in range(0, n, bs):
         p = one_pass(model, _some(images, n, i, i+bs), ls, reshape)
         t = p.targets(target[i:i+bs] if _several(target) and n > bs else target)
@@ -649,8 +655,9 @@ def _skipping(p, layer, act, fill):
     with ExitStack() as stack:
         for name, outs in queues.items():
             m = p.net.get_submodule(name)
-            stack.callback(m.__dict__.__setitem__, 'forward', m.__dict__['forward']) if 'forward' in m.__dict__ else stack.callback(m.__dict__.pop, 'forward')
-            m.__dict__['forward'] = partial(_skip, me, m.forward, iter(outs))
+            own = m.__dict__
+            stack.callback(*((own.__setitem__, 'forward', own['forward']) if 'forward' in own else (own.pop, 'forward')))
+            own['forward'] = partial(_skip, me, m.forward, iter(outs))
         yield
 
 def _skip(me, forward, outs, *args, **kwargs):
@@ -666,7 +673,7 @@ def _map_specs(spec, f):
 
 # %% ../nbs/09_heatmaps.ipynb #7b8110fb
 def _head(v):
-    "A function from activations `(n,…)` (in the layer's own layout) and their picture's index to the model's output, by the shortest way that is right."
+    "A function from activations `(n,…)` (in the layer's own layout) and their picture's index to the output, by the shortest way that is right."
     p = v.p
     def restart(act, i, fill=0.):
         x = [torch.full((), fill, dtype=x.dtype, device=x.device).expand(len(act), *x.shape[1:]) for x in p.inputs]
@@ -903,9 +910,12 @@ def check_gradcam(
     if got.shape == (2, 5, 3, 4): return wrong(name, 'not summed', "these are the weighted channels: add them up over the channels.")
     same = lambda m: got.shape == m.shape and torch.allclose(got, m, atol=1e-5)
     if same(raw): return wrong(name, 'no ReLU', "right up to the last step: what speaks against the class is still in it. Apply the ReLU.")
-    if same((G*A).sum(1).clamp(min=0)): return wrong(name, 'not averaged', "that is HiResCAM: each cell has its own gradient. Take the mean of a channel's gradient first.")
-    if same(torch.einsum('nk,nkij->nij', G.clamp(min=0).mean((2, 3)), A)): return wrong(name, 'ReLU too early', "the ReLU belongs to the finished map, not to the gradients.")
-    if same(torch.einsum('nij,nkij->nij', G.mean(1), A).clamp(min=0)): return wrong(name, 'wrong axes', "the gradient was averaged over the channels. Average over rows and columns.")
+    if same((G*A).sum(1).clamp(min=0)):
+        return wrong(name, 'not averaged', "that is HiResCAM: each cell has its own gradient. Take the mean of a channel's gradient first.")
+    if same(torch.einsum('nk,nkij->nij', G.clamp(min=0).mean((2, 3)), A)):
+        return wrong(name, 'ReLU too early', "the ReLU belongs to the finished map, not to the gradients.")
+    if same(torch.einsum('nij,nkij->nij', G.mean(1), A).clamp(min=0)):
+        return wrong(name, 'wrong axes', "the gradient was averaged over the channels. Average over rows and columns.")
     return compare(name, got, raw.clamp(min=0), message="right: weights from the gradient, a weighted sum, and the ReLU last.")
 
 # %% ../nbs/09_heatmaps.ipynb #fd66a2a4
@@ -933,7 +943,8 @@ def check_peek(
     except ZeroDivisionError: pass
     except Exception as e: return wrong(name, 'error', f"after an error in the model yours raised {type(e).__name__}.")
     if any(len(m._forward_hooks) for m in model.modules()):
-        return wrong(name, 'left after an error', "right while all goes well, but when the model raises, your hook stays. Use `with` or `try … finally`.")
+        return wrong(name, 'left after an error', "right while all goes well, but when the model raises, your hook stays. "
+                                                  "Use `with` or `try … finally`.")
     return compare(name, got, expected, message="right, and nothing is left on the model, not even after an error.")
 
 # %% ../nbs/09_heatmaps.ipynb #f993d13d
@@ -955,8 +966,11 @@ def check_repair(
     expected = torch.einsum('k,kij->ij', G[0].mean((1, 2)), A)
     got, weighed = got.detach(), lambda w: torch.einsum('k,kij->ij', w, A)
     same = lambda m: got.shape == m.shape and torch.allclose(got, m, atol=1e-5)
-    if same(weighed(last[k])): return wrong(name, 'wrong matrix', "these are the weights of the *hidden* units. They fit the channels of A only by their number.")
-    if same(weighed((last @ first)[k])): return wrong(name, 'ReLU ignored', "the product of both matrices would be right without the ReLU between them: units that are off must not count. Let autograd see which.")
+    if same(weighed(last[k])):
+        return wrong(name, 'wrong matrix', "these are the weights of the *hidden* units. They fit the channels of A only by their number.")
+    if same(weighed((last @ first)[k])):
+        return wrong(name, 'ReLU ignored', "the product of both matrices would be right without the ReLU between them: units that are off "
+                                           "must not count. Let autograd see which.")
     if same(expected.clamp(min=0)) and (expected < 0).any(): return wrong(name, 'ReLU', "right, but cut off at zero: return the raw map here.")
     other = next((c for c in range(4) if c != k and same(weighed(torch.autograd.grad(head(a)[0, c], a)[0][0].mean((1, 2))))), None)
     if other is not None: return wrong(name, 'other class', f"that is the map of class {other}, not of class {k}.")

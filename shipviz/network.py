@@ -94,8 +94,7 @@ def conv_bn(
 ) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU6: `(N,ni,H,W)` to `(N,nf,ceil(H/stride),ceil(W/stride))` for even H, W.
 
-    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel on the right and at the bottom
-
+    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel on the right and at the bottom.
     PyTorch pads both sides alike, so a stride-2 convolution gets a padding layer of its own."""
     layers = OrderedDict()
     if stride == 2:

@@ -260,7 +260,7 @@ def _lead(learn, e):
 
 def _numbers(r, e):
     out = [dict(name='Weighted F1', value=f'{r.f1.value:.3f}', more=f'95 % interval {r.f1.low:.3f} to {r.f1.high:.3f}'),
-           dict(name='Right answers', value=f'{100*r.accuracy.value:.0f} %',
+           dict(name='Right answers', value=f'{100*r.accuracy.value:.1f} %',
                 more=f'{(e.actual == e.predicted).sum()} of {len(e.paths)} pictures')]
     if r.scores:
         ours, flat = r.scores[:2]
@@ -368,7 +368,7 @@ class Report:
     scores: list # rows of `score_table`; empty without masks
     answers: list # of `Answer`, one for each photo
     def __str__(self):
-        lines = [f'Weighted F1 {self.f1} on {self.f1.n} pictures']
+        lines = [f'Weighted F1 {self.f1.value:.3f} [{self.f1.low:.3f}, {self.f1.high:.3f}] on {self.f1.n} pictures']
         if self.scores:
             ours, chance = self.scores[:2]
             lines += [f"Heatmaps point at the ship: {ours['pointing']} (a random point: {chance['pointing'].value:.2f})",

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TURNS', 'MOST', 'signed_png', 'colour_limit', 'centred', 'KernelExplorer', 'StrideExplorer', 'explorer_page',
-           'HeatmapExplorer', 'TopLossBrowser']
+           'HeatmapExplorer', 'TopLossBrowser', 'check_shift', 'check_once']
 
 # %% ../nbs/14_widgets.ipynb #afea6c2f
 import json
@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 from .data import load_mask, open_picture
 from .evaluation import area_share, energy_in_mask, pointing_game
+from .exercises import Feedback, not_yet, right, unanswered, wrong
 from .filters import KERNELS, signed_rgb
 from .heatmaps import heatmap, layers, overlay
 from .interpretation import ShipInterpretation, data_uri, write_text
@@ -509,3 +510,46 @@ class TopLossBrowser(W.VBox):
             r = self.table.loc[i]
             words = f'{r["item"]}\npredicted {r.predicted}, actual {r.actual}\nloss {r.loss:.2f}, p(actual) {r.p_actual:.2f}'
             self._figures[i] = f'<figure><div class="pair">{left}{right}</div><figcaption>{escape(words)}</figcaption></figure>'
+
+# %% ../nbs/14_widgets.ipynb #05da35d8
+def check_shift(
+    answer, # kernels `(3,k,k)` that are all the same, or one kernel `(k,k)`; k is 3 or 5
+) -> Feedback:
+    "Lesson 14, exercise 1: a kernel that moves the picture one pixel to the right and does nothing else."
+    name = 'shift'
+    if unanswered(answer): return not_yet(name)
+    try: k = torch.as_tensor(answer).detach().float().cpu()
+    except Exception: return wrong(name, 'type', 'Give the kernels of the explorer, or a tensor.')
+    if k.ndim == 3 and len(k) == 3:
+        if not torch.equal(k[:1].expand_as(k), k): return wrong(name, 'channels', 'The channels have different kernels: colours would be torn apart.')
+        k = k[0]
+    if k.ndim != 2 or k.shape[0] != k.shape[1] or len(k) not in (3, 5):
+        return wrong(name, 'shape', f'A kernel of 3×3 or 5×5 weights was expected, not of shape {tuple(k.shape)}.')
+    m, some = len(k)//2, k.nonzero().tolist()
+    if not some: return wrong(name, 'silent', 'All weights are 0: the answer is black.')
+    if len(some) > 1: return wrong(name, 'mixed', f'{len(some)} weights are not 0, so each pixel of the answer mixes {len(some)} of the picture.')
+    r, c = some[0]
+    if (r, c) == (m, m): return wrong(name, 'not moved', 'The weight in the middle reads the pixel itself: the picture stays where it is.')
+    if (r, c) == (m, m + 1): return wrong(name, 'other way', 'Each pixel shows its right neighbour, so the picture moves to the *left*.')
+    if c == m: return wrong(name, 'up or down', 'Rows come first: this weight moves the picture up or down.')
+    if (r, c) != (m, m - 1): return wrong(name, 'too far', 'It moves, but not by one pixel straight to the right.')
+    if k[r, c] != 1: return wrong(name, 'scaled', f'The right place, but a weight of {k[r, c]:g} changes the brightness.')
+    return right(name, 'Each pixel shows its left neighbour.')
+
+def check_once(
+    answer, # settings of a `StrideExplorer`: dict(n=…, kernel_size=…, stride=…, padding=…, dilation=…)
+) -> Feedback:
+    "Lesson 14, exercise 2: 12 cells become 4, each read exactly once, by a kernel without padding."
+    name = 'each once'
+    if unanswered(answer): return not_yet(name)
+    if not isinstance(answer, dict) or set(answer) != set(StrideExplorer.RANGES):
+        return wrong(name, 'type', f'Give `stride.settings`, a dict with {", ".join(StrideExplorer.RANGES)}.')
+    if answer['n'] != 12: return wrong(name, 'input', f"The input has 12 cells along each side, not {answer['n']}.")
+    try: reads = windows(**answer)
+    except (ValueError, TypeError) as e: return wrong(name, 'no such window', str(e))
+    if len(reads) != 4: return wrong(name, 'size', f'{size_formula(**answer)}, and it should be 4.')
+    if answer['padding']: return wrong(name, 'padding', 'The output has the right size, but some windows read cells of the padding.')
+    count = [sum(i in r for r in reads) for i in range(12)]
+    if max(count) > 1: return wrong(name, 'twice', f'The size is right, but {sum(c > 1 for c in count)} of 12 cells are read more than once.')
+    if min(count) < 1: return wrong(name, 'unread', f'The size is right, but {count.count(0)} of 12 cells are never read.')
+    return right(name, 'The windows lie side by side: kernel and stride are equal.')
