@@ -324,6 +324,22 @@ def _logits(out):
     two = next((t for t in found if t.ndim == 2), None)
     return two if two is not None else next((t[:, None] for t in found if t.ndim == 1), None)
 
+_LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|ToCopy|AccumulateGrad')
+
+def _only_linear(f):
+    "Does the graph above `f` hold nothing but means, matrix products and changes of shape?"
+    todo = [f]
+    while todo:
+        f = todo.pop()
+        if f is None: continue
+        if not _LINEAR.match(f.name()): return False
+        todo += [g for g, _ in f.next_functions]
+    return True
+
+def _tolerance(act, logits):
+    "How far logits may be off when they are computed again: little in single precision, more in half."
+    return (1e-3 if act.dtype in (torch.float32, torch.float64) else .05)*logits.abs().max().item() + 1e-12
+
 def _finite(t): return t if math.isfinite(t.sum()) else torch.nan_to_num(t, 0., 0., 0.)
 
 class Pass:
@@ -384,6 +400,12 @@ class Pass:
     def gradients(self, target):
         "`{layer: gradient of the score at the layer's output, (N,C,h,w) in float32}`; methods that ask for the same target share one backward pass."
         if self._last[0] is target: return self._last[1]
+        if isinstance(target, torch.Tensor) and len(self.layers) == 1 and _only_linear(_logits(self.out).grad_fn):
+            w, act = self.linear_head(self.layers[0]), self.activations(self.layers[0])
+            if w is not None:                                  # pooling and one linear layer: no backward pass, the gradient is W/(h*w)
+                w = w[target.to(act.device)]/act[0, 0].numel()
+                self._last = target, {self.layers[0]: w[:, :, None, None].expand_as(act)}
+                return self._last[1]
         with torch.inference_mode(False), torch.enable_grad():
             score = self.score(target)
             if not score.requires_grad:
@@ -392,6 +414,16 @@ class Pass:
         grads = {n: _finite(shape(torch.zeros_like(a) if g is None else g).float()) for (n, (a, shape)), g in zip(self.acts.items(), grads)}
         self._last = target, grads
         return grads
+
+    def linear_head(self, layer):
+        "Weights `(K,C)` of the linear layer, if the layer is followed by average pooling and nothing else; verified: `mean(A) @ W.T + b` are the logits."
+        if self.logits is None: return None
+        with torch.inference_mode(False): pooled = self.activations(layer).mean((2, 3))
+        logits, tolerance = self.logits.to(pooled.device), _tolerance(self.acts[layer][0], self.logits)
+        for m in self.net.modules():
+            if not isinstance(m, nn.Linear) or (m.in_features, m.out_features) != (pooled.shape[1], logits.shape[1]): continue
+            w, b = m.weight.detach().float(), 0. if m.bias is None else m.bias.detach().float()
+            if torch.allclose(pooled @ w.T + b, logits, rtol=1e-3, atol=tolerance): return w
 
     def heatmap(self, method='gradcam', target=None, layer=None, **kwargs):
         "`Heatmaps` of one method, for the predicted class or another `target`, at one of the pass's layers."
@@ -624,16 +656,11 @@ def _eigencam(v):
 def _cam(v):
     """Channels weighted by the class's row of the linear layer. Zhou et al. 2016, arXiv:1512.04150, equation 2.
     Only for average pooling followed by one linear layer: verified on the pass itself, `mean(A) @ W.T + b == logits`."""
-    pooled, logits = v.act.mean((2, 3)), v.p.logits.to(v.act.device)
     if callable(v.target): raise ValueError("CAM explains a class: give an index or a name as target.")
-    for m in v.p.net.modules():
-        if not isinstance(m, nn.Linear) or (m.in_features, m.out_features) != (pooled.shape[1], logits.shape[1]): continue
-        w, b = m.weight.detach().float(), 0. if m.bias is None else m.bias.detach().float()
-        if torch.allclose(pooled @ w.T + b, logits, rtol=1e-3, atol=_tolerance(v)): return _weigh(w[v.target], v.act)
+    w = v.p.linear_head(v.layer)
+    if w is not None: return _weigh(w[v.target.to(v.act.device)], v.act)
     raise ValueError(f"CAM needs average pooling and one linear layer after {v.layer!r}; here the logits are something else (fastai's "
                      "default head pools twice and has two linear layers). Grad-CAM is the same map where CAM exists, and exists everywhere.")
-
-def _tolerance(v): return (1e-3 if v.raw.dtype in (torch.float32, torch.float64) else .05)*v.p.logits.abs().max().item() + 1e-12
 
 # %% ../nbs/09_heatmaps.ipynb #a8217bad
 @contextmanager
@@ -690,7 +717,7 @@ def _head(v):
         finally: handle.remove()
     try:
         again = p.score(v.target, restart(v.raw.detach().clone(), None, math.nan)).float()
-        if torch.allclose(again, v.score, rtol=1e-3, atol=_tolerance(v) if p.logits is not None else 1e-4): return restart
+        if torch.allclose(again, v.score, rtol=1e-3, atol=1e-4 if p.logits is None else _tolerance(v.raw, p.logits)): return restart
     except Exception: pass  # a shape that can't be stood in for, a view of a stand-in: whole passes do it
     return whole
 
