@@ -21,7 +21,7 @@ help:
 	@echo 'make demo          install into $(VENV), train on rendered ships, write an HTML report into $(DEMO)/'
 	@echo '                   (PHOTOS="a.jpg b.jpg" shows your own pictures in it too)'
 	@echo 'make test          install the development tools, run all that CI runs'
-	@echo 'make bench         time and compare the heatmaps with pytorch-grad-cam and Captum'
+	@echo 'make bench         tables: heatmaps beside pytorch-grad-cam and Captum, their scores, the widgets'
 	@echo 'make browser-test  the widgets and the explorer page in a real Chromium'
 	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
 	@echo 'make export readme write shipviz/ and README.md from the notebooks'

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Heatmaps of shipviz beside pytorch-grad-cam and Captum, in one run: speed, memory, agreement.
+"""Heatmaps of shipviz beside pytorch-grad-cam and Captum, in one run: speed, memory, agreement, and scores against true masks.
 
     python benchmarks/bench_heatmaps.py                       all of it, 224 px
     python benchmarks/bench_heatmaps.py speed --models resnet18 --batches 1
-    python benchmarks/bench_heatmaps.py memory agreement
+    python benchmarks/bench_heatmaps.py memory agreement scores
 
 Speed is a ratio to a bare `no_grad` forward pass of the same batch; the cases take turns, and the median of the turns counts. On a busy
 machine use `--clock cpu`. A peer that is not installed (benchmarks/requirements.txt) is left out of the tables."""
@@ -132,17 +132,18 @@ def slow(args, found, clock):
     import torch
 
     from shipviz import heatmaps as hm
-    name = (args.models or SPEED)[0]
-    model, x, rows = build(name), torch.randn(1, 3, 224, 224), []
-    layer = found_layer(model)
-    def pgc(cls):
-        with silent(), getattr(found['pytorch_grad_cam'], cls)(model, [model.get_submodule(layer)]) as c: return c(x, None)
-    for ours, theirs in (('ablationcam', 'AblationCAM'), ('scorecam', 'ScoreCAM')):
-        fs = {'ours': partial(hm.heatmap, model, x, method=ours)}
-        if 'pytorch_grad_cam' in found: fs['theirs'] = partial(pgc, theirs)
-        t = take_turns(fs, 1, clock, warm_up=False)
-        ratio = [f"{t['theirs']/t['ours']:.1f}×"] if len(t) > 1 else []
-        rows.append([f'{theirs}, {name}, 1', *(f'{v:.2f} s' for v in t.values()), *ratio])
+    x, rows = torch.randn(1, 3, 224, 224), []
+    for name in args.models or ['resnet18', 'mobilenet_v3_large', 'efficientnet_lite0']:
+        model = build(name)
+        layer = found_layer(model)
+        def pgc(cls, model=model, layer=layer):
+            with silent(), getattr(found['pytorch_grad_cam'], cls)(model, [model.get_submodule(layer)]) as c: return c(x, None)
+        for ours, theirs in (('ablationcam', 'AblationCAM'), ('scorecam', 'ScoreCAM')):
+            fs = {'ours': partial(hm.heatmap, model, x, method=ours)}
+            if 'pytorch_grad_cam' in found: fs['theirs'] = partial(pgc, theirs)
+            t = take_turns(fs, 1, clock, warm_up=False)
+            ratio = [f"{t['theirs']/t['ours']:.1f}×"] if len(t) > 1 else []
+            rows.append([f'{theirs}, {name}, 1', *(f'{v:.2f} s' for v in t.values()), *ratio])
     head = ['method, model, batch', 'ours', 'pytorch-grad-cam', 'ours is faster by'][:len(rows[0])]
     table('Methods with a pass for each channel', head, rows)
 
@@ -264,6 +265,20 @@ def differences(name, found):
             'smoothgrad, same noise / Captum ⁵': lambda: smooth(c, model, x, target, p)}
     return out
 
+# ---- scores: the network of the lessons on test pictures with true masks
+
+def scores(args):
+    from shipviz.data import load_ships
+    from shipviz.evaluation import compare_methods
+    from shipviz.training import trained_learner
+    learn = trained_learner(quick=args.quick)
+    ships = load_ships(learn.dls.path, truth=True).query("split == 'test'")[:args.pictures]
+    head = ['pointing', 'ratio', 'iou', 'deletion', 'insertion']
+    found = compare_methods(learn, ships, [*FREE, 'saliency', 'guided', 'occlusion'], deletion=16)
+    rows = [[name, *(str(r[c]) for c in head)] for name, r in found.iterrows()]
+    table(f'Scores on {len(ships)} rendered test pictures with 95 % bootstrap intervals; in brackets what a map gets that knows nothing; '
+          'deletion and insertion on 16', ['method', *head], rows)
+
 def relative(a, b): return f'{(a - b).abs().max()/b.abs().max():.0e}'
 
 def smooth(c, model, x, target, p):
@@ -278,14 +293,17 @@ def smooth(c, model, x, target, p):
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('parts', nargs='*', default=['speed', 'memory', 'agreement'], help='speed, memory, agreement (default: all)')
+    p.add_argument('parts', nargs='*', default=['speed', 'memory', 'agreement', 'scores'],
+                   help='speed, memory, agreement, scores (default: all)')
     p.add_argument('--models', nargs='+', help='torchvision names, or efficientnet_lite0')
     p.add_argument('--batches', nargs='+', type=int, default=[1, 16])
     p.add_argument('--rounds', type=int, default=7, help='turns for a batch; three times as many for one picture')
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('--clock', choices=['wall', 'cpu'], default='wall')
+    p.add_argument('--pictures', type=int, default=100, help='test pictures that are scored')
+    p.add_argument('--quick', action='store_true', help='score the quick network of the lessons, not the full one')
     p.add_argument('--case', help=argparse.SUPPRESS)
     args = p.parse_args()
-    parts = {'speed': speed, 'memory': memory, 'agreement': agreement, 'peak': peak}
-    if bad := [n for n in args.parts if n not in parts]: p.error(f'no part {bad[0]!r}: speed, memory, agreement')
+    parts = {'speed': speed, 'memory': memory, 'agreement': agreement, 'scores': scores, 'peak': peak}
+    if bad := [n for n in args.parts if n not in parts]: p.error(f'no part {bad[0]!r}: speed, memory, agreement, scores')
     for name in args.parts: parts[name](args)

@@ -37,7 +37,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm import tqdm
 
-from .data import atomic_write, cache_dir, get_dls, load_ships, open_picture, ships_data, test_dl, weighted_f1
+from .data import atomic_write, cache_dir, get_dls, open_picture, ships_data, test_dl, weighted_f1
 from .exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
 from .network import efficientnet_lite0, imagenet_categories
 
@@ -430,7 +430,7 @@ def trained_learner(
     quick:bool=False, # a small data set, small pictures and little training: less than a minute, a worse network
     seed:int=42, # of data, head and training
     progress:bool=True, # show a progress bar?
-)->Learner: # `learn.dls.path` is the data set's folder; `learn.metrics_saved` has its scores on the test pictures
+)->Learner: # `learn.dls.path` is the data set's folder; `learn.metrics_saved`: the last epoch's scores, and `training_seconds`
     """The network of the lessons, trained on the embedded ships: once, then found in `cache_dir()` under a name made from data, arch and recipe.
 
     If two processes ask at the same time, one trains and the other waits for it. A damaged file is replaced."""
@@ -448,8 +448,9 @@ def trained_learner(
             trainee = ship_learner(dls, head='linear', bn_final=False, seed=seed)
             trainee.data, start = data, time.perf_counter()
             _train(trainee, r, progress)
-            seconds = time.perf_counter() - start
-            save_model(trainee, path, force=True, metrics=dict(_score(trainee), training_seconds=seconds))
+            history = _history(trainee)
+            scores = dict(zip(history['names'], history['values'][-1]), training_seconds=time.perf_counter() - start)
+            save_model(trainee, path, force=True, metrics=scores)
             about = _load(learn, path)
     return _restore(learn, about)
 
@@ -458,12 +459,6 @@ def _load(learn, path):
     about, weights = _read_card(path)
     _fill(learn.model, weights)
     return about
-
-def _score(learn):
-    "Weighted F1 and accuracy on the test pictures, whose truth the renderer knows."
-    df = load_ships(learn.dls.path, truth=True).query("split == 'test'")
-    p, y = predict(learn, df.path.tolist()).argmax(1).numpy(), df.category.to_numpy(int) - 1
-    return dict(test_weighted_f1=weighted_f1(y, p), test_accuracy=float((p == y).mean()))
 
 # %% ../nbs/07_training.ipynb #842fe0d9
 def check_rates(

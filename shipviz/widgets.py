@@ -506,10 +506,10 @@ class TopLossBrowser(W.VBox):
         for target in ('predicted', 'actual'):
             pictures, heat = self.interp.heatmaps(idxs, target, self.method)
             sides.append([f'<img src="{data_uri(overlay(p, m))}" alt="heat of the {target} class">' for p, m in zip(pictures, heat.maps)])
-        for i, left, right in zip(idxs, *sides):
+        for i, of_predicted, of_actual in zip(idxs, *sides):
             r = self.table.loc[i]
             words = f'{r["item"]}\npredicted {r.predicted}, actual {r.actual}\nloss {r.loss:.2f}, p(actual) {r.p_actual:.2f}'
-            self._figures[i] = f'<figure><div class="pair">{left}{right}</div><figcaption>{escape(words)}</figcaption></figure>'
+            self._figures[i] = f'<figure><div class="pair">{of_predicted}{of_actual}</div><figcaption>{escape(words)}</figcaption></figure>'
 
 # %% ../nbs/14_widgets.ipynb #05da35d8
 def check_shift(

@@ -199,7 +199,7 @@ def train_in(home, queue):
         train = training._train
         with patch.object(training, "_train", side_effect=lambda *a: (trainings.append(1), train(*a))):
             learn = trained_learner(quick=True, progress=False)
-        queue.put((len(trainings), learn.metrics_saved["test_weighted_f1"]))
+        queue.put((len(trainings), learn.metrics_saved["weighted_f1"]))
 
 
 def test_two_processes_train_once(tmp_path):
