@@ -416,7 +416,7 @@ class Pass:
         return grads
 
     def linear_head(self, layer):
-        "Weights `(K,C)` of the linear layer, if the layer is followed by average pooling and nothing else; verified: `mean(A) @ W.T + b` are the logits."
+        "`(K,C)` weights of the linear layer if only average pooling lies between; verified on this pass: `mean(A) @ W.T + b` are the logits."
         if self.logits is None: return None
         with torch.inference_mode(False): pooled = self.activations(layer).mean((2, 3))
         logits, tolerance = self.logits.to(pooled.device), _tolerance(self.acts[layer][0], self.logits)
