@@ -178,7 +178,8 @@ def plot(self:ShipInterpretation,
     panels, width = self._panels(idxs, show, method, layer), max(1, len(show))
     ncols = min(len(idxs), ncols or (2 if width == 2 else 4))
     nrows = -(-len(idxs)//ncols)
-    fig = plt.figure(figsize=(8, nrows*(8/ncols/width + .45)), layout='constrained')
+    wide = 8 if ncols*width > 1 else 3.5                                  # inches; a single picture needs less
+    fig = plt.figure(figsize=(wide, nrows*(wide/ncols/width + .45)), layout='constrained')
     for i, sub in zip(range(len(idxs)), fig.subfigures(nrows, ncols, squeeze=False).flat):
         sub.suptitle(self._title(idxs[i]), fontsize=9)
         for ax, panel, name in zip(np.atleast_1d(sub.subplots(1, width)), panels[i], show or ('',)):

@@ -104,6 +104,24 @@ def test_identities_of_pooling_and_linear():
     by_hand = ((w*A.mean((2, 3)))/h['cam'].scores.abs()[:, None])[:, :, None, None]*A
     torch.testing.assert_close(h['ablationcam'].maps, by_hand.sum(1).detach(), rtol=1e-3, atol=1e-5)
 
+def test_pooling_and_linear_need_no_backward_pass(monkeypatch):
+    "Two graphs with the same logits: where nothing but a mean and a product lies above the layer, the gradient is read off the weights."
+    class Head(nn.Module):
+        def __init__(self, relu): super().__init__(); self.fc, self.relu = nn.Linear(8, 4), relu
+        def forward(self, x): x = x.mean((2, 3)); return self.fc(x.relu() if self.relu else x)
+    x, passes, grad = pictures(), [], torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, 'grad', lambda *a, **k: passes.append(1) or grad(*a, **k))
+    for relu in (False, True):                                             # the mean of a ReLU is positive: the logits are the same
+        model = conv(head=Head(relu)).eval()
+        p = one_pass(model, x)
+        got = p.gradients(p.targets([0, 1, 3]))['0']
+        A = model[0](x).detach().requires_grad_()
+        want, = grad(model[1](A)[[0, 1, 2], [0, 1, 3]].sum(), A)
+        torch.testing.assert_close(got, want)
+        assert len(passes) == relu
+    passes.clear()
+    assert heatmap(conv(), x, lambda out: out[:, 1]*2).maps.any() and heatmap(conv(), x, 1, layer=['0.2', '0']) and len(passes) == 2
+
 def test_identities_fail_on_fastai_default_head():
     from fastai.vision.learner import create_head
     model, x = conv(head=create_head(8, 4)).eval(), pictures()
