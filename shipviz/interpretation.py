@@ -244,6 +244,7 @@ PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; --line: #8885; --hit: #2a78c2 }}
+@media (prefers-color-scheme: dark) {{ :root {{ --hit: #6cb8ea }} }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: auto; padding: 1rem }}
 table {{ border-collapse: collapse; display: block; overflow-x: auto }}
 th, td {{ border: 1px solid var(--line); padding: .25rem .6rem; text-align: right }} th:first-child {{ text-align: left }}
