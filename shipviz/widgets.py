@@ -72,7 +72,7 @@ def centred(
 
 # %% ../nbs/14_widgets.ipynb #ddfb69ff
 _CSS = '<style>' + ''.join(
-    f'.shipviz-w{i}{{background:rgba({"224,130,20" if i < 5 else "128,115,172"},{abs(i-5)*.17:.2f})}}' for i in range(11)) + """
+    f'.shipviz-w{i}{{background:rgba({"224,130,20" if i < 5 else "128,115,172"},{abs(i-5)*.1:.1f})}}' for i in range(11)) + """
 .shipviz-cell{border:1px solid #8886;border-radius:6px;padding:2px;position:relative}
 .shipviz-cell .widget-label{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .shipviz-cell input{background:transparent!important;border:0!important;text-align:center;padding:0!important}
@@ -82,8 +82,17 @@ _CSS = '<style>' + ''.join(
 .shipviz-sums td{padding:1px 5px!important;text-align:right!important;border:1px solid #8886!important;background:none!important}
 .shipviz-bar{height:10px;border-radius:3px} .shipviz-ends{display:flex;justify-content:space-between}
 .shipviz-code{white-space:pre-wrap;overflow-wrap:anywhere;user-select:all;line-height:1.4;padding:6px;background:#8882;border-radius:6px}
-.shipviz-alert{color:#b35806;font-weight:600;line-height:1.4} [data-jp-theme-light=false] .shipviz-alert{color:#fdb863}
+.shipviz-picture,.shipviz-answer{cursor:crosshair}
+.shipviz-alert{color:#b35806;font-weight:600;line-height:1.4} [data-jp-theme-light=false] .shipviz-alert,.vscode-dark .shipviz-alert{color:#fdb863}
 </style>"""
+
+def _head(css=''):
+    """The styles of a widget, and the script that names its handles and pictures, keeps its keys and tells where the pointer is.
+
+    Jupyter and VS Code agree on one way only to run a script with a widget: a picture that cannot be loaded, and what to do then."""
+    script = b64encode(files('shipviz').joinpath('widgets.js').read_bytes()).decode()
+    run = f"""<img hidden alt="" src="data:," onerror="eval(atob('{script}'))">"""
+    return W.HTML(_CSS + css + run, layout=W.Layout(height='0', margin='0', overflow='hidden'))
 
 def _wrap(*children): return W.HBox(children, layout=W.Layout(flex_flow='row wrap', grid_gap='4px 14px', align_items='flex-start'))
 def _column(*children): return W.VBox(children, layout=W.Layout(flex='1 1 240px', max_width='430px', min_width='0'))
@@ -94,7 +103,7 @@ def _drop(name, options, value):
 def _slide(name, **kw): return W.IntSlider(description=name, tooltip=name, layout=W.Layout(width='auto', max_width='400px'), **kw)
 
 # Its pixels change in place: no flicker. An address that holds the PNG itself is loaded sooner than bytes, of which a browser makes a file first.
-def _image(): return W.Image(format='url', layout=W.Layout(width='100%', height='auto'))
+def _image(name): return W.Image(format='url', layout=W.Layout(width='100%', height='auto')).add_class(f'shipviz-{name}')
 def _uri(png) -> bytes: return b'data:image/png;base64,' + b64encode(png)
 
 def _picture(image, size) -> Image.Image:
@@ -124,7 +133,7 @@ class KernelExplorer(W.VBox):
         if preset not in KERNELS: raise ValueError(f"no kernel {preset!r}; choose from {', '.join(KERNELS)}")
         self.size, self._quiet, self._ready = size, False, False
         self._controls(preset)
-        super().__init__(self._layout())
+        super().__init__(self._layout(), _dom_classes=('shipviz',))
         self.show_picture(image)
         self._resize()
         self._ready = True
@@ -141,12 +150,14 @@ class KernelExplorer(W.VBox):
         self.w_turns = {n: W.Button(description=n, layout=W.Layout(width='6.6em')) for n in (*TURNS, 'reset')}
         self.w_file = W.FileUpload(accept='image/*', description='your own picture', layout=W.Layout(width='auto'))
         self.w_row, self.w_col = _slide('row', max=7), _slide('column', max=7)
-        self.w_in, self.w_out = _image(), _image()
+        self.w_in, self.w_out, self.w_point = _image('picture'), _image('answer'), W.Text().add_class('shipviz-point')
+        self.w_point.layout.display = 'none'                                # filled in by the pointer, for `_point` to read
         self.w_grid, self.w_scale, self.w_sums, self.w_code = W.GridBox(), W.HTML(), W.HTML(), W.HTML()
         self.w_message, self.w_file_message = W.HTML(), W.HTML()
         for name, b in self.w_turns.items(): b.on_click(lambda _, name=name: self._turn(name))
         for w in (self.w_padding, self.w_stride, self.w_relu): w.observe(lambda _: self._update(), 'value')
-        for w in (self.w_row, self.w_col): w.observe(lambda _: self._update_window(), 'value')
+        for w in (self.w_row, self.w_col): w.observe(lambda _: self._quiet or self._update_window(), 'value')
+        self.w_point.observe(self._point, 'value')
         self.w_preset.observe(lambda c: self.load(c.new), 'value')
         self.w_size.observe(lambda _: self._resize(), 'value')
         self.w_channel.observe(lambda _: (self._show(), self._update_window()), 'value')
@@ -156,8 +167,8 @@ class KernelExplorer(W.VBox):
     def _layout(self):
         kernel = _column(_title('Kernel'), self.w_preset, self.w_size, self.w_channel, self.w_grid, self.w_message,
                          _wrap(*self.w_turns.values()), self.w_shared, self.w_padding, self.w_stride, self.w_relu)
-        return [W.HTML(_CSS), _wrap(_column(_title('Picture'), self.w_in, self.w_row, self.w_col, self.w_file, self.w_file_message),
-                                    kernel, _column(_title('Answer'), self.w_out, self.w_scale)),
+        picture = _column(_title('Picture'), self.w_in, self.w_row, self.w_col, self.w_file, self.w_file_message)
+        return [_head(), _wrap(picture, kernel, _column(_title('Answer'), self.w_out, self.w_scale)), self.w_point,
                 _title('One pixel of the answer'), self.w_sums, _title('The same in PyTorch'), self.w_code]
 
     def _cell(self, i, k):
@@ -310,6 +321,17 @@ def window(self:KernelExplorer) -> tuple: # of `(k,k)` tensors
     return pixels, weights, pixels*weights
 
 @patch
+def _point(self:KernelExplorer, change):
+    "A pixel was pointed at: of the answer, or of the picture, where it is the middle of a window."
+    where, *at = change.new.split()
+    k, s, n = self.w_size.value, self.w_stride.value, self.map.shape
+    if where == 'picture': at = [(int(v) - (k//2 if self.w_padding.value == 'none' else 0))/s for v in at]
+    self._quiet = True                                                     # both sliders first, then the window once
+    for slider, v, m in zip((self.w_row, self.w_col), at, n): slider.value = min(max(round(float(v)), 0), m - 1)
+    self._quiet = False
+    self._update_window()
+
+@patch
 def _update_window(self:KernelExplorer):
     "Write the arithmetic of the chosen pixel out, and outline its window in the picture."
     r, c, k, s = self.w_row.value, self.w_col.value, self.w_size.value, self.w_stride.value
@@ -361,7 +383,7 @@ class StrideExplorer(W.VBox):
         W.jslink((self.w_play, 'value'), (self.w_at, 'value'))
         for w in (*self.controls.values(), self.w_at): w.observe(lambda _: self._update(), 'value')
         controls = W.VBox([*self.controls.values(), self.w_at, self.w_play], layout=W.Layout(flex='0 1 310px'))
-        super().__init__([W.HTML(_CSS + _GRID_CSS), _wrap(controls, self.w_view)])
+        super().__init__([_head(_GRID_CSS), _wrap(controls, self.w_view)], _dom_classes=('shipviz',))
         self._update()
 
     @property
@@ -422,11 +444,11 @@ class HeatmapExplorer(W.VBox):
         self.w_layer = _drop('layer', names, next(o.name for o in found if o.default))
         self.w_method = _drop('method', [(m.replace('_', ' '), m) for m in methods], methods[0])
         self.w_alpha = W.FloatSlider(description='heat', tooltip='opacity of the heat', value=.5, max=1, step=.05)
-        self.w_out, self.w_text, self.w_message = _image(), W.HTML(), W.HTML()
+        self.w_out, self.w_text, self.w_message = _image('heat'), W.HTML(), W.HTML()
         for w in (self.w_image, self.w_target, self.w_layer, self.w_method): w.observe(lambda _: self._update(), 'value')
         self.w_alpha.observe(lambda _: self._draw(), 'value')
         controls = _column(self.w_image, self.w_target, self.w_layer, self.w_method, self.w_message, self.w_alpha, self.w_text)
-        super().__init__([W.HTML(_CSS), _wrap(controls, _column(self.w_out))])
+        super().__init__([_head(), _wrap(controls, _column(self.w_out))], _dom_classes=('shipviz',))
         self._update()
 
     def _update(self):
@@ -480,8 +502,8 @@ class TopLossBrowser(W.VBox):
         self.w_where, self.w_view = W.HTML(), W.HTML()
         self.w_prev.on_click(lambda _: self._go(self.page - 1)); self.w_next.on_click(lambda _: self._go(self.page + 1))
         for w in (self.w_predicted, self.w_actual, self.w_wrong): w.observe(lambda _: self._go(0), 'value')
-        super().__init__([W.HTML(_CSS + _PAGE_CSS), _wrap(self.w_predicted, self.w_actual, self.w_wrong),
-                          _wrap(self.w_prev, self.w_next, self.w_where), self.w_view])
+        super().__init__([_head(_PAGE_CSS), _wrap(self.w_predicted, self.w_actual, self.w_wrong),
+                          _wrap(self.w_prev, self.w_next, self.w_where), self.w_view], _dom_classes=('shipviz',))
         self._go(0)
 
     @property

@@ -53,7 +53,9 @@ def jupyterlab(folder):
         port = s.getsockname()[1]
     log = open(folder/"jupyterlab.log", "w")
     server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-                               "--LabApp.expose_app_in_browser=True", "--ServerApp.root_dir=.", "--ContentsManager.allow_hidden=False"],
+                               "--LabApp.expose_app_in_browser=True",
+                               "--JupyterNotebookApp.expose_app_in_browser=True", "--ServerApp.root_dir=.",
+                               "--ContentsManager.allow_hidden=False"],
                               cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     try:
         yield address(server, Path(own["JUPYTER_RUNTIME_DIR"]), folder/"jupyterlab.log"), token
@@ -78,10 +80,10 @@ def address(server, runtime, log, seconds=120):
 
 
 class Lab:
-    "A notebook open in JupyterLab in the browser."
-    def __init__(self, page, url, token, name):
+    "A notebook open in the browser, in JupyterLab or (`program` \"notebooks\") in Notebook 7."
+    def __init__(self, page, url, token, name, program="lab/tree"):
         self.page = page
-        page.goto(f"{url}lab/tree/{name}?token={token}", timeout=2*MINUTES)
+        page.goto(f"{url}{program}/{name}?token={token}", timeout=2*MINUTES)
         page.wait_for_function("window.jupyterapp?.shell.currentWidget?.content?.model?.cells?.length > 0", timeout=2*MINUTES)
         page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status == 'idle'", timeout=2*MINUTES)
 

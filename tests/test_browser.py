@@ -5,6 +5,7 @@ import io
 import re
 import shutil
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -185,23 +186,48 @@ def test_page_frame_rate(chrome, tmp_path):
 # The widgets in JupyterLab
 
 @pytest.fixture(scope="module")
-def lab(chrome, tmp_path_factory):
-    "A copy of the lesson, open in JupyterLab, and run from top to bottom."
+def server(tmp_path_factory):
+    "A server for a copy of the lesson, and for a notebook that shows its first two widgets; gives the arguments of `Lab`."
     folder = tmp_path_factory.mktemp("lab")
     shutil.copy(LESSON, folder)
-    with jupyterlab(folder) as (url, token):
-        page = chrome.new_page(viewport=dict(width=1400, height=1000))
-        lab = Lab(page, url, token, LESSON.name)
-        assert lab.run_all() == []
-        yield lab
-        page.close()
+    cells = [nbformat.v4.new_code_cell(f"import shipviz.ships, shipviz.widgets as w\nw.{call}")
+             for call in ("KernelExplorer(shipviz.ships.render_ship('Cruise', seed=3, size=224).image)", "StrideExplorer()")]
+    nb = nbformat.v4.new_notebook(cells=cells)
+    nb.metadata.kernelspec = dict(name="python3", display_name="python3", language="python")
+    nbformat.write(nb, folder/"two.ipynb")
+    with jupyterlab(folder) as where: yield where
+
+@pytest.fixture(scope="module")
+def lab(chrome, server):
+    "The lesson, open in JupyterLab, and run from top to bottom."
+    page = chrome.new_page(viewport=dict(width=1400, height=1000))
+    lab = Lab(page, *server, LESSON.name)
+    assert lab.run_all() == []
+    yield lab
+    page.close()
+
+@pytest.fixture(scope="module")
+def notebook7(chrome, server):
+    "Two widgets in Jupyter Notebook 7, which takes more keys for itself."
+    page = chrome.new_page(viewport=dict(width=1400, height=1000))
+    notebook = Lab(page, *server, "two.ipynb", "notebooks")
+    assert notebook.run_all() == []
+    yield notebook
+    page.close()
+
+@pytest.fixture(params=["lab", "notebook7"])
+def program(request): return request.getfixturevalue(request.param)
+
+def widget(program, part):
+    "The widget in the page that holds `part`."
+    found = program.page.locator(".jp-OutputArea-output", has=program.page.locator(part)).first
+    found.scroll_into_view_if_needed(timeout=MINUTES)
+    return found
 
 @pytest.fixture
 def explorer(lab):
     "The KernelExplorer of the lesson in the page, as its last cell left it."
-    explorer = lab.page.locator(".jp-OutputArea-output", has=lab.page.locator(".shipviz-cell")).first
-    explorer.scroll_into_view_if_needed(timeout=MINUTES)
-    return explorer
+    return widget(lab, ".shipviz-cell")
 
 SHOWN = """([img, want]) => { const c = new OffscreenCanvas(img.naturalWidth, img.naturalHeight), x = c.getContext('2d');
     if (!img.complete || !c.width) return false;
@@ -251,6 +277,46 @@ def test_lab_by_keyboard(lab, explorer):
     kernels[:, 0, 0] = -.9
     wait_for(lab, explorer, kernels)
 
+def test_every_control_and_picture_has_a_name(program):
+    seen = set()
+    parts = (".shipviz-cell", ".shipviz-grids", ".shipviz-heat", ".shipviz-losses")
+    for part in parts[:4 if program.page.locator(".shipviz-heat").count() else 2]:
+        tree = widget(program, part).aria_snapshot()
+        for role, rest in re.findall("- (slider|spinbutton|textbox|combobox|checkbox|button|img)(.*)", tree):
+            assert rest.startswith(' "'), f"{role}{rest} has no name in\n{tree}"
+            seen.add(role)
+    assert seen >= {"slider", "spinbutton", "combobox", "checkbox", "button", "img"}
+
+def test_arrow_keys_move_sliders_and_menus_not_the_notebook(program):
+    explorer, keyboard = widget(program, ".shipviz-cell"), program.page.keyboard
+    explorer.get_by_role("button", name="reset").press("Enter")
+    cell = explorer.locator(".shipviz-cell").nth(4)
+    handle, number = cell.get_by_role("slider"), cell.get_by_role("spinbutton").element_handle()
+    program.page.wait_for_function("e => e.value == '0'", arg=number, timeout=MINUTES)
+    handle.focus()
+    moves = dict(ArrowRight=.05, ArrowUp=.1, ArrowLeft=.05, ArrowDown=0, PageUp=.25, Home=-2, End=2)
+    for key, value in moves.items():
+        keyboard.press(key)
+        program.page.wait_for_function("([e, v]) => Number(e.value) == v", arg=[number, value], timeout=MINUTES)
+        assert handle.evaluate("e => e == document.activeElement"), key
+    menu = explorer.get_by_label("stride")
+    menu.focus()
+    for key, value in (("ArrowDown", "2"), ("4", "4"), ("Home", "1")):
+        keyboard.press(key)
+        assert menu.evaluate("e => [e.value, e == document.activeElement]") == [value, True], key
+    explorer.get_by_text("shape (224, 224)").wait_for(timeout=MINUTES)
+    explorer.get_by_role("button", name="reset").press("Enter")
+
+def test_pointing_at_a_pixel_shows_its_window(program):
+    explorer = widget(program, ".shipviz-cell")
+    row, column = explorer.locator(".widget-readout").all()[:2]
+    for image, at in ((".shipviz-answer", (.25, .75)), (".shipviz-picture", (.75, .5)), (".shipviz-answer", (.5, .5))):
+        box = explorer.locator(image).bounding_box()
+        program.page.mouse.move(box["x"] + box["width"]*at[0], box["y"] + box["height"]*at[1], steps=10)
+        for readout, v in zip((column, row), at):
+            program.page.wait_for_function("([e, v]) => Math.abs(Number(e.textContent) - v) <= 1", timeout=MINUTES,
+                                           arg=[readout.element_handle(), 224*v])
+
 def test_lab_presets_are_not_rounded_by_their_sliders(lab, explorer):
     for name in ("gaussian", "blur", "bottom_right_of_dark", "top_edge"):
         explorer.get_by_label("preset").select_option(name.replace("_", " "))
@@ -270,19 +336,16 @@ def test_lab_refuses_a_typed_weight_beside_the_grid(lab, explorer):
 
 def test_lab_the_other_widgets_answer(lab):
     page = lab.page
-    at = page.locator(".jp-OutputArea-output", has=page.locator(".shipviz-grids")).first
-    at.scroll_into_view_if_needed(timeout=MINUTES)
-    at.locator(".noUi-handle").nth(5).focus()                 # the position
+    at = widget(lab, ".shipviz-grids")
+    at.get_by_role("slider", name="position").focus()
     page.keyboard.press("ArrowRight")
     at.get_by_text("row 0, column 1 of the output").wait_for(timeout=MINUTES)
-    heat = page.locator(".jp-OutputArea-output", has=page.get_by_label("method")).first
-    heat.scroll_into_view_if_needed(timeout=MINUTES)
+    heat = widget(lab, ".shipviz-heat")
     before = pixels(heat.locator("img.widget-image"))
     heat.get_by_label("class").select_option("Tankers")
     heat.get_by_text("heat of Tankers").wait_for(timeout=MINUTES)
     assert not np.array_equal(before, pixels(heat.locator("img.widget-image")))
-    losses = page.locator(".jp-OutputArea-output", has=page.locator(".shipviz-losses")).first
-    losses.scroll_into_view_if_needed(timeout=MINUTES)
+    losses = widget(lab, ".shipviz-losses")
     losses.get_by_label("only wrong ones").uncheck()
     losses.get_by_role("button", name="next").click()
     losses.get_by_text("5 to 8 of").wait_for(timeout=MINUTES)

@@ -4,6 +4,7 @@ import re
 from base64 import b64decode
 from datetime import datetime
 from io import BytesIO
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+import shipviz.widgets
 from shipviz.filters import KERNELS, signed_rgb
 from shipviz.kernels import PADDING_MODES
 from shipviz.widgets import MOST, TURNS, KernelExplorer, StrideExplorer, centred, colour_limit, explorer_page, signed_png
@@ -133,6 +135,37 @@ def test_nothing_is_computed_that_did_not_change(explorer, monkeypatch):
     shown = explorer.w_in.value
     explorer.w_relu.value = True
     assert explorer.w_in.value is shown  # its window did not move
+
+@pytest.mark.parametrize("mode", ["zeros", "none"])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_pointing_at_a_pixel_chooses_its_window(explorer, picture, mode, stride):
+    explorer.w_padding.value, explorer.w_stride.value = mode, stride
+    h, w = explorer.map.shape
+    explorer.w_point.value = f"answer {h - 1} 2"
+    assert (explorer.w_row.value, explorer.w_col.value) == (h - 1, 2)
+    shift = 1 if mode == "none" else 0
+    for r, c in ((0, 0), (1, 2), (h - 1, w - 1)):
+        explorer.w_point.value = f"picture {r*stride + shift} {c*stride + shift}"  # the middle of a window
+        assert (explorer.w_row.value, explorer.w_col.value) == (r, c)
+        assert f"answer <b>{explorer.map[r, c]:.3f}" in explorer.w_sums.value
+    explorer.w_point.value = "picture 0 26"                                        # a corner that may be no window's middle
+    assert (explorer.w_row.value, explorer.w_col.value) == (0, w - 1)
+
+def test_pointing_draws_one_window_and_no_answer(explorer, monkeypatch):
+    shown, drawn, update = explorer.w_out.value, [], type(explorer)._update_window
+    monkeypatch.setattr(type(explorer), "_update_window", lambda self: drawn.append(1) or update(self))
+    explorer.w_point.value = "answer 3 4"
+    assert len(drawn) == 1 and explorer.w_out.value is shown
+
+def test_the_script_of_the_widgets_travels_as_it_is(explorer):
+    "Base64 in an attribute: no quotes or line ends to escape, and ASCII, since atob knows nothing else. The names it looks for exist."
+    script = (Path(shipviz.widgets.__file__).parent/"widgets.js").read_bytes()
+    assert script.isascii()
+    carried = re.search(r"""onerror="eval\(atob\('([A-Za-z0-9+/=]+)'\)\)\"""", explorer.children[0].value)
+    assert b64decode(carried[1]) == script
+    assert "shipviz" in explorer._dom_classes and "shipviz-point" in explorer.w_point._dom_classes
+    for image, name in ((explorer.w_in, "picture"), (explorer.w_out, "answer")):
+        assert f"shipviz-{name}" in image._dom_classes and f"{name}: \"".encode() in script
 
 def test_a_drag_sends_few_messages(explorer, monkeypatch):
     "Each message costs time on its way to the page: the picture comes first, and what stays is not sent."

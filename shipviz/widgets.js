@@ -1,0 +1,54 @@
+// What ipywidgets leaves out: names for handles and pictures, the arrow keys, and pointing at a pixel.
+// Each widget of shipviz.widgets brings this file along; the first one of a page does it for all.
+if (!window.shipvizTouch) {
+  window.shipvizTouch = true;
+  const ALT = {
+    picture: "The picture, with a frame around the pixels that the kernel reads.",
+    answer: "The answer of the kernel: orange below zero, white at zero, purple above.",
+    heat: "The picture with its heatmap.",
+  };
+  const kind = e => Object.keys(ALT).find(k => e.classList.contains(`shipviz-${k}`));
+
+  // Names for screen readers. Views come and go, so this looks again at the next frame after anything was added.
+  let due = false;
+  function name() {
+    due = false;
+    for (const e of document.querySelectorAll(".shipviz .noUi-handle:not([aria-label]), .shipviz .widget-readout:not([aria-label])")) {
+      const label = e.closest(".jupyter-widgets:has(> .widget-label)")?.querySelector(".widget-label").textContent;
+      if (!label) continue;
+      e.setAttribute("aria-label", label);
+      if (e.isContentEditable) e.setAttribute("role", "textbox");
+    }
+    for (const e of document.querySelectorAll(".shipviz img:not([alt])")) if (kind(e)) e.alt = ALT[kind(e)];
+  }
+  new MutationObserver(() => { if (!due) { due = true; requestAnimationFrame(name) } }).observe(document.body, { childList: true, subtree: true });
+  name();
+
+  // A notebook takes keys for itself: arrows, letters. Jupyter leaves alone what is claimed before it looks; VS Code, what does not
+  // come up to its window. Slider and menu do what they always do.
+  const plain = e => !(e.ctrlKey || e.metaKey || e.altKey || e.shiftKey || /^(Tab|Escape)$/.test(e.key));
+  const forHandle = e => plain(e) && /^(Arrow|Page|Home|End)/.test(e.key) && e.target.closest?.(".shipviz .noUi-handle");
+  window.addEventListener("keydown", e => {
+    if (forHandle(e)) e.preventDefault();
+    else if (plain(e) && e.target.closest?.(".shipviz select")) e.stopPropagation();
+  }, true);
+  document.addEventListener("keydown", e => { if (forHandle(e)) e.stopPropagation() });
+
+  // The pixel below the pointer, once for each frame, is typed into a hidden field that Python listens to.
+  let at = null;
+  function point(e) {
+    if (!e.target.closest?.(".shipviz-picture, .shipviz-answer")) return;
+    if (!at) requestAnimationFrame(send);
+    at = e;
+  }
+  function send() {
+    const img = at.target, box = img.getBoundingClientRect(), field = img.closest(".shipviz").querySelector(".shipviz-point input");
+    const cell = (offset, shown, cells) => Math.min(cells - 1, Math.max(0, Math.floor(offset / shown * cells)));
+    const text = [kind(img), cell(at.clientY - box.top, box.height, img.naturalHeight), cell(at.clientX - box.left, box.width, img.naturalWidth)].join(" ");
+    at = null;
+    if (!field || field.value === text) return;
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  for (const type of ["pointermove", "pointerdown"]) window.addEventListener(type, point, true);
+}
