@@ -260,6 +260,11 @@ def _history(learn):
     names = [str(n) for n in getattr(rec, 'metric_names', [])[1:-1]]
     return dict(names=names, values=[[float(v) for v in row] for row in getattr(rec, 'values', [])])
 
+def _last_epoch(learn):
+    "The scores of the last epoch by name; none if there was no epoch."
+    history = _history(learn)
+    return dict(zip(history['names'], history['values'][-1])) if history['values'] else {}
+
 def save_model(
     learn:Learner, # as from `ship_learner`
     path, # name without ending: `path`.safetensors and `path`.json are written
@@ -279,13 +284,12 @@ def save_model(
         raise ValueError('Only a Learner from ship_learner, load_model or trained_learner can be saved.')
     try: json.dumps(learn.recipe)
     except TypeError as e: raise ValueError(f"This Learner was made with options that can't be written down ({e}).") from e
-    history = _history(learn)
-    if metrics is None: metrics = dict(zip(history['names'], history['values'][-1])) if history['values'] else {}
+    if metrics is None: metrics = _last_epoch(learn)
     weights.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(weights) as tmp: save_file({k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}, tmp)
     about = dict(format='shipviz model 1', **learn.recipe, classes=[str(c) for c in learn.dls.vocab], size=_input_size(learn.dls), resize='squish',
                  versions=_versions(), data=getattr(learn, 'data', None) or fingerprint(learn.dls),
-                 metrics={k: float(v) for k, v in metrics.items()}, history=history, weights=_sha(weights))
+                 metrics={k: float(v) for k, v in metrics.items()}, history=_history(learn), weights=_sha(weights))
     with atomic_write(card) as tmp: tmp.write_text(json.dumps(about, indent=1))
     return weights
 
@@ -448,8 +452,7 @@ def trained_learner(
             trainee = ship_learner(dls, head='linear', bn_final=False, seed=seed)
             trainee.data, start = data, time.perf_counter()
             _train(trainee, r, progress)
-            history = _history(trainee)
-            scores = dict(zip(history['names'], history['values'][-1]), training_seconds=time.perf_counter() - start)
+            scores = dict(_last_epoch(trainee), training_seconds=time.perf_counter() - start)
             save_model(trainee, path, force=True, metrics=scores)
             about = _load(learn, path)
     return _restore(learn, about)
