@@ -1,4 +1,4 @@
-// What ipywidgets leaves out: names for handles and pictures, the arrow keys, and pointing at a pixel.
+// What ipywidgets leaves out: names for handles and pictures, the arrow keys, a word about numbers out of range, pointing at a pixel.
 // Each widget of shipviz.widgets brings this file along; the first one of a page does it for all.
 if (!window.shipvizTouch) {
   window.shipvizTouch = true;
@@ -33,6 +33,27 @@ if (!window.shipvizTouch) {
     else if (plain(e) && e.target.closest?.(".shipviz select")) e.stopPropagation();
   }, true);
   document.addEventListener("keydown", e => { if (forHandle(e)) e.stopPropagation() });
+
+  // A number typed beside a slider: out of range it is refused in words below, where ipywidgets would take the nearest without one.
+  function typed(e) {
+    if (e.type === "keydown" && e.key !== "Enter") return;
+    const readout = e.target.closest?.(".shipviz .widget-readout[contenteditable=true]"), slider = readout?.closest(".widget-slider");
+    if (!slider) return;
+    const text = readout.textContent.trim(), v = text === "" ? NaN : Number(text);
+    const [min, max, now] = ["min", "max", "now"].map(n => Number(slider.querySelector(".noUi-handle").getAttribute(`aria-value${n}`)));
+    if (v >= min && v <= max) { if (v !== now) again(e); return }
+    again(e);
+    readout.textContent = now;
+    const alert = Object.assign(document.createElement("div"), { role: "alert", className: "shipviz-alert" });
+    alert.textContent = `${text || "Nothing"} is ${isNaN(v) ? "no number" : "out of range"}: a number from ${min} to ${max} is wanted.`;
+    slider.after(alert);
+  }
+  function again(e) {
+    const below = e.target.closest?.(".shipviz .widget-slider")?.nextElementSibling;
+    if (below?.matches(".shipviz-alert")) below.remove();
+  }
+  for (const type of ["pointerdown", "keydown"]) window.addEventListener(type, again, true);
+  for (const type of ["blur", "keydown"]) window.addEventListener(type, typed, true);
 
   // The pixel below the pointer, once for each frame, is typed into a hidden field that Python listens to.
   let at = null;

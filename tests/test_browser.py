@@ -307,6 +307,28 @@ def test_arrow_keys_move_sliders_and_menus_not_the_notebook(program):
     explorer.get_by_text("shape (224, 224)").wait_for(timeout=MINUTES)
     explorer.get_by_role("button", name="reset").press("Enter")
 
+def test_a_number_out_of_range_is_refused_beside_its_slider(program):
+    explorer, keyboard = widget(program, ".shipviz-cell"), program.page.keyboard
+    row = explorer.get_by_role("textbox", name="row")
+    before = row.inner_text()
+    for text, why in {"224": "out of range", "-1": "out of range", "nose": "no number", "": "no number"}.items():
+        row.fill(text)
+        keyboard.press("Enter")
+        alert = explorer.get_by_role("alert").get_by_text(f"{text or 'Nothing'} is {why}: a number from 0 to 223 is wanted.")
+        assert alert.count() == 1 and row.inner_text() == before
+    row.fill("223")
+    row.blur()                                                # leaving the field is enough
+    assert alert.count() == 0 and row.inner_text() == "223"
+    stride = widget(program, ".shipviz-grids")
+    size = stride.get_by_role("textbox", name="kernel size")
+    size.fill("9")
+    size.blur()
+    assert stride.get_by_role("alert").inner_text() == "9 is out of range: a number from 1 to 7 is wanted."
+    stride.get_by_role("slider", name="kernel size").focus()
+    keyboard.press("ArrowLeft")                               # another try: the words go
+    assert stride.get_by_role("alert").count() == 0
+    keyboard.press("ArrowRight")
+
 def test_pointing_at_a_pixel_shows_its_window(program):
     explorer = widget(program, ".shipviz-cell")
     row, column = explorer.locator(".widget-readout").all()[:2]
