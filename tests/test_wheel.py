@@ -62,3 +62,14 @@ def test_the_lessons_travel_in_the_wheel(run):
     run("shipviz", "lessons", "my-lessons", "--no-open")
     def files(folder): return {p.relative_to(folder): p.read_bytes() for p in Path(folder).rglob("*.ipynb")}
     assert files(run.cwd/"my-lessons") == {k: v for k, v in files(ROOT/"nbs").items() if ".ipynb_checkpoints" not in k.parts}
+
+
+def test_templates_and_scripts_travel_in_the_wheel(run):
+    assert run("python", "-c", """
+from shipviz.ships import render_ship
+from shipviz.widgets import KernelExplorer, explorer_page
+photo = render_ship('Cruise', seed=3, size=64).image
+print(tuple(KernelExplorer(photo).map.shape), explorer_page('kernel.html', photo))""").split() == ["(64,", "64)", "kernel.html"]
+    package = Path(run("python", "-c", "import shipviz; print(shipviz.__path__[0])").strip())
+    def data(folder): return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".html", ".js")}
+    assert len(data(package)) >= 3 and data(package) == data(ROOT/"shipviz")
