@@ -14,7 +14,7 @@ if (!window.shipvizTouch) {
   function name() {
     due = false;
     for (const e of document.querySelectorAll(".shipviz .noUi-handle:not([aria-label]), .shipviz .widget-readout:not([aria-label])")) {
-      const label = e.closest(".jupyter-widgets:has(> .widget-label)")?.querySelector(".widget-label").textContent;
+      const label = e.closest(".widget-slider")?.querySelector(".widget-label").textContent;
       if (!label) continue;
       e.setAttribute("aria-label", label);
       if (e.isContentEditable) e.setAttribute("role", "textbox");

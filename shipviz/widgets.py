@@ -323,18 +323,20 @@ def window(self:KernelExplorer) -> tuple: # of `(k,k)` tensors
 @patch
 def _point(self:KernelExplorer, change):
     "A pixel was pointed at: of the answer, or of the picture, where it is the middle of a window."
+    if not change.new: return
     where, *at = change.new.split()
     k, s, n = self.w_size.value, self.w_stride.value, self.map.shape
     if where == 'picture': at = [(int(v) - (k//2 if self.w_padding.value == 'none' else 0))/s for v in at]
     self._quiet = True                                                     # both sliders first, then the window once
     for slider, v, m in zip((self.w_row, self.w_col), at, n): slider.value = min(max(round(float(v)), 0), m - 1)
-    self._quiet = False
     self._update_window()
+    self._quiet = False
 
 @patch
 def _update_window(self:KernelExplorer):
     "Write the arithmetic of the chosen pixel out, and outline its window in the picture."
     r, c, k, s = self.w_row.value, self.w_col.value, self.w_size.value, self.w_stride.value
+    if not self._quiet: self.w_point.value = ''                            # the same pixel may be pointed at again
     if r >= self.map.shape[0] or c >= self.map.shape[1]: return            # the second slider is still to follow the first
     table = lambda t: '<table>' + ''.join('<tr>' + ''.join(f'<td>{v:.2f}</td>' for v in r) + '</tr>' for r in t.tolist()) + '</table>'
     tables = pixels, weights, products = self.window()

@@ -156,6 +156,9 @@ def test_pointing_draws_one_window_and_no_answer(explorer, monkeypatch):
     monkeypatch.setattr(type(explorer), "_update_window", lambda self: drawn.append(1) or update(self))
     explorer.w_point.value = "answer 3 4"
     assert len(drawn) == 1 and explorer.w_out.value is shown
+    explorer.w_row.value = 9
+    explorer.w_point.value = "answer 3 4"  # the same again
+    assert explorer.w_row.value == 3
 
 def test_the_script_of_the_widgets_travels_as_it_is(explorer):
     "Base64 in an attribute: no quotes or line ends to escape, and ASCII, since atob knows nothing else. The names it looks for exist."
