@@ -292,6 +292,7 @@ def run_exercises(path):
     for cell in nb.cells: cell.outputs = [] if cell.cell_type == "code" else None
     bar = tqdm(total=sum(c.cell_type == "code" for c in nb.cells), desc=path.stem, unit="cell", delay=1, leave=False)
     client = NotebookClient(nb, timeout=600, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(path.parent)}},
+                            extra_arguments=["--log-level=ERROR"],  # no words about encryption between two programs of one computer
                             on_cell_complete=lambda cell, cell_index: bar.update(cell.cell_type == "code"))
     error = None
     try: client.execute()
