@@ -44,9 +44,11 @@ if (!window.shipvizTouch) {
     if (v >= min && v <= max) { if (v !== now) again(e); return }
     again(e);
     readout.textContent = now;
-    const alert = Object.assign(document.createElement("div"), { role: "alert", className: "shipviz-alert" });
-    alert.textContent = `${text || "Nothing"} is ${isNaN(v) ? "no number" : "out of range"}: a number from ${min} to ${max} is wanted.`;
-    slider.after(alert);
+    const words = document.createElement("div");
+    words.className = "shipviz-alert";
+    words.setAttribute("role", "alert");
+    words.textContent = `${text || "Nothing"} is ${isNaN(v) ? "no number" : "out of range"}: a number from ${min} to ${max} is wanted.`;
+    slider.after(words);
   }
   function again(e) {
     const below = e.target.closest?.(".shipviz .widget-slider")?.nextElementSibling;
@@ -56,19 +58,21 @@ if (!window.shipvizTouch) {
   for (const type of ["blur", "keydown"]) window.addEventListener(type, typed, true);
 
   // The pixel below the pointer, once for each frame, is typed into a hidden field that Python listens to.
-  let at = null;
+  let last = null;
   function point(e) {
     if (!e.target.closest?.(".shipviz-picture, .shipviz-answer")) return;
-    if (!at) requestAnimationFrame(send);
-    at = e;
+    if (!last) requestAnimationFrame(send);
+    last = e;
   }
   function send() {
-    const img = at.target, box = img.getBoundingClientRect(), field = img.closest(".shipviz").querySelector(".shipviz-point input");
+    const { target, clientX, clientY } = last, field = target.closest(".shipviz")?.querySelector(".shipviz-point input");
+    last = null;
+    if (!field) return;
+    const box = target.getBoundingClientRect();
     const cell = (offset, shown, cells) => Math.min(cells - 1, Math.max(0, Math.floor(offset / shown * cells)));
-    const text = [kind(img), cell(at.clientY - box.top, box.height, img.naturalHeight), cell(at.clientX - box.left, box.width, img.naturalWidth)].join(" ");
-    at = null;
-    if (!field || field.value === text) return;
-    field.value = text;
+    const row = cell(clientY - box.top, box.height, target.naturalHeight), column = cell(clientX - box.left, box.width, target.naturalWidth);
+    if (field.value === `${kind(target)} ${row} ${column}`) return;
+    field.value = `${kind(target)} ${row} ${column}`;
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
   for (const type of ["pointermove", "pointerdown"]) window.addEventListener(type, point, true);
