@@ -7,14 +7,13 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-import nbformat
 import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT/"tests")]
 
-from browser import MINUTES, Lab, browser, jupyterlab, why_not  # noqa: E402
+from browser import MINUTES, Lab, browser, jupyterlab, why_not, write_notebook  # noqa: E402
 
 from shipviz.ships import render_ship  # noqa: E402
 from shipviz.widgets import KernelExplorer, explorer_page  # noqa: E402
@@ -56,9 +55,7 @@ def kernel_side():
 
 def in_jupyterlab(b):
     with tempfile.TemporaryDirectory() as folder:
-        nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-        nb.metadata.kernelspec = dict(name="python3", display_name="python3", language="python")
-        nbformat.write(nb, Path(folder)/"bench.ipynb")
+        write_notebook(Path(folder)/"bench.ipynb", CELL)
         with jupyterlab(folder) as (url, token):
             page = b.new_page(viewport=dict(width=1400, height=1000))
             lab = Lab(page, url, token, "bench.ipynb")

@@ -41,8 +41,9 @@ if (!window.shipvizTouch) {
     if (!slider) return;
     const text = readout.textContent.trim(), v = text === "" ? NaN : Number(text);
     const [min, max, now] = ["min", "max", "now"].map(n => Number(slider.querySelector(".noUi-handle").getAttribute(`aria-value${n}`)));
-    if (v >= min && v <= max) { if (v !== now) again(e); return }
+    if (v === now) return;
     again(e);
+    if (v >= min && v <= max) return;
     readout.textContent = now;
     const words = document.createElement("div");
     words.className = "shipviz-alert";

@@ -86,13 +86,14 @@ _CSS = '<style>' + ''.join(
 .shipviz-alert{color:#b35806;font-weight:600;line-height:1.4} [data-jp-theme-light=false] .shipviz-alert,.vscode-dark .shipviz-alert{color:#fdb863}
 </style>"""
 
-def _head(css=''):
-    """The styles of a widget, and the script that names its handles and pictures, keeps its keys and tells where the pointer is.
+class _Widget(W.VBox):
+    """Rows of controls and views, with their styles, and the script that names handles and pictures, keeps the keys and tells where the pointer is.
 
     Jupyter and VS Code agree on one way only to run a script with a widget: a picture that cannot be loaded, and what to do then."""
-    script = b64encode(files('shipviz').joinpath('widgets.js').read_bytes()).decode()
-    run = f"""<img hidden alt="" src="data:," onerror="eval(atob('{script}'))">"""
-    return W.HTML(_CSS + css + run, layout=W.Layout(height='0', margin='0', overflow='hidden'))
+    def __init__(self, rows, css=''):
+        script = b64encode(files('shipviz').joinpath('widgets.js').read_bytes()).decode()
+        head = f"""{_CSS}{css}<img hidden alt="" src="data:," onerror="eval(atob('{script}'))">"""
+        super().__init__([W.HTML(head, layout=W.Layout(height='0', margin='0', overflow='hidden')), *rows], _dom_classes=('shipviz',))
 
 def _wrap(*children): return W.HBox(children, layout=W.Layout(flex_flow='row wrap', grid_gap='4px 14px', align_items='flex-start'))
 def _column(*children): return W.VBox(children, layout=W.Layout(flex='1 1 240px', max_width='430px', min_width='0'))
@@ -120,7 +121,7 @@ def _picture(image, size) -> Image.Image:
     return image
 
 # %% ../nbs/14_widgets.ipynb #7f5c9230
-class KernelExplorer(W.VBox):
+class KernelExplorer(_Widget):
     """Sliders for a kernel's weights: picture in, kernel, signed answer out, the arithmetic of one pixel, and the equivalent code.
 
     `x` `(3,H,W)` in 0..1 is the picture, `kernels` `(3,k,k)` the weights, `map` `(H',W')` the answer. Errors as in `open_picture`, and
@@ -133,7 +134,7 @@ class KernelExplorer(W.VBox):
         if preset not in KERNELS: raise ValueError(f"no kernel {preset!r}; choose from {', '.join(KERNELS)}")
         self.size, self._quiet, self._ready = size, False, False
         self._controls(preset)
-        super().__init__(self._layout(), _dom_classes=('shipviz',))
+        super().__init__(self._layout())
         self.show_picture(image)
         self._resize()
         self._ready = True
@@ -168,7 +169,7 @@ class KernelExplorer(W.VBox):
         kernel = _column(_title('Kernel'), self.w_preset, self.w_size, self.w_channel, self.w_grid, self.w_message,
                          _wrap(*self.w_turns.values()), self.w_shared, self.w_padding, self.w_stride, self.w_relu)
         picture = _column(_title('Picture'), self.w_in, self.w_row, self.w_col, self.w_file, self.w_file_message)
-        return [_head(), _wrap(picture, kernel, _column(_title('Answer'), self.w_out, self.w_scale)), self.w_point,
+        return [_wrap(picture, kernel, _column(_title('Answer'), self.w_out, self.w_scale)), self.w_point,
                 _title('One pixel of the answer'), self.w_sums, _title('The same in PyTorch'), self.w_code]
 
     def _cell(self, i, k):
@@ -321,14 +322,17 @@ def window(self:KernelExplorer) -> tuple: # of `(k,k)` tensors
     return pixels, weights, pixels*weights
 
 @patch
+def _padding(self:KernelExplorer) -> int: return 0 if self.w_padding.value == 'none' else self.w_size.value//2
+
+@patch
 def _point(self:KernelExplorer, change):
     "A pixel was pointed at: of the answer, or of the picture, where it is the middle of a window."
     if not change.new: return
-    where, *at = change.new.split()
-    k, s, n = self.w_size.value, self.w_stride.value, self.map.shape
-    if where == 'picture': at = [(int(v) - (k//2 if self.w_padding.value == 'none' else 0))/s for v in at]
+    where, r, c = change.new.split()
+    r, c = int(r), int(c)
+    if where == 'picture': r, c = (round((v - self.w_size.value//2 + self._padding())/self.w_stride.value) for v in (r, c))
     self._quiet = True                                                     # both sliders first, then the window once
-    for slider, v, m in zip((self.w_row, self.w_col), at, n): slider.value = min(max(round(float(v)), 0), m - 1)
+    self.w_row.value, self.w_col.value = r, c                              # beyond the edge, a slider takes the nearest
     self._update_window()
     self._quiet = False
 
@@ -345,7 +349,7 @@ def _update_window(self:KernelExplorer):
     tables = [f'<div>{name}{table(t)}</div>' for name, t in zip((f'pixels, {of}', 'weights', 'products'), tables)]
     self.w_sums.value = (f'<div class="shipviz-sums">{tables[0]}×{tables[1]}={tables[2]}<div>sum <b>{products.sum():.3f}</b>{rest}'
                          f'{", after ReLU" if self.w_relu.value else ""}: answer <b>{self.map[r, c]:.3f}</b></div></div>')
-    y, x = (v*s - (0 if self.w_padding.value == 'none' else k//2) for v in (r, c))
+    y, x = (v*s - self._padding() for v in (r, c))
     if self._framed == (y, x, k): return
     self._framed, shown = (y, x, k), self.photo.copy()
     draw = ImageDraw.Draw(shown)
@@ -366,7 +370,7 @@ _GRID_CSS = """<style>.shipviz-grids{display:flex;gap:8px 28px;flex-wrap:wrap;al
 .shipviz-grids .pad{fill:none;stroke:#8889;stroke-dasharray:3 2} .shipviz-grids .read{fill:#e08214}
 .shipviz-grids .made{fill:#8073ac} .shipviz-grids .done{fill:#8073ac77}</style>"""
 
-class StrideExplorer(W.VBox):
+class StrideExplorer(_Widget):
     "Size, kernel, padding, stride and dilation on sliders; the grid of positions, and the output size with its formula."
     RANGES = dict(n=(1, 16), kernel_size=(1, 7), stride=(1, 5), padding=(0, 4), dilation=(1, 3))
     def __init__(self,
@@ -385,7 +389,7 @@ class StrideExplorer(W.VBox):
         W.jslink((self.w_play, 'value'), (self.w_at, 'value'))
         for w in (*self.controls.values(), self.w_at): w.observe(lambda _: self._update(), 'value')
         controls = W.VBox([*self.controls.values(), self.w_at, self.w_play], layout=W.Layout(flex='0 1 310px'))
-        super().__init__([_head(_GRID_CSS), _wrap(controls, self.w_view)], _dom_classes=('shipviz',))
+        super().__init__([_wrap(controls, self.w_view)], _GRID_CSS)
         self._update()
 
     @property
@@ -428,7 +432,7 @@ def explorer_page(
 # %% ../nbs/14_widgets.ipynb #7c703cea
 _CHEAP = 'gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam', 'cam', 'mean_activation'  # one pass each
 
-class HeatmapExplorer(W.VBox):
+class HeatmapExplorer(_Widget):
     """Any picture, class, layer and method: heatmap, probabilities as bars, and scores against the true mask where there is one.
 
     `heat` is the `Heatmaps` on show. Raises `ValueError` if there are no pictures, and the errors of `heatmap`."""
@@ -450,7 +454,7 @@ class HeatmapExplorer(W.VBox):
         for w in (self.w_image, self.w_target, self.w_layer, self.w_method): w.observe(lambda _: self._update(), 'value')
         self.w_alpha.observe(lambda _: self._draw(), 'value')
         controls = _column(self.w_image, self.w_target, self.w_layer, self.w_method, self.w_message, self.w_alpha, self.w_text)
-        super().__init__([_head(), _wrap(controls, _column(self.w_out))], _dom_classes=('shipviz',))
+        super().__init__([_wrap(controls, _column(self.w_out))])
         self._update()
 
     def _update(self):
@@ -488,7 +492,7 @@ _PAGE_CSS = """<style>.shipviz-losses{display:grid;grid-template-columns:repeat(
 .shipviz-losses figure{margin:0} .shipviz-losses .pair{display:flex;gap:3px} .shipviz-losses img{width:calc(50% - 2px);border-radius:4px}
 .shipviz-losses figcaption{white-space:pre-line}</style>"""
 
-class TopLossBrowser(W.VBox):
+class TopLossBrowser(_Widget):
     "Page through the pictures by loss, with the heatmaps of predicted and actual class; filter by either. `chosen` is the table on show."
     def __init__(self,
         learner, # fastai's Learner of an image classifier, or a `ShipInterpretation`
@@ -504,8 +508,8 @@ class TopLossBrowser(W.VBox):
         self.w_where, self.w_view = W.HTML(), W.HTML()
         self.w_prev.on_click(lambda _: self._go(self.page - 1)); self.w_next.on_click(lambda _: self._go(self.page + 1))
         for w in (self.w_predicted, self.w_actual, self.w_wrong): w.observe(lambda _: self._go(0), 'value')
-        super().__init__([_head(_PAGE_CSS), _wrap(self.w_predicted, self.w_actual, self.w_wrong),
-                          _wrap(self.w_prev, self.w_next, self.w_where), self.w_view], _dom_classes=('shipviz',))
+        super().__init__([_wrap(self.w_predicted, self.w_actual, self.w_wrong),
+                          _wrap(self.w_prev, self.w_next, self.w_where), self.w_view], _PAGE_CSS)
         self._go(0)
 
     @property

@@ -13,6 +13,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import nbformat
+
 ROOT = Path(__file__).parents[1]
 LESSON = ROOT/"nbs"/"14_widgets.ipynb"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -53,9 +55,8 @@ def jupyterlab(folder):
         port = s.getsockname()[1]
     log = open(folder/"jupyterlab.log", "w")
     server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-                               "--LabApp.expose_app_in_browser=True",
-                               "--JupyterNotebookApp.expose_app_in_browser=True", "--ServerApp.root_dir=.",
-                               "--ContentsManager.allow_hidden=False"],
+                               "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
+                               "--ServerApp.root_dir=.", "--ContentsManager.allow_hidden=False"],
                               cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     try:
         yield address(server, Path(own["JUPYTER_RUNTIME_DIR"]), folder/"jupyterlab.log"), token
@@ -77,6 +78,13 @@ def address(server, runtime, log, seconds=120):
                 return url
         time.sleep(.1)
     raise RuntimeError(f"JupyterLab did not answer within {seconds} s:\n{log.read_text()[-2000:]}")
+
+
+def write_notebook(path, *sources):
+    "A notebook of code cells."
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    nb.metadata.kernelspec = dict(name="python3", display_name="python3", language="python")
+    nbformat.write(nb, path)
 
 
 class Lab:
