@@ -77,7 +77,7 @@ check: $(VENV)/.installed-dev
 
 nbtest: $(VENV)/.installed-dev
 	$(STEP) 'Every notebook as a test'
-	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers $(WORKERS) --timing
+	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers $(WORKERS) --timing --skip_folder_re '^[_.]|^solutions$$'
 
 # Built by way of the sdist, and installed beside the newest fastai, where only what the wheel asks for is installed
 wheel: $(VENV)/.installed-dev

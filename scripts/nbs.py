@@ -44,9 +44,15 @@ class Broken(Exception):
 # Reading and writing
 
 def notebooks(names=()):
-    "The notebooks named, or all: those of nbs/ in reading order, then the solutions."
+    "The notebooks named, or all: workshop notebooks and lessons in the order of their imports, then the solutions."
     if names: return [Path(n).resolve() for n in names]
-    return sorted(NBS.glob("*.ipynb")) + sorted((NBS/"solutions").glob("*.ipynb"))
+    return sorted([*NBS.glob("*.ipynb"), *(NBS/"library").glob("*.ipynb")], key=place) + sorted((NBS/"solutions").glob("*.ipynb"))
+
+def place(path):
+    """Where a notebook stands in the order of imports. A workshop notebook `library/08a_models.ipynb` comes before lesson 08:
+    lessons import from it, and it imports from lessons up to 07."""
+    m = re.match(r"(\d+)([a-z]*)_", path.name)
+    return (int(m[1]), path.parent.name != "library", m[2]) if m else (10**6, True, path.name)
 
 def name(path): return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
@@ -155,25 +161,28 @@ def seconds(cell):
 
 # export
 
-def generated(lib): return {p for p in lib.glob("*.py") if p.name == "_modidx.py" or GENERATED in p.read_text(encoding="utf-8")[:500]}
+def generated(lib):
+    "The modules in `lib` and its folders that notebooks export"
+    return {p for p in lib.rglob("*.py") if p.name == "_modidx.py" or GENERATED in p.read_text(encoding="utf-8")[:500]}
 
 def export_into(root):
     "Export every notebook of a project folder afresh; the names of the modules removed since no notebook exports to them."
-    have = {f"{m}.py" for m in default_exps(root/"nbs")} | {"_modidx.py"}
-    stale = sorted(p for p in generated(root/"shipviz") if p.name not in have)
+    lib = root/"shipviz"
+    have = {lib/f"{m.replace('.', '/')}.py" for m in default_exps(root/"nbs")} | {lib/"_modidx.py"}
+    stale = sorted(generated(lib) - have)
     for path in stale: path.unlink()  # first, or the index would list them
     env = {k: v for k, v in os.environ.items() if k != "IN_TEST"} | {"PYTHONPATH": str(root)}  # with IN_TEST nbdev_export does nothing
     done = subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"],
                           cwd=root, env=env, capture_output=True, text=True)
     if done.returncode: raise Broken(f"the notebooks cannot be exported:\n{done.stderr.strip()}")
-    return [p.name for p in stale]
+    return [str(p.relative_to(lib)) for p in stale]
 
 def default_exps(nbs):
     "{module: [notebooks that export to it]}"
     found = {}
-    for path in sorted(nbs.glob("*.ipynb")):
+    for path in sorted([*nbs.glob("*.ipynb"), *(nbs/"library").glob("*.ipynb")], key=place):
         for cell in code_cells(load(path)):
-            if "default_exp" in (d := directives(cell)): found.setdefault(d["default_exp"], []).append(path.name)
+            if "default_exp" in (d := directives(cell)): found.setdefault(d["default_exp"], []).append(str(path.relative_to(nbs)))
     return found
 
 def export():
@@ -250,9 +259,10 @@ def imports(cell):
         if isinstance(node, ast.Import): yield from (a.name for a in node.names)
         elif not node.level: yield from [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
 
-def check_order(path, nb, numbers):
-    "Lessons build on what came before: no import from the same or a later one (a solution may import its own lesson)."
-    m, repaired = re.match(r"(\d+)_", path.name), False
+def check_order(path, nb, places):
+    "Notebooks build on what came before: no import from the same or a later one (a solution may import its own lesson)."
+    here, repaired = place(path), False
+    own = path.parent.name == "solutions"
     for cell in code_cells(nb):
         try: modules = list(imports(cell))
         except SyntaxError as e:
@@ -260,9 +270,9 @@ def check_order(path, nb, numbers):
             continue
         for module in dict.fromkeys(modules):
             top, _, sub = module.partition(".")
-            if m and top == "shipviz" and numbers.get(sub, -1) > (allowed := int(m[1]) - (path.parent == NBS)):
-                yield (f"{name(path)}: cell {cell.get('id')} imports {module}, which lesson {numbers[sub]} exports: "
-                       f"lesson {m[1]} may use those up to {allowed} only")
+            if top == "shipviz" and sub in places and (places[sub][0] > here or places[sub][0] == here and not own):
+                yield (f"{name(path)}: cell {cell.get('id')} imports {module}, which {places[sub][1]} exports: "
+                       "a notebook may use only those before it")
             repaired |= top == "shipviz"
             if not repaired and (top in ("torchvision", "timm") or module.startswith("fastai.vision")):
                 yield (f"{name(path)}: cell {cell.get('id')} imports {module} before shipviz, and would fail beside a CPU-only torch: "
@@ -275,19 +285,19 @@ def check_modules(nbs):
     for module, files in exps.items():
         if len(files) > 1: yield f"{' and '.join(files)} all export to shipviz.{module}, and the last would win; one default_exp for each"
     for path in nbs:
-        n = sum(path.name in files for files in exps.values())
-        if path.parent == NBS and re.match(r"\d+_", path.name) and n != 1:
+        n = sum(str(path.relative_to(NBS)) in files for files in exps.values()) if path.is_relative_to(NBS) else 0
+        if path.parent.name != "solutions" and re.match(r"\d+[a-z]*_", path.name) and n != 1:
             yield f"{name(path)}: {n} modules in `#| default_exp` lines instead of one"
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
         for file in ("settings.ini", "pyproject.toml"): shutil.copy(ROOT/file, tmp)
         shutil.copytree(NBS, tmp/"nbs", ignore=shutil.ignore_patterns(".*"))
         (tmp/"shipviz").mkdir()
-        ours = {p.name for p in generated(LIB)}
+        ours = {str(p.relative_to(LIB)) for p in generated(LIB)}
         for p in LIB.glob("*.py"):
             if p.name not in ours: shutil.copy(p, tmp/"shipviz")
         export_into(tmp)
-        fresh = {p.name for p in generated(tmp/"shipviz")}
+        fresh = {str(p.relative_to(tmp/"shipviz")) for p in generated(tmp/"shipviz")}
         for file in sorted(ours - fresh): yield f"shipviz/{file}: stale, no notebook exports to it; run `make export`"
         for file in sorted(fresh - ours): yield f"shipviz/{file}: missing; run `make export` and add it to git"
         for file in sorted(ours & fresh) + ["__init__.py"]:
@@ -306,13 +316,13 @@ def check(paths):
     for path in paths:
         try: loaded[path] = load(path)
         except Broken as e: wrong.append(str(e))
-    numbers = {}
+    places = {}
     for path, nb in loaded.items():
-        if path.parent == NBS and (m := re.match(r"(\d+)_", path.name)):
-            numbers |= {d["default_exp"]: int(m[1]) for c in code_cells(nb) if "default_exp" in (d := directives(c))}
+        if path.parent.name != "solutions":
+            places |= {d["default_exp"]: (place(path), name(path)) for c in code_cells(nb) if "default_exp" in (d := directives(c))}
     for path, nb in loaded.items():
         wrong += check_form(path, path.read_text(encoding="utf-8"), nb)
-        wrong += check_order(path, nb, numbers)
+        wrong += check_order(path, nb, places)
     if size := sum(p.stat().st_size for p in NBS.rglob("*") if p.is_file() and ".ipynb_checkpoints" not in p.parts):
         if size > MAX_BYTES: wrong.append(f"nbs/ has {size / 1e6:.1f} MB, more than {MAX_BYTES / 1e6:.0f}: fewer or smaller figures")
     if len(loaded) == len(paths):  # an unreadable notebook would make these two fail as well
