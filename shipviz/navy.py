@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['GREYS', 'DECKS', 'STYLES', 'DESTROYERS', 'FRIGATES', 'STEALTHY', 'COLD_WAR', 'BATTLESHIPS', 'OLD_IRON', 'CORVETTES',
-           'ANGLED', 'STRAIGHT', 'MILITARY', 'grey', 'Form', 'grey_hull', 'number', 'block', 'bars', 'wheelhouse',
-           'funnel', 'gun', 'yards', 'aerials', 'raked_mast', 'lattice_mast', 'plated_mast', 'tower_mast', 'tripod',
-           'pole', 'pagoda', 'slab_radar', 'ball_radar', 'director', 'canisters', 'cells', 'arm', 'tubes', 'battery',
-           'Plan', 'erect', 'landing_pad', 'trim', 'planned', 'Flat', 'jet', 'flight_deck', 'island', 'raise_on_island',
-           'sponsons', 'air_group', 'aircraft_carrier', 'assault_ship']
+           'LANDING_SHIPS', 'ANGLED', 'STRAIGHT', 'MILITARY', 'grey', 'Form', 'grey_hull', 'number', 'block', 'bars',
+           'wheelhouse', 'funnel', 'gun', 'yards', 'aerials', 'raked_mast', 'lattice_mast', 'plated_mast', 'tower_mast',
+           'tripod', 'pole', 'pagoda', 'slab_radar', 'ball_radar', 'director', 'canisters', 'cells', 'arm', 'tubes',
+           'battery', 'Plan', 'erect', 'landing_pad', 'gaps', 'furnish', 'trim', 'rafts', 'boats', 'old_gear',
+           'planned', 'Flat', 'jet', 'flight_deck', 'island', 'raise_on_island', 'sponsons', 'air_group',
+           'aircraft_carrier', 'assault_ship']
 
 # %% ../nbs/library/00e_navy.ipynb #3ebfaf84
 from typing import NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 
 from .solids import DECK, HULL, PLAIN, RIBS, WINDOWS, box, dome, flat, rod, skin, slab, turn
 
-# %% ../nbs/library/00e_navy.ipynb #fc7473fb
+# %% ../nbs/library/00e_navy.ipynb #31e2d07b
 GREYS = dict(haze=(.60, .64, .67), blue=(.44, .52, .60), mid=(.50, .53, .55), dark=(.32, .35, .38), pale=(.76, .79, .80),
     olive=(.46, .50, .46), soot=(.20, .21, .22), buff=(.70, .66, .55))
 DECKS = [(.30, .32, .34), (.36, .38, .39), (.25, .30, .28), (.42, .25, .20), (.47, .43, .36)]
@@ -53,7 +54,7 @@ class Form(NamedTuple):
 
 def grey_hull(m, rng, form, color, deck):
     "A warship's hull in one solid: knuckled flare, sheer, a step in the deck, transom; with boot topping and anchor"
-    t = np.r_[np.linspace(0, .6, 9), np.linspace(.66, 1, 9)]
+    t = np.r_[np.linspace(0, .6, 9), np.linspace(.66, 1, 11)]
     if form.step > -.5: t = np.sort(np.r_[t, form.step + .499, form.step + .501])
     x, high = t - .5, form.deck(t - .5)
     full = form.half(x)
@@ -66,8 +67,8 @@ def grey_hull(m, rng, form, color, deck):
     quads, top = skin(*side)
     n = len(quads)
     paint = np.where((np.arange(n) < n - top)[:, None], color, deck)
-    boot = (.07, .07, .08) if rng.random() < .75 else (.38, .10, .09)
-    m.add(quads, paint, material=HULL, alt=boot, pitch=(rng.uniform(.003, .010), .02))
+    boot = color*.75 if (u := rng.random()) < .35 else (.07, .07, .08) if u < .88 else (.38, .10, .09)
+    m.add(quads, paint, material=HULL, alt=boot, pitch=(rng.uniform(.002, .007), .02))
     m.rows[-1][5][n - top:] = DECK
     m.letter('', color*.35, (.43, .445), (form.bow*.62, form.bow*.8))
     m.deck = float(form.deck(0.))
@@ -83,13 +84,13 @@ def number(m, rng, form, color):
     else: m.letter(text, color*.25, (x, x + wide), (z, z + high*.8))
     if rng.random() < .3: m.letter(text, color*.3, (-.47, -.47 + wide*.7), (z*.8, z*.8 + high*.65))
 
-# %% ../nbs/library/00e_navy.ipynb #60d06b34
+# %% ../nbs/library/00e_navy.ipynb #0f91bebe
 def block(m, x, y, z, color, lean=(0, 0, 0), part='', detail=0., **kwargs):
     "A house from x[0] to x[1], y half wide (or from y[0] to y[1]), whose aft, fore and side walls lean inwards by `lean`"
     y0, y1 = y if isinstance(y, tuple) else (-y, y)
     aft, fore, side = lean
     side = min(side, (y1 - y0)*.45)
-    if detail: kwargs = dict(material=WINDOWS, alt=np.asarray(color)*(1 - detail), pitch=(.027, .021)) | kwargs
+    if detail: kwargs = dict(material=WINDOWS, alt=np.asarray(color)*(1 - detail), pitch=(.046, .031)) | kwargs
     m.add(box(x, (y0, y1), z, top=((x[0] + aft, x[1] - fore), (y0 + side, y1 - side))), color, part, **kwargs)
 
 def bars(m, rods, color, part='masts'):
@@ -276,7 +277,7 @@ def battery(m, rng, x, z, color, half):
 STYLES = dict(raked=raked_mast, lattice=lattice_mast, plated=plated_mast, tower=tower_mast, tripod=tripod, pole=pole, pagoda=pagoda,
     slab=slab_radar, ball=ball_radar, director=director, canisters=canisters, cells=cells, arm=arm, tubes=tubes, battery=battery)
 
-# %% ../nbs/library/00e_navy.ipynb #681c3b5b
+# %% ../nbs/library/00e_navy.ipynb #964215f1
 class Plan(NamedTuple):
     "A warship: its lines, and what stands at which station"
     form: Form
@@ -303,7 +304,7 @@ def erect(m, rng, plan):
     up = lambda z, x: float(f.deck(at(x))) if z == 0 else base + (z - base)*tall
     shade = lambda: color*rng.uniform(.94, 1.07)
     for a, b, wide, z0, z1, lean in plan.houses:
-        block(m, (at(a), at(b)), wide*f.beam/2, (up(z0, a), up(z1, a)), shade(), lean, detail=rng.uniform(.08, .3))
+        block(m, (at(a), at(b)), wide*f.beam/2, (up(z0, a), up(z1, a)), shade(), lean, detail=rng.uniform(.06, .24))
     a, b, wide, z0, z1 = plan.bridge
     wheelhouse(m, (at(a), at(b)), wide*f.beam/2, (up(z0, a), up(z1, a)), color)
     for x, long, wide, z0, z1 in plan.funnels:
@@ -323,30 +324,94 @@ def landing_pad(m, form, a, b):
     ring = np.stack([np.cos(turns), np.sin(turns), 0*turns], -1)*min(y*.75, .034)
     m.add(np.stack([ring[:-1]*.85, ring[:-1], ring[1:], ring[1:]*.85], 1) + np.array(((a + b)/2, 0, z)), w)
 
+def gaps(plan, house):
+    "Stretches of a house's roof on which nothing of the plan stands"
+    aft, fore, _, _, roof, lean = house
+    taken = [(a, b) for a, b, _, foot, *_ in [*plan.houses, plan.bridge] if abs(foot - roof) < .004]
+    taken += [(x - w/2, x + w/2) for x, w, _, foot, _ in plan.funnels if abs(foot - roof) < .004]
+    for things, w in ((plan.masts, .035), (plan.radars, .018), (plan.guns, .05), (plan.missiles, .06)):
+        for thing in things:
+            foot = thing[3] if things is plan.radars else thing[1] if things is plan.guns else thing[2]
+            x = thing[0] if things is plan.guns else thing[1]
+            if abs(foot - roof) < .004: taken.append((x - w, x + w))
+    edges = sorted([(aft + lean[0] + .004, aft + lean[0] + .004), *taken, (fore - lean[1] - .004, fore - lean[1] - .004)])
+    free, end = [], edges[0][1]
+    for a, b in edges[1:]:
+        if a - end > .012: free.append((end, a))
+        end = max(end, b)
+    return free
+
+def furnish(m, rng, a, b, y, z, color):
+    "Something on a free stretch of roof: lockers, a director, a ball, a small gun, a davit, whips"
+    x, r = rng.uniform(a + .005, b - .005), min((b - a)/2, .010)
+    thing = rng.choice(['lockers', 'director', 'ball', 'house', 'davit', 'whips', 'nothing'], p=(.22, .13, .14, .17, .1, .14, .1))
+    tint = color*rng.uniform(.6, 1.15)
+    if thing == 'director': director(m, rng, x, 0, z, rng.uniform(.6, 1.2), color)
+    if thing == 'ball': ball_radar(m, rng, x, rng.uniform(-.3, .3)*y, z, rng.uniform(.5, 1.1), color)
+    if thing == 'house': block(m, (max(a, x - .03), min(b, x + .03)), y*rng.uniform(.3, .75), (z, z + rng.uniform(.006, .02)), tint, (.002, .003, .002))
+    if thing == 'lockers':
+        n = 5
+        u, v, s = rng.uniform(a, b - .004, n), rng.uniform(-.8, .8, n)*y, rng.uniform(.002, .006, n)
+        m.add(box((u, u + s), (v - s, v + s), (np.full(n, z), z + s*rng.uniform(.6, 2.5, n))), tint)
+    if thing == 'davit': bars(m, [((x, s*y*.5, z), (x, s*y*.5, z + .022), .0016) for s in (-1, 1)] +
+        [((x, s*y*.5, z + .022), (x + .016, s*y*1.1, z + .03), .0014) for s in (-1, 1)], tint, '')
+    if thing == 'whips': bars(m, [((x + r*rng.uniform(-1, 1), s*y*.8, z), (x + r*rng.uniform(-1, 1), s*y, z + rng.uniform(.02, .055)), .0007)
+        for s in (-1, -1, 1, 1)], color*.5, '')
+
 def trim(m, rng, plan, form, color, at, up):
-    "Boats, life rafts, flagstaffs, railings and whips: what makes the outline busy"
-    houses = [h for h in plan.houses if h[3] == 0] or plan.houses
-    a, b, wide, z0, z1, lean = houses[rng.integers(len(houses))]
-    y, z = wide*form.beam/2 - lean[2], up(z1, a)
-    spots = np.linspace(at(a) + .02, at(b) - .02, 7)[rng.permutation(7)[:5]]
-    for s in (-1, 1):  # white canisters of life rafts on the edge of a roof
-        m.add(np.concatenate([box((x - .005, x + .005), sorted((s*(y - .001), s*(y - .009))), (z, z + .006)) for x in spots]),
-            (.82, .83, .82) if rng.random() < .6 else color*.8)
-    x = rng.uniform(-.12, .0)
-    paint = [(.80, .32, .10), (.12, .13, .15), tuple(color*1.15)][rng.integers(3)]
+    "Boats, life rafts, flagstaffs, railings and what else lies about: it makes the outline busy"
+    for house in plan.houses:
+        a, b, wide, z0, z1, lean = house
+        y, z = wide*form.beam/2 - lean[2], up(z1, a)
+        for p, q in gaps(plan, house): furnish(m, rng, at(p), at(q), y, z, color)
+        if z0 == 0 and rng.random() < .8: rafts(m, rng, at(a + lean[0]), at(b - lean[1]), y, z, color)
+    boats(m, rng, form, color, not plan.missiles)
+    x, z = -.493, float(form.deck(-.493))
+    staff = [((.490, 0, form.bow), (.494, 0, form.bow + .022), .001), ((x, 0, z), (x - .006, 0, z + .03), .001)]
+    bars(m, staff, color*.8, '')
+    if rng.random() < .5:
+        flag = box((x - .02, x - .004), (-.0006, .0006), (z + .018, z + .029))
+        m.add(flag, [(.75, .75, .74), (.62, .16, .16), (.2, .25, .45), (.7, .62, .3)][rng.integers(4)])
+    for s in (-1, 1):
+        for xs in (np.linspace(-.49, -.3, 5), np.linspace(.28, .46, 6)):
+            p = [(v, s*float(form.half(v)), float(form.deck(v)) + .0055) for v in xs]
+            bars(m, [(u, v, .0004) for u, v in zip(p[:-1], p[1:])], color*1.1, '')
+
+def rafts(m, rng, a, b, y, z, color):
+    "Canisters of life rafts and lockers on both edges of a roof"
+    spots = np.linspace(a + .012, b - .012, 9)[rng.permutation(9)[:rng.integers(3, 7)]]
+    size = rng.uniform(.003, .006, len(spots))
+    for s in (-1, 1):
+        q = [box((x - d, x + d), sorted((s*(y - .001), s*(y - .008))), (z, z + d*1.3)) for x, d in zip(spots, size)]
+        m.add(np.concatenate(q), (.80, .81, .80) if rng.random() < .5 else color*rng.uniform(.6, 1.1))
+
+def boats(m, rng, form, color, old):
+    "A boat on each side amidships, orange, black or grey, or a dark bay for it in the side"
+    x, z = rng.uniform(-.14, .0), float(form.deck(0.))
+    if old: return old_gear(m, rng, form, color)
+    if rng.random() < .3: return m.letter('', color*.25, (x, x + rng.uniform(.03, .06)), (z*.62, z*.97))
+    paint = [(.74, .30, .12), (.12, .13, .15), tuple(color*.7), tuple(color*1.15)][rng.integers(4)]
     for s in (-1, 1):
         q = float(form.half(x))
-        block(m, (x - .024, x + .024), tuple(sorted((s*(q + .001), s*(q + .009)))), (form.deck(x) + .006, form.deck(x) + .014), paint, (.004, .008, .001))
-    staff = [((.492, 0, form.bow), (.496, 0, form.bow + .024), .001), ((-.492, 0, form.deck(-.49)), (-.5, 0, form.deck(-.49) + .03), .001)]
-    rail = []
-    for s in (-1, 1):
-        for xs in (np.linspace(-.495, -.3, 5), np.linspace(.28, .47, 6)):
-            p = [(v, s*float(form.half(v)), float(form.deck(v)) + .006) for v in xs]
-            rail += [(u, v, .0005) for u, v in zip(p[:-1], p[1:])]
-    bars(m, staff, color*.8, '')
-    for s in range(0, len(rail), 5): bars(m, rail[s:s + 5], color*1.1, '')
+        block(m, (x - .024, x + .024), tuple(sorted((s*(q + .001), s*(q + .008)))), (z + .004, z + .011), paint, (.004, .008, .001))
 
-# %% ../nbs/library/00e_navy.ipynb #f2a2efd2
+def old_gear(m, rng, form, color):
+    "Boats in davits, small guns along the sides and dark casemates in the hull"
+    paint = [(.82, .82, .80), tuple(color*1.2), (.42, .30, .20)][rng.integers(3)]
+    for s in (-1, 1):
+        for x in np.linspace(-.15, .1, 4)[rng.permutation(4)[:rng.integers(1, 4)]]:
+            q, z = float(form.half(x)), float(form.deck(x)) + .016
+            block(m, (x - .022, x + .022), tuple(sorted((s*(q - .003), s*(q + .006)))), (z, z + .007), paint, (.006, .006, .001))
+            bars(m, [((x + d, s*(q + .001), z + .007), (x + d, s*(q + .001), z + .018), .0007) for d in (-.016, .016)], color*.8, '')
+        for x in np.linspace(-.1, .12, 4):
+            q, z = float(form.half(x)) - .008, float(form.deck(x))
+            m.add(np.concatenate([box((x - .01, x + .01), (s*q - .005, s*q + .005), (z, z + .011), top=((x - .008, x + .006), (s*q - .004, s*q + .004))),
+                rod((x + .008, s*q, z + .006), (x + .03, s*(q + .004), z + .009), .0014, n=3)]), color, 'guns')
+    z = form.waist
+    if rng.random() < .5:
+        for x in np.linspace(-.22, .2, rng.integers(4, 9)): m.letter('', color*.3, (x, x + .012), (z*.6, z*.85))
+
+# %% ../nbs/library/00e_navy.ipynb #19df8d1e
 DESTROYERS = [
     Plan(Form(.128, .04, .043, .076, sheer=-.05),  # two funnels, a raked mast on a broad tower
         [(-.05, .185, .98, 0, .068, (.0, .012, .010)), (-.02, .17, .82, .068, .090, (.004, .012, .006)), (.03, .152, .74, .090, .108, (.002, .01, .006)),
@@ -450,10 +515,10 @@ BATTLESHIPS = [
         [(('director',), .07, 0, .096, 1.2), (('director',), -.15, 0, .05, 1.2)], [], ('haze', 'mid', 'dark', 'pale', 'soot'))]
 
 OLD_IRON = [
-    Plan(Form(.13, .03, .03, .036, -1., sheer=.1, rake=-.02, entry=.4, transom=.35),  # pole masts, tall thin funnels
+    Plan(Form(.13, .03, .03, .036, -1., sheer=.1, rake=-.012, entry=.4, transom=.35),  # pole masts, tall thin funnels
         [(-.2, .2, .72, 0, .046, (.002, .002, .002)), (.1, .17, .5, .046, .064, (.002, .002, .001)), (-.17, -.11, .44, .046, .06, (.002, .002, .001))],
         (.115, .16, .56, .064, .076), [(.06, .028, .03, .046, .128), (-.005, .028, .03, .046, .128), (-.07, .028, .03, .046, .126)],
-        [(('pole', 'tripod'), .125, .076, .235, 1.), (('pole', 'tripod'), -.14, .06, .225, 1.)], [(.26, 0, 1, 1.15, 2), (-.26, 0, -1, 1.15, 2)],
+        [(('pole', 'tripod'), .125, .076, .235, 1.), (('pole', 'tripod'), -.14, .06, .225, 1.)], [(.26, 0, 1, .95, 2), (-.26, 0, -1, .95, 2)],
         [(('ball',), -.14, .02, .06, .4)], [], ('soot', 'dark', 'mid', 'buff', 'pale'))]
 
 CORVETTES = [
@@ -468,12 +533,19 @@ CORVETTES = [
         [(.3, 0, 1, 1.1, 1)], [(('slab', 'ball'), -.15, 0, .084, 1.2), (('ball',), -.2, 0, .084, 1.)], [(('canisters', 'tubes'), -.29, 0)],
         ('haze', 'blue', 'mid', 'olive'))]
 
+LANDING_SHIPS = [
+    Plan(Form(.145, .078, .078, .098, -1., sheer=.1, entry=.36, transom=.96),  # a dock ship: a block forward, a flight deck aft
+        [(-.1, .3, .98, 0, .116, (.004, .014, .010)), (-.02, .26, .86, .116, .140, (.004, .012, .006))], (.17, .25, .9, .140, .155),
+        [(-.04, .05, .05, .116, .158)],
+        [(('tower', 'raked', 'plated', 'lattice'), .15, .140, .235, 1.1), (('pole', 'tower', 'lattice'), .0, .140, .21, .8)], [(.36, 0, 1, .6, 1)],
+        [(('ball',), .22, 0, .155, 1.2), (('ball',), -.085, .02, .116, 1.2)], [(('cells',), .325, 0)], ('haze', 'mid', 'blue', 'pale'), (-.48, -.14))]
+
 def planned(plans):
     "A builder that chooses among plans of a kind"
     def build(m, rng): erect(m, rng, plans[rng.integers(len(plans))])
     return build
 
-# %% ../nbs/library/00e_navy.ipynb #5b2ac3a0
+# %% ../nbs/library/00e_navy.ipynb #017ad5f6
 class Flat(NamedTuple):
     "The outline of a flight deck: y of both edges at stations x"
     x: tuple
@@ -492,11 +564,11 @@ def jet(x, y, z, angle, k):
     fins = [box((-.02, -.012), (s*.005 - .0005, s*.005 + .0005), (.004, .014)) for s in (-1, 1)]
     return turn(np.concatenate([wing, body, *fins])*k, angle, (x, y, z))
 
-def flight_deck(m, rng, outline, z, color, ski):
-    "The flight deck as a slab with painted lines; with `ski` it rises at the bow"
-    quads, top = slab(np.array(outline.x), np.array(outline.port), -np.array(outline.starboard), z - .009, z)
-    rise = lambda q: .032*np.clip((q - .3)/.2, 0, 1)**1.8 if ski else 0*q
-    quads[..., 2] += rise(quads[..., 0])
+def flight_deck(m, rng, outline, form, z, color, ski):
+    "The flight deck as a slab with painted lines; it rises with the hull's sheer, as at a ski jump"
+    x = np.unique(np.r_[outline.x, .34, .38, .41, .46])
+    quads, top = slab(x, np.interp(x, outline.x, outline.port), -np.interp(x, outline.x, outline.starboard), form.waist, z)
+    quads[..., 2] += form.deck(quads[..., 0]) - form.waist
     gray = np.array((.30, .32, .34))*rng.uniform(.8, 1.25)
     m.add(quads[:-top], color*.8, 'flight_deck', RIBS, alt=color*.45, pitch=(.02, .1))
     m.add(quads[-top:], gray, 'flight_deck', DECK, decal=True)
@@ -512,7 +584,6 @@ def flight_deck(m, rng, outline, z, color, ski):
         for off in (-.026, .026): line((-.48, -.005 + off), (.18, .09 + off*.95), .0035, white)
         for y in (-.022, .022): line((.16, y), (.47, y*.8), .003, white)
         line((-.48, -.005), (.18, .09), .003, yellow)
-    return gray
 
 def island(m, rng, x, y, z, long, color, styles, tall=1.):
     "The island: a narrow house with bridge windows, a funnel and a mast"
@@ -570,14 +641,14 @@ def aircraft_carrier(m, rng):
     color, deck = grey(rng, 'haze', 'mid', 'mid', 'dark', 'dark')
     depth, ski = rng.uniform(.052, .06), rng.random() < .35
     beam = rng.uniform(.108, .122)
-    form = Form(beam, depth, depth, depth + .001, rake=.085, entry=.42, transom=.9)
+    form = Form(beam, depth, depth, depth + .032*ski, rake=.085, entry=.42, transom=.9, sheer=.3)
     grey_hull(m, rng, form, color, deck*.8)
     z = depth + .014
     k = rng.uniform(.93, 1.06)
     outline = Flat(ANGLED.x, tuple(np.array(ANGLED.port)*k), tuple(np.array(ANGLED.starboard)*k))
     gates = [[(-.3, -.24), (.08, .14)], [(-.34, -.27), (-.05, .0)]]
-    sponsons(m, outline, beam, depth, z - .009, color, gates)
-    gray = flight_deck(m, rng, outline, z, color, ski)
+    sponsons(m, outline, beam, depth, depth, color, gates)
+    flight_deck(m, rng, outline, form, z, color, ski)
     styles = ('raked', 'raked', 'lattice', 'plated', 'tower')
     if rng.random() < .2: spots = [(-.2, .085), (.03, .085)]
     else: spots = [(rng.uniform(-.24, -.02), rng.uniform(.09, .15))]
@@ -591,20 +662,21 @@ def assault_ship(m, rng):
     color, deck = grey(rng, 'haze', 'mid', 'pale', 'blue', 'dark')
     depth, ski = rng.uniform(.066, .078), rng.random() < .25
     beam = rng.uniform(.125, .14)
-    form = Form(beam, depth, depth, depth + .001, rake=.06, entry=.3, transom=.95)
+    form = Form(beam, depth, depth, depth + .03*ski, rake=.06, entry=.3, transom=.95, sheer=.3)
     grey_hull(m, rng, form, color, deck*.8)
-    z = depth + .009
+    z = depth + .010
     for s in (-1, 1):
         for a, b in ((-.36, -.3), (-.08, .0), (.14, .18))[:rng.integers(1, 4)]:
             m.add(box((a, b), sorted((s*beam/2, s*(beam/2 + .0012))), (depth*.45, depth*.85)), color*.22)
-    flight_deck(m, rng, STRAIGHT, z, color, ski)
+    flight_deck(m, rng, STRAIGHT, form, z, color, ski)
     long = rng.uniform(.17, .3)
     island(m, rng, rng.uniform(-.2, -.02), -.052, z, long, color, ('raked', 'lattice', 'plated', 'tower'), rng.uniform(.95, 1.25))
     air_group(m, rng, z, .9, ski, np.array((.45, .48, .5)), helicopters=True)
     number(m, rng, form, color)
     m.deck = depth
 
-# %% ../nbs/library/00e_navy.ipynb #807b37b7
-MILITARY = {'destroyer': (planned(DESTROYERS), .22), 'frigate': (planned(FRIGATES), .25), 'stealth_frigate': (planned(STEALTHY), .09),
-    'cold_war': (planned(COLD_WAR), .15), 'aircraft_carrier': (aircraft_carrier, .13), 'assault_ship': (assault_ship, .04),
-    'battleship': (planned(BATTLESHIPS), .05), 'old_iron': (planned(OLD_IRON), .03), 'corvette': (planned(CORVETTES), .04)}
+# %% ../nbs/library/00e_navy.ipynb #69749415
+MILITARY = {'destroyer': (planned(DESTROYERS), .22), 'frigate': (planned(FRIGATES), .24), 'stealth_frigate': (planned(STEALTHY), .09),
+    'cold_war': (planned(COLD_WAR), .15), 'aircraft_carrier': (aircraft_carrier, .14), 'assault_ship': (assault_ship, .04),
+    'battleship': (planned(BATTLESHIPS), .05), 'old_iron': (planned(OLD_IRON), .03), 'corvette': (planned(CORVETTES), .03),
+    'landing_ship': (planned(LANDING_SHIPS), .01)}
