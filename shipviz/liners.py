@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STATIONS', 'CORNER', 'BOOT_COLORS', 'RUST', 'KEEL', 'WHITE', 'CREAM', 'BLACK', 'ORANGE', 'SCHEMES', 'NAMES',
            'CARRIER', 'HULL_PAINT', 'FUNNELS', 'DARK_HULLS', 'MATES', 'CRUISE', 'Level', 'loft', 'plate', 'cut_level',
-           'choose', 'near', 'Carrier', 'carrier_plan', 'carrier_hull', 'ramp', 'stern_frame', 'roof_gear',
+           'choose', 'near', 'Carrier', 'carrier_plan', 'carrier_hull', 'ramp', 'stern_frame', 'roof_gear', 'casings',
            'wheelhouse', 'carrier_funnel', 'carrier_livery', 'pctc', 'car_carrier', 'con_ro', 'short_sea', 'Liner',
            'liner_plan', 'liner_hull', 'storey', 'boats', 'liner_funnel', 'liner_mast', 'hull_art', 'modern',
            'top_of_liner', 'classic', 'expedition', 'ferry', 'sailing', 'moor', 'berth', 'pair']
@@ -96,7 +96,7 @@ BOOT_COLORS = [(.44, .14, .11), (.52, .18, .14), (.12, .12, .14), (.10, .13, .30
 RUST, KEEL = (.38, .24, .17), -.004  # the hull ends just below the water
 WHITE, CREAM, BLACK, ORANGE = (.92, .92, .91), (.90, .86, .74), (.10, .10, .11), (.92, .38, .10)
 
-# %% ../nbs/library/00d_liners.ipynb #653239a9
+# %% ../nbs/library/00d_liners.ipynb #befa4d6e
 SCHEMES = [  # share, lower colour, upper colour, where they meet (0 water, 1 roof), letters
     (.16, (.12, .30, .52), (.88, .80, .62), (.50, .62), (.12, .20, .40)),  # beige over blue
     (.13, (.08, .12, .26), (.90, .90, .88), (.45, .60), (.10, .16, .34)),  # white over navy
@@ -193,27 +193,41 @@ def roof_gear(m, rng, c, aft=-.44, fore=.28):
     tone = near(rng, c.upper, .04)*rng.uniform(.8, 1)
     head = box((x, x + size), (y - size*.6, y + size*.6), (z*np.ones(2*n), z + high*rng.uniform(.7, 1.3, 2*n)))
     m.add(head, tone, 'vents', each=5, on='box')
-    for x in rng.uniform(aft, fore, rng.integers(2, 5)):
-        w, h = rng.uniform(.012, .03), rng.uniform(.010, .02)
-        m.add(box((x, x + w), (-c.half*.5, c.half*.5), (z, z + h)), tone, 'vents', RIBS, alt=tone*.6, pitch=(.01, .02), on='box')
+    if rng.random() < .35:  # a long low casing
+        a, w = aft + (fore - aft)*rng.uniform(0, .5), (fore - aft)*rng.uniform(.25, .5)
+        m.add(box((a, a + w), (-c.half*.6, c.half*.6), (z, z + rng.uniform(.005, .012))), tone, 'box')
+    else: casings(m, rng, c, aft, fore, tone)
+    for x in rng.uniform(aft, fore, rng.integers(0, 4)):  # poles
+        m.add(rod((x, 0, z + .012), (x, 0, z + rng.uniform(.03, .06)), .0018, n=3), tone, 'box')
     boat, s = rng.uniform(-.3, .15), rng.choice((-1, 1), 2 if rng.random() < .6 else 1, replace=False)
     for side in s:
         y0, y1 = sorted((side*c.half*.93, side*c.half*1.02))
         m.add(box((boat, boat + .036), (y0, y1), (z + .003, z + .013), top=((boat + .006, boat + .03), (y0, y1))), near(rng, ORANGE), 'box')
 
+def casings(m, rng, c, aft, fore, tone):
+    "Larger ventilator casings on the middle line"
+    z = c.roof
+    for x in rng.uniform(aft, fore, rng.integers(2, 5)):
+        w, h = rng.uniform(.012, .03), rng.uniform(.010, .02)
+        m.add(box((x, x + w), (-c.half*.5, c.half*.5), (z, z + h)), tone, 'vents', RIBS, alt=tone*.6, pitch=(.01, .02), on='box')
+
 def wheelhouse(m, rng, c, x, length, tiers=1, mast=.22):
     "Bridge house with wings on the roof, radar mast, domes; belongs to the box"
-    z, dz = c.roof, rng.uniform(.011, .014)
+    z, dz = c.roof, rng.uniform(.010, .0135)
     color = near(rng, WHITE if rng.random() < .75 else c.upper)
+    glass = color*rng.uniform(.3, .7)
     for k in range(tiers):
-        m.add(box((x + .006*k, x + length - .006*k), (-c.half*.86, c.half*.86), (z, z + dz)), color, 'box', WINDOWS, pitch=(.011, dz))
+        m.add(box((x + .006*k, x + length - .006*k), (-c.half*.86, c.half*.86), (z, z + dz)), color, 'box', WINDOWS, alt=glass, pitch=(.016, dz))
         z += dz
-    m.add(box((x + length*.35, x + length*.95), (-c.half*1.04, c.half*1.04), (z, z + dz)), color, 'box', WINDOWS, pitch=(.007, dz))
+    m.add(box((x + length*.35, x + length*.95), (-c.half*1.04, c.half*1.04), (z, z + dz)), color, 'box', WINDOWS, alt=glass*.6, pitch=(.007, dz))
     z += dz
     m.add(box((x + length*.4, x + length*.75), (-c.half*.3, c.half*.3), (z, z + .006)), color, 'box')
     z, at = z + .006, x + length*.55
-    m.add(rod((at, 0, z), (at - .004, 0, mast), .0045, .003, 4), color, 'box')
-    m.add(box((at - .006, at - .002), (-.02, .02), (z + (mast - z)*.4, z + (mast - z)*.4 + .003)), color*.95, 'box')
+    thin = rng.uniform(.002, .004)
+    m.add(rod((at, 0, z), (at - .004, 0, mast), thin, thin*.6, 4), color, 'box')
+    for f in rng.uniform(.25, .85, rng.integers(1, 4)):
+        w, h = rng.uniform(.006, .018), z + (mast - z)*f
+        m.add(box((at - .008, at + .002), (-w, w), (h, h + .0025)), color*.95, 'box')
     if rng.random() < .6: m.add(dome((x + length*.2, c.half*.4, z - .006), .008, 8, 3, 1.2), color, 'box')
 
 def carrier_funnel(m, rng, c, x, tall, wide=.018):
@@ -244,11 +258,12 @@ def carrier_livery(m, rng, c):
     if rng.random() < .8:
         x = rng.uniform(-.38, .32 - long)
         m.letter(text, ink, (x, x + long), (z0, z0 + high))
-    for k, x in enumerate(rng.uniform(.3, .4) + .026*np.arange(rng.integers(0, 4))):
-        m.letter('', DARK, (x, x + .012), (c.roof*.5, c.roof*.5 + .006))
+    slots = (c.split if .4 < c.split/c.roof < .7 else c.roof*.55) - rng.uniform(-.002, .008)
+    for x in (rng.uniform(.36, .42) + .026*np.arange(rng.integers(0, 4))):
+        m.letter('', DARK, (x, x + .018), (slots, slots + .007))
     for x in rng.uniform(-.46, .2, rng.integers(0, 5)): m.letter('', DARK, (x, x + .016), (c.deck*.8, c.deck*.8 + .005))
 
-# %% ../nbs/library/00d_liners.ipynb #06d6144a
+# %% ../nbs/library/00d_liners.ipynb #3798a390
 def pctc(m, rng):
     "Large modern car and truck carrier: tall box, round flared bow, low bridge on top near the bow, quarter ramp"
     c = carrier_plan(rng, rng.uniform(.074, .088), rng.uniform(.056, .07), rng.uniform(.122, .15),
@@ -288,7 +303,7 @@ def con_ro(m, rng):
     x = rng.uniform(.22, .32) if rng.random() < .6 else rng.uniform(-.34, -.2)
     wheelhouse(m, rng, c, x, rng.uniform(.07, .12), rng.integers(2, 5), rng.uniform(.2, .235))
     roof_gear(m, rng, c, -.4 if x > 0 else x + .16, x - .05 if x > 0 else .4)
-    carrier_funnel(m, rng, c, rng.uniform(-.4, -.3) if x > 0 else x - .07, rng.uniform(.05, .075), .024)
+    carrier_funnel(m, rng, c, rng.uniform(-.4, -.3) if x > 0 else x - .07, rng.uniform(.05, .085), rng.uniform(.02, .034))
     stern_frame(m, rng, c, rng.uniform(.03, .08))
     carrier_livery(m, rng, c)
 
@@ -408,7 +423,7 @@ def hull_art(m, rng, c):
         x = rng.uniform(.05, .38)
         m.letter('', tints[k % 4], (x, x + rng.uniform(.02, .07)), (c.deck*.1, c.deck*rng.uniform(.5, .95)), slant=rng.uniform(-1.5, 1.5))
 
-# %% ../nbs/library/00d_liners.ipynb #0e99c68a
+# %% ../nbs/library/00d_liners.ipynb #b7888e1e
 def modern(m, rng, tall=0.):
     "Modern cruise ship: many rows of balconies over a row of lifeboats, bridge in front, funnel aft"
     c = liner_plan(rng, rng.uniform(.062, .074), rng.uniform(.042, .052), rng.uniform(.0105, .0125)*(1 + .12*tall))
@@ -419,14 +434,15 @@ def modern(m, rng, tall=0.):
     boats(m, rng, c, np.linspace(aft + rng.uniform(.05, .14), front - rng.uniform(.05, .14), rng.integers(7, 13)), c.half*.8, z + .15*dz, 1.4*dz)
     z, n, slope, step = inner, rng.integers(5, 8), rng.uniform(.004, .02), rng.choice((0., .005, .014))
     if rng.random() < .7: hull_art(m, rng, c)
-    pitch = rng.uniform(.009, .018)
+    pitch, dark = rng.uniform(.009, .018), rng.integers(0, 20)  # one deck may be all glass
     for k in range(n):
         wide = c.half*(1. if k < n - 1 else .96)
         if k == n - 3:  # the bridge with its wings
             m.add(box((front - slope*k - .03, front - slope*k + .006), (-c.half*1.1, c.half*1.1), (z, z + dz)),
                 c.paint, 'decks', WINDOWS, alt=c.glass, pitch=(.007, dz))
             z = storey(m, c, z, dz, aft + .01 + step*k, front - slope*k - .031, wide, BALCONY, pitch=pitch, bow=.05)
-        else: z = storey(m, c, z, dz, aft + .01 + step*k, front + .012 - slope*k, wide, BALCONY if k < n - 1 else WINDOWS, pitch=pitch)
+        else: z = storey(m, c, z, dz, aft + .01 + step*k, front + .012 - slope*k, wide, BALCONY if k < n - 1 else WINDOWS,
+            c.glass*1.2 if k == dark else None, pitch=pitch)
     top_of_liner(m, rng, c, z, aft + .02 + step*n, front - slope*n, rng.uniform(.2, .225)*(1 + .12*tall))
 
 def top_of_liner(m, rng, c, z, aft, front, mast):
@@ -436,6 +452,12 @@ def top_of_liner(m, rng, c, z, aft, front, mast):
     storey(m, c, z, c.dz*.8, middle + .06, front - .02, c.half*rng.uniform(.6, .95), glass=glass)
     base = storey(m, c, z, c.dz*rng.uniform(.8, 1.6), aft + rng.uniform(.01, .08), middle, c.half*rng.uniform(.5, .9), glass=glass)
     m.add(flat((middle + .01, middle + .05), (-c.half*.4, c.half*.4), z + .0005), (.2, .6, .75))
+    for s in (-1, 1):  # screens along the pool
+        y0, y1 = sorted((s*c.half*.8, s*c.half*.92))
+        m.add(box((middle + .003, middle + .057), (y0, y1), (z, z + .007)), glass, 'decks')
+    for k in range(rng.integers(0, 4)):  # what stands on the lounge's roof
+        a, w, h = middle + .07 + .045*k, rng.uniform(.008, .035), rng.uniform(.003, .012)
+        if a + w < front - .13: m.add(box((a, a + w), (-c.half*.4, c.half*.4), (z + c.dz*.8, z + c.dz*.8 + h)), c.paint*rng.uniform(.6, 1), 'decks')
     x = aft + (middle - aft)*rng.uniform(.3, .75)
     liner_funnel(m, rng, c, x, base, max(rng.uniform(.025, .05), .2 - base))
     liner_mast(m, rng, c, front - rng.uniform(.04, .1), z + c.dz*.8, mast, rng.integers(0, 5))
