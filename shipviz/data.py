@@ -23,9 +23,9 @@ from itertools import chain
 from numbers import Integral
 from pathlib import Path, PureWindowsPath
 
-import shipviz.ships # first: importing shipviz repairs a torchvision that does not fit torch
+import shipviz # first: it repairs a torchvision that does not fit torch
 from .exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
-from .ships import CLASSES, render_ship
+from .ships import CLASSES, RENDERER, render_ship
 
 import joblib
 import matplotlib.pyplot as plt
@@ -278,8 +278,7 @@ def _settings(n, n_test, size, difficulty, seed):
     class_counts(n)
     if n_test != 0: class_counts(n_test)
     size = [int(s) for s in _size(size)]
-    renderer = hashlib.sha256(Path(shipviz.ships.__file__).read_bytes()).hexdigest()[:10]
-    return dict(n=int(n), n_test=int(n_test), size=size, difficulty=str(difficulty), seed=int(seed), renderer=renderer)
+    return dict(n=int(n), n_test=int(n_test), size=size, difficulty=str(difficulty), seed=int(seed), renderer=RENDERER)
 
 def _size(size):
     "`size` as (H,W), or a `ValueError`."
@@ -293,8 +292,8 @@ def make_ships(
     path, # folder to write: new, empty, or begun by an earlier call with the same settings
     n:int=1000, # labelled pictures, shared out over the classes as in the hackathon
     n_test:int=300, # pictures without labels (their truth is in metadata.csv)
-    size=224, # pixels, or (height, width)
-    difficulty:str='clear', # 'clear' or 'hard', see `render_ship`
+    size=(140, 210), # (height, width) in pixels, or the side of a square; the default is the hackathon's
+    difficulty:str='normal', # 'easy', 'normal' or 'hard', see `render_ship`
     seed:int=42, # the same seed gives the same files, whatever the number of workers
     workers:int=None, # processes; all cores by default, one for fewer than 100 pictures
     progress:bool=True, # show a progress bar when it takes longer than two seconds
@@ -345,14 +344,14 @@ def _write_tables(path, plan):
 def ships_data(
     n:int=1000, # labelled pictures
     n_test:int=300, # test pictures
-    size=224, # pixels, or (height, width)
-    difficulty:str='clear', # 'clear' or 'hard'
+    size=(140, 210), # (height, width) in pixels, or the side of a square
+    difficulty:str='normal', # 'easy', 'normal' or 'hard'
     seed:int=42, # of the data set
     **kwargs, # `workers` and `progress`, for `make_ships`
 )->Path: # the data set's folder
     "A data set of `make_ships` in `cache_dir()`: rendered the first time, found every time after that."
     s = _settings(n, n_test, size, difficulty, seed)
-    name = f"{n}-{n_test}-{s['size'][0]}x{s['size'][1]}-{difficulty}-{seed}-{s['renderer']}"
+    name = f"{n}-{n_test}-{s['size'][0]}x{s['size'][1]}-{difficulty}-{seed}-r{s['renderer']}"
     return make_ships(cache_dir()/'ships'/name, n, n_test, size, difficulty, seed, **kwargs)
 
 # %% ../nbs/01_data.ipynb #ceab3d6e

@@ -47,7 +47,7 @@ def sample(tile, x, y, smooth=False):
     k, l = i + 1 & (n - 1), j + 1 & (n - 1)
     return (1 - a)*((1 - b)*tile[i, j] + b*tile[i, l]) + a*((1 - b)*tile[k, j] + b*tile[k, l])
 
-# %% ../nbs/library/00f_scene.ipynb #a43662fc
+# %% ../nbs/library/00f_scene.ipynb #7f021c77
 class Scene(NamedTuple):
     "All that is drawn without knowing the class"
     size: tuple  # (H,W)
@@ -63,11 +63,11 @@ class Scene(NamedTuple):
 GUIDE = np.array([(x, y, z) for x in (-.5, .42) for y in (-.06, .06) for z in (0, .055)]
     + [(.5, 0, .06), (.5, 0, .075)] + [(x, y, .185) for x in (-.3, .15) for y in (-.03, .03)] + [(-.05, 0, .232)])
 MOODS = dict(  # zenith, horizon, sun, deep water, sunlight, skylight, cloud cover, haze
-    sunny=((.22, .45, .78), (.70, .82, .92), (1., .96, .88), (.03, .15, .26), .85, .50, .25, .12),
-    deep=((.12, .34, .72), (.45, .66, .88), (1., .97, .9), (.02, .10, .28), .90, .46, .15, .06),
+    sunny=((.22, .45, .78), (.70, .82, .92), (1., .96, .88), (.03, .15, .26), 1.0, .52, .25, .12),
+    deep=((.12, .34, .72), (.45, .66, .88), (1., .97, .9), (.02, .10, .28), 1.05, .5, .15, .06),
     tropic=((.20, .50, .80), (.74, .88, .92), (1., .97, .9), (.03, .27, .32), .85, .52, .35, .10),
-    overcast=((.55, .60, .65), (.78, .80, .82), (.9, .92, .95), (.13, .17, .19), .30, .78, .9, .25),
-    white=((.84, .87, .89), (.93, .94, .94), (1., .98, .95), (.17, .23, .25), .50, .72, .5, .20),
+    overcast=((.55, .60, .65), (.78, .80, .82), (.9, .92, .95), (.13, .17, .19), .35, .84, .9, .25),
+    white=((.84, .87, .89), (.93, .94, .94), (1., .98, .95), (.17, .23, .25), .60, .78, .5, .20),
     storm=((.26, .29, .34), (.42, .45, .50), (1., .92, .80), (.08, .12, .14), .80, .45, .8, .15),
     golden=((.42, .56, .74), (.88, .82, .72), (1., .78, .50), (.06, .13, .20), .90, .42, .3, .15),
     dusk=((.34, .44, .62), (.96, .70, .48), (1., .66, .40), (.05, .12, .19), .75, .55, .5, .18),
@@ -121,7 +121,7 @@ def draw_light(rng, level, azimuth):
     light['haze'] *= rng.uniform(.4, 1.4)
     light['cover'] = np.clip(light['cover'] + rng.normal(0, .2), .05, 1)
     light['deep'] = np.clip(light['deep']*rng.uniform(.7, 1.5) + rng.normal(0, .02, 3) + rng.uniform(0, .08)*np.array((1, .9, .6)), .01, 1)
-    turn, high = rng.uniform(-1.7, 1.7), rng.uniform(10, 24) if mood in ('dusk', 'dawn', 'golden') else rng.uniform(25, 62)
+    turn, high = np.clip(rng.normal(0, .8), -2, 2), rng.uniform(10, 24) if mood in ('dusk', 'dawn', 'golden') else rng.uniform(25, 62)
     turned, risen = azimuth + turn, np.deg2rad(high)
     sun = np.array((np.cos(risen)*np.cos(turned), np.cos(risen)*np.sin(turned), np.sin(risen)), np.float32)
     return {k: np.float32(v) for k, v in light.items()}, sun, mood

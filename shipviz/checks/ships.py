@@ -5,7 +5,12 @@
 # %% auto #0
 __all__ = ['check_outward', 'check_project', 'check_far']
 
-# %% ../../nbs/00_ships.ipynb #8d322ccf
+# %% ../../nbs/00_ships.ipynb #ae30fa7f
+import numpy as np
+
+from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..solids import unit
+
 def check_outward(
     answer,  # the learner's function of a face (4,3), corners anticlockwise seen from outside, which returns (3,)
 ) -> Feedback:
