@@ -4,24 +4,26 @@
 
 # %% auto #0
 __all__ = ['HULLS', 'BOOTS', 'RUST', 'BRIGHT', 'LIFEBOAT', 'COMPANIES', 'STATIONS', 'mix', 'pick', 'strokes', 'outline',
-           'streaks', 'numerals', 'bow_gear', 'hull', 'radar_mast', 'smokestack', 'free_fall', 'side_boats', 'rails',
-           'house', 'bridge', 'deck_crane', 'derricks', 'goal_post', 'hatches']
+           'streaks', 'numerals', 'bow_gear', 'hull', 'bars', 'radar_mast', 'smokestack', 'free_fall', 'side_boats',
+           'rails', 'fore_mast', 'house', 'bridge', 'deck_crane', 'derricks', 'goal_post', 'hatches']
 
-# %% ../nbs/library/00b_shipyard.ipynb #f7308e32
+# %% ../nbs/library/00b_shipyard.ipynb #8ff2b7b2
 from functools import partial
 
 import numpy as np
 
-from .solids import DARK, DECK, HULL, PLAIN, RIBS, WINDOWS, Mesh, box, dome, rod, skin
+from .solids import BOX, DARK, DECK, HULL, RIBS, WINDOWS, Mesh, box, dome, rod, skin, unit
 
-# %% ../nbs/library/00b_shipyard.ipynb #7fa2f15e
-HULLS = dict(navy=(.10, .14, .28), black=(.10, .10, .12), red=(.50, .11, .10), green=(.10, .28, .21), gray=(.50, .53, .56), blue=(.11, .27, .52),
-    white=(.90, .91, .92), cream=(.86, .82, .72), haze=(.60, .64, .67), olive=(.44, .48, .44), orange=(.74, .22, .08), royal=(.08, .18, .46),
-    azure=(.28, .56, .72), teal=(.12, .42, .46), maroon=(.36, .10, .12), brown=(.34, .22, .17), slate=(.27, .31, .37), buff=(.80, .62, .34),
-    yellow=(.88, .70, .18))
-BOOTS = [(.47, .14, .11), (.52, .17, .13), (.42, .12, .11), (.50, .20, .17), (.12, .12, .14), (.12, .24, .18), (.30, .14, .12), (.24, .30, .42)]
+# %% ../nbs/library/00b_shipyard.ipynb #d35e9377
+HULLS = dict(navy=(.10, .14, .28), black=(.10, .10, .12), red=(.50, .11, .10), green=(.10, .28, .21),
+    gray=(.50, .53, .56), blue=(.11, .27, .52), white=(.90, .91, .92), cream=(.86, .82, .72), haze=(.60, .64, .67),
+    olive=(.44, .48, .44), orange=(.74, .22, .08), royal=(.08, .18, .46), azure=(.28, .56, .72), teal=(.12, .42, .46),
+    maroon=(.36, .10, .12), brown=(.34, .22, .17), slate=(.27, .31, .37), buff=(.80, .62, .34), yellow=(.88, .70, .18))
+BOOTS = [(.47, .14, .11), (.52, .17, .13), (.42, .12, .11), (.50, .20, .17), (.12, .12, .14), (.12, .24, .18),
+    (.30, .14, .12), (.24, .30, .42)]
 RUST, BRIGHT, LIFEBOAT = (.40, .23, .14), (.92, .92, .91), (.92, .34, .08)
-COMPANIES = ['NORVA', 'MARIDO', 'OSTERA', 'TRIDENA', 'KESTRA LINE', 'VALTIC', 'SOLMARA', 'ARGENTA', 'M V O', 'PELORA', 'TASKO', 'ELBANIA']
+COMPANIES = ['NORVA', 'MARIDO', 'OSTERA', 'TRIDENA', 'KESTRA LINE', 'VALTIC', 'SOLMARA', 'ARGENTA', 'M V O', 'PELORA',
+    'TASKO', 'ELBANIA']
 
 def mix(a, b, share):
     "Colour a with this share of colour b"
@@ -31,15 +33,15 @@ def pick(rng, *names):
     "One of the named hull colours, slightly off"
     return np.clip(np.array(HULLS[names[rng.integers(len(names))]]) + rng.normal(0, .025, 3), 0, 1)
 
-# %% ../nbs/library/00b_shipyard.ipynb #a6188e3c
+# %% ../nbs/library/00b_shipyard.ipynb #f251467b
 STATIONS = np.concatenate([np.linspace(0, .16, 5), np.linspace(.25, .65, 4), np.linspace(.7, 1, 9)])  # stern to bow
 
 def strokes(digit):
     "A digit as bars (x0,z0,x1,z1) in the unit square, as on a pocket calculator"
-    bars = [(0, .86, 1, 1), (.72, .45, 1, 1), (.72, 0, 1, .55), (0, 0, 1, .14), (0, 0, .28, .55), (0, .45, .28, 1), (0, .43, 1, .57)]
-    lit = ((0, 1, 2, 3, 4, 5), (1, 2), (0, 1, 3, 4, 6), (0, 1, 2, 3, 6), (1, 2, 5, 6),
-        (0, 2, 3, 5, 6), (0, 2, 3, 4, 5, 6), (0, 1, 2), (0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 3, 5, 6))
-    return [bars[k] for k in lit[int(digit)]]
+    bars = [(0, .86, 1, 1), (.72, .45, 1, 1), (.72, 0, 1, .55), (0, 0, 1, .14), (0, 0, .28, .55), (0, .45, .28, 1),
+        (0, .43, 1, .57)]
+    lit = '012345 12 01346 01236 1256 02356 023456 012 0123456 012356'.split()
+    return [bars[int(k)] for k in lit[int(digit)]]
 
 def outline(
     t,  # stations, 0 stern to 1 bow
@@ -63,11 +65,11 @@ def streaks(m, rng, form, color, fine, count):
     "Rust runs down the hull just added, from scuppers on the deck's edge"
     x = rng.uniform(-.36, .46 - fine, count)
     low, wide = rng.uniform(.3, .8, count), rng.uniform(.001, .004, count)
-    side = form(STATIONS, (.3, 1.))
+    edge = form(STATIONS, (1.,))[:, 0]
+    y, z = (np.interp(x, edge[:, 0], edge[:, k]) for k in (1, 2))
     for s in (-1, 1):
-        y = np.interp(x, side[:, 1, 0], side[:, 1, 1]) + .0008
-        z = np.interp(x, side[:, 1, 0], side[:, 1, 2])
-        quads = np.stack([np.stack([x + a*wide, s*y, z*h], -1) for a, h in ((1, low), (-1, low), (-.5, 1), (.5, 1))], 1)
+        corners = ((1, low), (-1, low), (-.5, 1), (.5, 1))
+        quads = np.stack([np.stack([x + a*wide, s*(y + .0008), z*h], -1) for a, h in corners], 1)
         m.add(quads[:, ::s], mix(color, RUST, rng.uniform(.35, .75)), decal=True)
 
 def numerals(m, form, depth, number):
@@ -86,7 +88,7 @@ def bow_gear(m, z, top, mast):
     if mast: m.add(rod((.44, 0, z), (.44, 0, top + mast), .0022), (.8, .8, .78))
     for s in (-1, 1): m.add(box((.36, .39), (s*.012 - .008, s*.012 + .008), (top - .002, top + .006)), (.35, .36, .38))
 
-# %% ../nbs/library/00b_shipyard.ipynb #59cc4a24
+# %% ../nbs/library/00b_shipyard.ipynb #0af84cdf
 def hull(m: Mesh, rng,
     color, deck,  # of the sides and of the deck
     beam: float, depth: float,  # width, and height of the deck above the water
@@ -108,7 +110,8 @@ def hull(m: Mesh, rng,
     boot = BOOTS[rng.integers(len(BOOTS))] if boot is None else boot
     draught = depth*rng.uniform(.12, .3) if draught is None else draught
     top = depth + sheer + (fore if castle else 0)
-    form = partial(outline, beam=beam, depth=depth, top=top, fine=fine, tuck=tuck, rake=rake, over=over, flare=flare, sheer=sheer)
+    form = partial(outline, beam=beam, depth=depth, top=top, fine=fine, tuck=tuck, rake=rake, over=over, flare=flare,
+        sheer=sheer)
     def block(t, v, lift, height):
         side = form(t, v, lift)
         quads, n = skin(side, side*(1, -1, 1))
@@ -123,18 +126,26 @@ def hull(m: Mesh, rng,
         block(np.linspace(1 - castle, 1, 6), (1., 1.), (0., fore), -1)
         bow_gear(m, depth, top, mast)
     if draught > .35*depth if bulb is None else bulb:
-        ball = np.concatenate([dome((0, 0, 0), 1, 8, 3)])*(.035, beam*.09, min(.011, .3*depth)) + (.49 - rake, 0, -.003)
+        ball = dome((0, 0, 0), 1, 8, 3)*(.035, beam*.09, min(.011, .3*depth)) + (.49 - rake, 0, -.003)
         m.add(ball, boot)
     return depth
 
-# %% ../nbs/library/00b_shipyard.ipynb #ae19a531
-def radar_mast(m: Mesh, x: float, z0: float, z1: float, color, r: float = .0045, yards=(.45, .7), wide: float = .02):
-    "A mast with cross trees at shares `yards` of its height, and radar scanners on them"
+# %% ../nbs/library/00b_shipyard.ipynb #91ea7103
+def bars(p, q, r):
+    "Faces (5n,4,3) of n square bars, each with a lid, from points p (n,3) to q (n,3); r: half their thickness"
+    p, q = np.broadcast_arrays(np.atleast_2d(np.asarray(p, float)), np.atleast_2d(np.asarray(q, float)))
+    d = unit(q - p)
+    a = unit(np.cross(d, np.where(np.abs(d[:, 2:]) < .9, (0., 0., 1.), (1., 0., 0.))))
+    b, r = np.cross(d, a), np.broadcast_to(r, len(p))[:, None]
+    ring = np.stack([-a - b, a - b, a + b, b - a], 1)*r[:, None]
+    return np.concatenate([p[:, None] + ring, q[:, None] + ring], 1)[:, BOX].reshape(-1, 4, 3)
+
+def radar_mast(m: Mesh, x: float, z0: float, z1: float, color, r: float = .0045, wide: float = .02):
+    "A mast with two cross trees and radar scanners on them"
     m.add(rod((x, 0, z0), (x, 0, z1), r, r*.55), color)
-    for k, share in enumerate(yards):
-        z, w = z0 + share*(z1 - z0), wide*(1 - .25*k)
-        m.add(box((x - .004, x + .008), (-w, w), (z, z + .003)), mix(color, BRIGHT, .4))
-        m.add(box((x + .002, x + .006), (-w*.7, w*.7), (z + .004, z + .0075)), (.82, .83, .84))
+    z, w = z0 + np.array((.45, .7))*(z1 - z0), wide*np.array((1, .75))
+    m.add(box((x - .004, x + .008), (-w, w), (z, z + .003)), mix(color, BRIGHT, .4), each=5)
+    m.add(box((x + .002, x + .006), (-w*.7, w*.7), (z + .004, z + .0075)), (.82, .83, .84), each=5)
 
 def smokestack(m: Mesh, rng,
     x: tuple, width: float,  # from, to along the ship; athwartships
@@ -142,41 +153,51 @@ def smokestack(m: Mesh, rng,
     color=None, casing=None,  # the company's colour, None: drawn; of the lower part, None: the same
     y: float = 0.):  # how far off the middle
     "A funnel with the company's colours, a dark top and exhaust pipes"
-    c = pick(rng, 'navy', 'red', 'black', 'royal', 'green', 'white', 'yellow', 'orange', 'buff') if color is None else np.asarray(color)
-    band = pick(rng, 'white', 'yellow', 'red', 'royal', 'white', 'black')
-    w, tall, back = width/2, z1 - z0, .12*(x[1] - x[0])
-    cuts = np.cumsum([0, rng.uniform(.3, .5), *rng.dirichlet((4, 3, 4))*.42])
-    cuts[-1] = .9
-    paints = [c if casing is None else casing, c, band if rng.random() < .65 else c, c]
-    for a, b, paint in zip(cuts[:-1], cuts[1:], paints):
-        m.add(box((x[0] + a*back, x[1] - a*back), (y - w, y + w), (z0 + a*tall, z0 + b*tall),
-            top=((x[0] + b*back, x[1] - b*back), (y - w*.92, y + w*.92))), paint)
-    m.add(box((x[0] + back, x[1] - back), (y - w*.9, y + w*.9), (z1 - .1*tall, z1)), DARK)
-    middle = (x[0] + x[1])/2
-    for k in (-1, 1): m.add(rod((middle + k*.2*(x[1] - x[0]), y, z1), (middle + k*.2*(x[1] - x[0]) - .003, y, z1 + .007), .0026, n=4), (.12, .12, .12))
+    names = ('navy', 'red', 'black', 'royal', 'green', 'white', 'yellow', 'orange', 'buff')
+    c = pick(rng, *names) if color is None else np.asarray(color)
+    band = pick(rng, 'white', 'yellow', 'red', 'royal', 'white', 'black') if rng.random() < .65 else c
+    cuts = np.r_[0, rng.uniform(.3, .5) + np.r_[0, np.cumsum(rng.dirichlet((4, 3, 4))*.42)], 1]
+    cuts[-2] = .9
+    a, b, long, w = cuts[:-1], cuts[1:], x[1] - x[0], width/2
+    ends = lambda k: (x[0] + .12*k*long, x[1] - .12*k*long)
+    half = lambda k: (y - w*(1 - .08*k), y + w*(1 - .08*k))
+    quads = box(ends(a), half(a), (z0 + a*(z1 - z0), z0 + b*(z1 - z0)), top=(ends(b), half(b)))
+    m.add(quads, np.repeat([c if casing is None else casing, c, band, c, DARK], 5, 0), each=5)
+    foot = np.array([((x[0] + x[1])/2 + k*long, y, z1) for k in (-.2, .2)])
+    m.add(bars(foot, foot + (-.003, 0, .007), .0022), (.12, .12, .12), each=5)
 
 def free_fall(m: Mesh, x: float, z: float, size: float = .04, y: float = 0.):
     "An orange lifeboat on its slide over the stern, its nose at x"
-    low, high = (x, y, z + .22*size), (x + .85*size, y, z + .72*size)
-    m.add(rod(low, high, .1*size, .2*size, 6), LIFEBOAT)
-    for s in (-1, 1): m.add(rod((x + .6*size, y + s*.2*size, z - .01), (x + .6*size, y + s*.2*size, z + .5*size), .0016, n=4), BRIGHT)
+    m.add(rod((x, y, z + .22*size), (x + .85*size, y, z + .72*size), .1*size, .2*size, 6), LIFEBOAT)
+    foot = np.array([(x + .6*size, y + s*.2*size, z - .01) for s in (-1, 1)])
+    m.add(bars(foot, foot + (0, 0, .5*size), .0013), BRIGHT, each=5)
 
 def side_boats(m: Mesh, x: float, y: float, z: float, size: float = .04):
     "A lifeboat in its davits on either side"
     for s in (-1, 1):
         m.add(rod((x, s*y, z), (x + size, s*y, z), .17*size, .13*size, 6), LIFEBOAT)
-        for a in (.1, .9): m.add(box((x + a*size - .001, x + a*size + .001), (s*y - .004, s*y + .004), (z + .2*size, z + .34*size)), BRIGHT)
+        foot = np.array([(x + a*size, s*y, z + .2*size) for a in (.1, .9)])
+        m.add(bars(foot, foot + (0, 0, .14*size), .0013), BRIGHT, each=5)
 
-def rails(m: Mesh, x: tuple, y: float, z: float, color=BRIGHT, part: str = '', high: float = .0075, gap: float = .02):
-    "A railing along the ship on both sides, in pieces of about a tenth of its length"
-    for s in (-1, 1):
-        edges = np.linspace(*x, max(int((x[1] - x[0])/.13), 1) + 1)
-        for a, b in zip(edges[:-1], edges[1:]):
-            posts = np.arange(a, b - .005, gap)
-            bars = [box((a, b), (s*y - .0005, s*y + .0005), (z + k*high - .0008, z + k*high)) for k in (.55, 1)]
-            m.add(np.concatenate([*bars, box((posts, posts + .0012), (s*y - .0005, s*y + .0005), (z, z + high))]), color, part)
+def rails(m: Mesh, x: tuple, y: float, z: float, color=BRIGHT, part: str = '', high: float = .0075, gap: float = .025):
+    "A railing along the ship on both sides, in pieces of about a seventh of its length"
+    n = max(int((x[1] - x[0])/.14), 1)
+    k = max(int((x[1] - x[0])/n/gap), 1)
+    a, long = np.linspace(*x, n + 1)[:-1, None], (x[1] - x[0])/n
+    start = np.concatenate([a, a, a + long/k*np.arange(k)], 1)  # two bars and k posts
+    end, low, top = start + ([long]*2 + [.0012]*k), [.45*high, .9*high] + [0]*k, [.55*high] + [high]*(k + 1)
+    every = lambda v: np.tile(np.broadcast_to(v, start.shape).ravel(), 2)
+    side = np.repeat([-y, y], start.size)
+    quads = box((every(start), every(end)), (side - .0005, side + .0005), (z + every(low), z + every(top)))
+    m.add(quads, color, part, each=5*(k + 2))
 
-# %% ../nbs/library/00b_shipyard.ipynb #48a3c86b
+def fore_mast(m: Mesh, x: float, z: float, top: float, color):
+    "The mast on the forecastle with its lamp platforms"
+    m.add(rod((x, 0, z), (x, 0, top), .0042, .0025), color)
+    up = z + np.array((.6, .85))*(top - z)
+    m.add(box((x - .005, x + .005), (-.009, .009), (up, up + .003)), color, each=5)
+
+# %% ../nbs/library/00b_shipyard.ipynb #82a9eab7
 def house(m: Mesh, rng,
     x: float, length: float,  # its after end, and how long it is
     beam: float,  # of the ship: the bridge's wings reach as far
@@ -189,17 +210,18 @@ def house(m: Mesh, rng,
     "A deckhouse: decks with a row of windows each and open decks behind, and a wheelhouse with a band of glass"
     step = z0/max(round(z0/tier), 1)  # the pattern of windows counts from the water
     n = max(int((z1 - z0)/step - .75), 1)
-    w, glass, trim = width*beam/2, mix(color, DARK, .62), mix(color, (1, 1, 1), .35)
-    for k in range(n):
-        a, b = x + length*(.1*(k >= n/3) + .1*(k >= 2*n/3)), x + length*(1 - .05*(k >= n/2))
-        half, z = w*(1 - .1*(k >= n/2)), z0 + k*step
-        m.add(box((a, b), (-half, half), (z, z + step - .002)), color, material=WINDOWS, alt=glass, pitch=(.0135, step))
-        m.add(box((a - porch*length*(k < n - 1), b + .001), (-half*1.03, half*1.03), (z + step - .002, z + step)), trim)
+    w, glass, trim = width*beam/2, mix(color, DARK, .55), mix(color, (1, 1, 1), .35)
+    k = np.arange(n)
+    a, b = x + length*(.1*(k >= n/3) + .1*(k >= 2*n/3)), x + length*(1 - .05*(k >= n/2))
+    half, z = w*(1 - .1*(k >= n/2)), z0 + k*step
+    m.add(box((a, b), (-half, half), (z, z + step - .002)), color, material=WINDOWS, alt=glass, pitch=(.0135, step), each=5)
+    out = a - porch*length*(k < n - 1)
+    m.add(box((out, b + .001), (-half*1.03, half*1.03), (z + step - .002, z + step)), trim, each=5)
     zb, tall = z0 + n*step, z1 - z0 - n*step
     a, b, half = x + length*.3, x + length*.98, w*.74
-    m.add(box((a, b), (-half, half), (zb, zb + .42*tall)), color)
-    m.add(box((a + .001, b), (-half*.98, half*.98), (zb + .42*tall, zb + .8*tall)), (.12, .14, .18))
-    m.add(box((a - .002, b + .003), (-half*1.04, half*1.04), (zb + .8*tall, z1)), color)
+    cuts, grow = zb + tall*np.array((0, .42, .8, 1)), np.array((0, -.001, .003))
+    m.add(box((a - grow, b + grow), (-half - grow, half + grow), (cuts[:-1], cuts[1:])),
+        np.repeat([color, (.12, .14, .18), color], 5, 0), each=5)
     for s in (-1, 1) if wings else ():
         m.add(box((b - .4*length, b - .08*length), sorted((s*half, s*beam*.5)), (zb, zb + .4*tall)), color)
 
@@ -209,42 +231,42 @@ def bridge(m, rng, x, beam, z0, z1, color, width=.92, length=.07, funnel=None, m
     radar_mast(m, x + .55*length, z1, mast, color)
     smokestack(m, rng, (x - .055, x - .012), .04, z0, z1 + .004, funnel)
 
-# %% ../nbs/library/00b_shipyard.ipynb #c1b8711d
+# %% ../nbs/library/00b_shipyard.ipynb #593887f1
 def deck_crane(m: Mesh,
     x: float, y: float, z: float,  # foot
     top: float,  # height of its post
-    reach: float, rise: float,  # how far the jib reaches along the ship (may be negative), and how much its end lies above its foot
+    reach: float, rise: float,  # of the jib along the ship (may be negative), and of its end above its foot
     color, part: str,
     r: float = .008,  # of the post
     out: float = 0.):  # how far the jib's end is off athwartships
     "A crane: post, cab and jib, with the wire that holds it"
-    s = np.sign(reach)
     m.add(rod((x, y, z), (x, y, top), r, r*.9, 6), color, part)
     m.add(box((x - 1.3*r, x + 1.3*r), (y - 1.2*r, y + 1.2*r), (top, top + 2.4*r)), color, part)
-    foot, end = (x + s*1.3*r, y, top + .5*r), (x + reach, y + out, top + .5*r + rise)
+    foot, end = (x + np.sign(reach)*1.3*r, y, top + .5*r), (x + reach, y + out, top + .5*r + rise)
     m.add(rod(foot, end, .5*r, .3*r, 4), color, part)
-    m.add(rod((x + s*1.3*r, y, top + 2.4*r), end, .0008, n=3), mix(color, DARK, .6), part)
+    m.add(bars((foot[0], y, top + 2.4*r), end, .0007), mix(color, DARK, .6), part)
 
-def derricks(m: Mesh, x: float, z: float, top: float, reach: float, color, part: str = 'cranes', both: bool = True, steep: float = .5):
-    "A mast with booms that point up to both sides along the ship, as on old freighters"
+def derricks(m: Mesh, x: float, z: float, top: float, reach: float, color, steep: float = .5, part: str = 'cranes'):
+    "A mast with two booms to either side along the ship, and their wires, as on old freighters; `steep` 0: booms lie flat"
     m.add(rod((x, 0, z), (x, 0, top), .0042, .003), color, part)
     m.add(box((x - .002, x + .002), (-.018, .018), (top - .25*(top - z), top - .25*(top - z) + .003)), color, part)
-    for s in (-1, 1) if both else (1,):
-        for y in (-.016, .016):
-            end = (x + s*reach, y*1.4, z + steep*(top - z))
-            m.add(rod((x + s*.007, y, z + .006), end, .0022, .0016, 4), color, part)
-            m.add(rod(end, (x + s*.003, 0, top - .05*(top - z)), .0007, n=3), mix(color, DARK, .5), part)
+    way, side = np.array([(s, y) for s in (-1, 1) for y in (-.016, .016)]).T
+    end = np.stack([x + way*reach, side*1.4, np.full(4, z + steep*(top - z) + .008)], 1)
+    m.add(bars(np.stack([x + way*.007, side, np.full(4, z + .006)], 1), end, .0018), color, part, each=5)
+    m.add(bars(end, np.stack([x + way*.004, 0*side, np.full(4, top - .05*(top - z))], 1), .0006), mix(color, DARK, .5), part, each=5)
 
 def goal_post(m: Mesh, x: float, y: float, z: float, top: float, color, part: str = 'cranes'):
     "Two posts joined at the top"
-    for s in (-1, 1): m.add(rod((x, s*y, z), (x, s*y, top), .0042, .0034, 5), color, part)
-    m.add(box((x - .003, x + .003), (-y, y), (top - .0065, top - .001)), color, part)
+    foot = np.array([(x, -y, z), (x, y, z)])
+    m.add(bars(foot, foot + (0, 0, top - z), .0036), color, part, each=5)
+    m.add(box((x - .003, x + .003), (-y + .004, y - .004), (top - .0065, top - .001)), color, part)
 
 def hatches(m: Mesh, x: tuple, beam: float, z: float, high: float, count: int, color, width: float = .7, gap: float = .12):
     "A row of hatches with ribbed coamings and covers"
     edges = np.linspace(*x, count + 1)
     step = edges[1] - edges[0]
-    for e in edges[:-1]:
-        a, b, w = e + .5*gap*step, e + (1 - .5*gap)*step, width*beam/2
-        m.add(box((a, b), (-w, w), (z, z + .6*high)), mix(color, DARK, .35), 'hatches', RIBS, alt=mix(color, DARK, .7), pitch=(.011, .02))
-        m.add(box((a - .002, b + .002), (-w*1.03, w*1.03), (z + .6*high, z + high)), color, 'hatches', RIBS, alt=mix(color, DARK, .25), pitch=(.02, .02))
+    a, b, w, mid = edges[:-1] + .5*gap*step, edges[1:] - .5*gap*step, width*beam/2, z + .6*high
+    m.add(box((a, b), (-w, w), (z, mid)), mix(color, DARK, .35), 'hatches', RIBS, alt=mix(color, DARK, .7),
+        pitch=(.011, .02), each=5)
+    m.add(box((a - .002, b + .002), (-w*1.03, w*1.03), (mid, z + high)), color, 'hatches', RIBS,
+        alt=mix(color, DARK, .25), pitch=(.02, .02), each=5)
