@@ -5,20 +5,23 @@
 # %% auto #0
 __all__ = ['CARGO_HULLS', 'TANKER_HULLS', 'DECKS', 'HOUSES', 'MASTS', 'CRANES', 'CARGO', 'TANKERS', 'house_color', 'after_house',
            'name_sides', 'merchant_hull', 'containers', 'container_ship', 'feeder', 'multipurpose', 'coaster',
-           'bulk_carrier', 'reefer', 'old_house', 'old_freighter', 'river_hull', 'river_ship', 'pipe_deck', 'manifold',
-           'hose_crane', 'tank_hull', 'product_tanker', 'crude_tanker', 'coastal_tanker', 'river_tanker', 'gas_carrier',
-           'gas_domes', 'gas_box', 'gas_cylinders']
+           'bulk_carrier', 'reefer', 'old_house', 'old_freighter', 'river_hull', 'river_ship', 'pipe_deck', 'clutter',
+           'no_smoking', 'manifold', 'hose_crane', 'tank_hull', 'product_tanker', 'crude_tanker', 'coastal_tanker',
+           'river_tanker', 'gas_carrier', 'gas_domes', 'gas_box', 'gas_cylinders']
 
-# %% ../nbs/library/00c_merchants.ipynb #0cded92e
+# %% ../nbs/library/00c_merchants.ipynb #dc60e798
 import numpy as np
 
-from .shipyard import (BRIGHT, COMPANIES, bars, deck_crane, derricks, fore_mast, free_fall, goal_post, hatches,
+from .shipyard import (BRIGHT, COMPANIES, bars, deck_crane, derricks, fore_mast, free_fall, goal_post,
+    hatches,
     house, hull, mix, pick, radar_mast, rails, side_boats, smokestack)
-from .solids import BALL, DARK, STACK, WINDOWS, box, dome, rod
+from .solids import BALL, DARK, RIBS, STACK, WINDOWS, box, dome, rod
 
-# %% ../nbs/library/00c_merchants.ipynb #6c1f05c5
-CARGO_HULLS = 'blue royal royal navy navy black black red red maroon green green gray white azure orange slate teal'.split()
-TANKER_HULLS = 'red red red orange orange maroon blue royal royal navy black black black green slate gray teal'.split()
+# %% ../nbs/library/00c_merchants.ipynb #05c67153
+CARGO_HULLS = ('blue royal royal navy navy black black red red maroon green green gray white azure orange '
+    'slate teal').split()
+TANKER_HULLS = ('red red red orange orange maroon blue royal royal navy black black black green slate gray '
+    'teal').split()
 DECKS = 'red maroon green red gray brown'.split()
 HOUSES = np.array([(.93, .93, .92), (.90, .91, .92), (.90, .87, .79), (.86, .80, .66)])
 MASTS = np.array([BRIGHT, (.85, .68, .22), (.22, .22, .24), (.80, .45, .18)])
@@ -32,7 +35,8 @@ def after_house(m, rng, x, beam, z, metre, tiers, top, *, length=13, width=.92, 
     c, long = house_color(rng), length*metre*rng.uniform(.85, 1.15)
     roof = min(z + (tiers + .9)*2.9*metre, top - .025)
     house(m, rng, x, long, beam, z, roof, c, width, 2.9*metre)
-    radar_mast(m, x + .6*long, roof, top, c if rng.random() < .75 else MASTS[rng.choice(4, p=[.2, .5, .2, .1])],
+    radar_mast(m, x + .6*long, roof, top,
+        c if rng.random() < .75 else MASTS[rng.choice(4, p=[.2, .5, .2, .1])],
         max(.003, .55*metre), min(.35*beam, 3*metre))
     if rng.random() < .5: m.add(dome((x + .4*long, .25*beam, roof), 1.1*metre, 6, 3, 1.3), BRIGHT)
     far = .3*beam if rng.random() < .25 else 0.  # funnels stand on the middle line, or to port
@@ -41,7 +45,8 @@ def after_house(m, rng, x, beam, z, metre, tiers, top, *, length=13, width=.92, 
         casing=c if rng.random() < .6 else None, y=far)
     size = min(8*metre, .05)
     if boat and rng.random() < .75:
-        free_fall(m, max(x - long, -.497), z + 2*metre, size, -.12*beam if far else rng.choice([-.25, .25])*beam)
+        free_fall(m, max(x - long, -.497), z + 2*metre, size,
+            -.12*beam if far else rng.choice([-.25, .25])*beam)
     else: side_boats(m, x, .46*beam, z + 4*metre, size*.85)
     return x + long
 
@@ -54,23 +59,32 @@ def name_sides(m, rng, depth, color, share, x=(-.2, .2), high=.5):
     m.letter(text, paint, (mid - wide/2, mid + wide/2), (depth*(.95 - high), depth*.95))
 
 def merchant_hull(m, rng, names, beam, depth, *, light=.5, stripe=.2, decks=DECKS, bow_mast=.7, **options):
-    "A hull with weathered plates, the ship's own name on the bows and a foremast; returns the deck's height, colours of hull and deck"
+    """A hull with weathered plates, the ship's own name on the bows and a foremast
+
+    Returns the deck's height, and the colours of hull and deck."""
     c, deck = pick(rng, *names), pick(rng, *decks)
-    seen = depth*(rng.uniform(.05, .2) if rng.random() > light else rng.uniform(.3, .62))  # in ballast much of the boot topping
-    z = m.deck = hull(m, rng, c, deck, beam, depth, **(dict(draught=seen, mast=0) | options))
-    if rng.random() < .25: m.letter('', mix(c, (.45, .42, .38), rng.uniform(.05, .3)), (-.5, .5), (max(seen, .4*depth), .8*depth))
-    if rng.random() < stripe: m.letter('', [BRIGHT, (.8, .7, .2), (.7, .15, .12)][rng.integers(3)], (-.51, .51), (depth*.84, depth*.93))
-    if rng.random() < .5: m.letter('SARANDA', BRIGHT if np.mean(c) < .6 else DARK, (.34, .4), (depth*.78, depth*.95))
+    seen = depth*(rng.uniform(.3, .62) if rng.random() < light else rng.uniform(.05, .2))
+    z = m.deck = hull(m, rng, c, deck, beam, depth,
+        **(dict(draught=seen, mast=0, named=True, blunt=.7) | options))
+    if rng.random() < .25: m.letter('', mix(c, (.45, .42, .38), rng.uniform(.05, .3)), (-.5, .5),
+        (max(seen, .4*depth), .8*depth))
+    if rng.random() < stripe: m.letter('', [BRIGHT, (.8, .7, .2), (.7, .15, .12)][rng.integers(3)],
+        (-.51, .51), (depth*.84, depth*.93))
+    if rng.random() < .5: m.letter(['SARANDA', 'ELMINA', 'TOVE K', 'PINAR'][rng.integers(4)],
+        BRIGHT if np.mean(c) < .6 else DARK, (.34, .4),
+        (depth*.78, depth*.95))
     if rng.random() < bow_mast:
         up = z + options.get('fore', .028)
-        fore_mast(m, rng.uniform(.42, .455), up, up + rng.uniform(.05, .12), MASTS[rng.choice(4, p=[.6, .2, .1, .1])] if rng.random() < .8 else c)
+        fore_mast(m, rng.uniform(.42, .455), up, up + rng.uniform(.05, .12),
+            MASTS[rng.choice(4, p=[.6, .2, .1, .1])] if rng.random() < .8 else c)
     return z, c, deck
 
-# %% ../nbs/library/00c_merchants.ipynb #2f3a8405
-CRANES = np.array([(.92, .92, .91), (.86, .66, .18), (.80, .40, .12), (.62, .16, .12), (.88, .83, .66), (.30, .42, .60)])
+# %% ../nbs/library/00c_merchants.ipynb #d959d305
+CRANES = np.array([(.92, .92, .91), (.86, .66, .18), (.80, .40, .12), (.62, .16, .12), (.88, .83, .66),
+    (.30, .42, .60)])
 
 def containers(m, rng, x, z, beam, metre, tiers, full=.8, taper=.3):
-    "Stacks in bays from x[0] to x[1], `tiers` high; `full`: how even they are; `taper`: length of the bow's narrowing"
+    "Stacks in bays from x[0] to x[1], `tiers` high, more or less even (`full`), narrow over the bow's `taper`"
     pitch, rows, high, w = 13.7*metre, 4, 2.65*metre, .97*beam/4
     n = max(int((x[1] - x[0])/pitch), 1)
     bays = np.linspace(x[0], max(x[1] - pitch, x[0]), n)
@@ -89,8 +103,10 @@ def containers(m, rng, x, z, beam, metre, tiers, full=.8, taper=.3):
 def container_ship(m, rng):
     "A large container ship: house two thirds aft, or right aft, or ahead with the funnel aft"
     metre, beam, depth = 1/rng.uniform(220, 340), rng.uniform(.125, .15), rng.uniform(.034, .05)
-    z, c, _ = merchant_hull(m, rng, 'navy black royal blue blue azure gray black navy maroon green red'.split(), beam, depth,
-        light=.35, stripe=.05, bow_mast=.5, fore=.012, castle=.11, fine=.34, rake=.055, tuck=.9, sheer=.008, flare=.55, over=.03)
+    z, c, _ = merchant_hull(m, rng,
+        'navy black royal blue blue azure gray black navy maroon green red'.split(), beam, depth,
+        light=.35, stripe=.05, bow_mast=.5, fore=.012, castle=.11, fine=.34, rake=.055, tuck=.9, sheer=.008,
+        flare=.55, over=.03)
     name_sides(m, rng, depth, c, .75, (-.12, .15), rng.uniform(.45, .65))
     tiers, top, two, aft = rng.integers(4, 9), rng.uniform(.178, .208), rng.random() < .3, rng.random() < .25
     high, color, long = z + tiers*2.65*metre, house_color(rng), 11*metre
@@ -99,7 +115,8 @@ def container_ship(m, rng):
     house(m, rng, x, long, beam, z, roof, color, .86 if two else .95, 2.8*metre, .05)
     radar_mast(m, x + .5*long, roof, top, color, .004)
     f = rng.uniform(-.34, -.26) if two else x - 14*metre
-    smokestack(m, rng, (f, f + 11*metre), .3*beam, z, min(high + rng.uniform(1, 4)*metre, top - .015), casing=color)
+    smokestack(m, rng, (f, f + 11*metre), .3*beam, z, min(high + rng.uniform(1, 4)*metre, top - .015),
+        casing=color)
     if aft and not two: free_fall(m, x - 16*metre, high - .03, 9*metre)
     elif not two: side_boats(m, x, .46*beam, z + 9*metre, 8*metre)
     full, behind = rng.uniform(.45, 1), (f + 12*metre, x - .006) if two else (0, 0)
@@ -109,7 +126,8 @@ def container_ship(m, rng):
 def feeder(m, rng):
     "A small container ship with the house aft, perhaps with two cranes"
     metre, beam, depth = 1/rng.uniform(120, 185), rng.uniform(.15, .17), rng.uniform(.045, .06)
-    z, c, _ = merchant_hull(m, rng, CARGO_HULLS, beam, depth, light=.4, stripe=.1, fore=.022, castle=.13, fine=.32, tuck=.9,
+    z, c, _ = merchant_hull(m, rng, CARGO_HULLS, beam, depth, light=.4, stripe=.1, fore=.022, castle=.13,
+        fine=.32, tuck=.9,
         sheer=.008, flare=.6, poop=.17, aft=2.7*metre)
     name_sides(m, rng, depth, c, .55, (-.15, .15))
     front = after_house(m, rng, rng.uniform(-.43, -.4), beam, z + 2.7*metre, metre, rng.integers(4, 7),
@@ -120,14 +138,16 @@ def feeder(m, rng):
         for x in cuts[1:3]: deck_crane(m, x, .4*beam, z, z + rng.uniform(.075, .095), rng.choice([-1, 1])*.17,
             rng.uniform(-.005, .04), CRANES[rng.integers(6)], 'cranes', .009, -.4*beam)
     hatches(m, (front + .015, .37), beam, z, .007, 8, mix(c, DARK, .5), .94, .1)
-    for a, b in zip(cuts[:-1], cuts[1:]): containers(m, rng, (a + .012, b - .012), z + .007, beam, metre, tiers, full)
+    for a, b in zip(cuts[:-1], cuts[1:]): containers(m, rng, (a + .012, b - .012), z + .007, beam, metre,
+        tiers, full)
 
-# %% ../nbs/library/00c_merchants.ipynb #bef8904e
+# %% ../nbs/library/00c_merchants.ipynb #5caa2a88
 def multipurpose(m, rng):
     "Heavy cranes on one side, long flat hatches, some containers; house aft, seldom ahead"
     metre, beam, depth = 1/rng.uniform(100, 160), rng.uniform(.14, .165), rng.uniform(.045, .068)
     ahead = rng.random() < .08
-    z, c, _ = merchant_hull(m, rng, [*CARGO_HULLS, 'gray', 'white', 'buff'], beam, depth, fore=rng.uniform(.018, .03),
+    z, c, _ = merchant_hull(m, rng, [*CARGO_HULLS, 'gray', 'white', 'buff'], beam, depth,
+        fore=rng.uniform(.018, .03),
         castle=.3 if ahead else .14, fine=.28, tuck=.88, sheer=.008, poop=0 if ahead else .18, aft=2.7*metre,
         bow_mast=0 if ahead else .7)
     name_sides(m, rng, depth, c, .3, high=.4)
@@ -136,136 +156,203 @@ def multipurpose(m, rng):
         rng.uniform(.215, .25), length=12, boat=not ahead, width=.75 if ahead else .92)
     a, b = (-.47, x - 9*metre) if ahead else (front + .012, .36)
     count = rng.choice([2, 3, 4], p=[.6, .28, .12])
-    hatches(m, (a, b), beam, z, 3.2*metre, count + 1, pick(rng, 'green', 'gray', 'red', 'blue', 'slate', 'cream'), .74, .07)
+    hatches(m, (a, b), beam, z, 3.2*metre, count + 1, pick(rng, 'green', 'gray', 'red', 'blue', 'slate',
+        'cream'), .74, .07)
     paint, side, flat_jib = CRANES[rng.integers(6)], rng.choice([-1, 1]), rng.random() < .6
     for x in np.linspace(a + .12, b - .06, count):
         reach = rng.choice([-1, 1])*rng.uniform(.13, .2) if count == 2 else -rng.uniform(.1, .14)
         deck_crane(m, x, side*.42*beam, z, z + rng.uniform(.075, .1), np.clip(reach, -.45 - x, .45 - x),
-            rng.uniform(-.006, .006) if flat_jib else rng.uniform(.02, .07), paint, 'cranes', rng.uniform(.008, .013), -side*.3*beam)
+            rng.uniform(-.006, .006) if flat_jib else rng.uniform(.02, .07), paint, 'cranes',
+            rng.uniform(.008, .013), -side*.3*beam)
     if rng.random() < .35:
-        containers(m, rng, (a + .03, b - .06), z + 3.3*metre, .7*beam, metre, rng.integers(1, 3), rng.uniform(.1, .7))
+        containers(m, rng, (a + .03, b - .06), z + 3.3*metre, .7*beam, metre, rng.integers(1, 3),
+            rng.uniform(.1, .7))
 
 def coaster(m, rng):
-    "A small ship, low amidships: house aft, one long hatch between bulwarks, seldom a few containers or a crane"
+    "A small ship, low amidships: house aft, one long hatch, seldom a few containers or a crane"
     metre, beam, depth = 1/rng.uniform(68, 115), rng.uniform(.13, .155), rng.uniform(.034, .056)
     poop, slim = rng.uniform(.19, .24), rng.random() < .5
-    z, c, _ = merchant_hull(m, rng, [*CARGO_HULLS, 'royal', 'green'], beam, depth, fore=2.4*metre, castle=rng.uniform(.09, .14),
-        fine=.24, tuck=rng.choice([.45, .8, .9]), sheer=rng.uniform(.006, .014), poop=poop, aft=2*metre, rake=rng.uniform(.02, .05),
+    z, c, _ = merchant_hull(m, rng, [*CARGO_HULLS, 'royal', 'green'], beam, depth, fore=2.4*metre,
+        castle=rng.uniform(.09, .14),
+        fine=.24, tuck=rng.choice([.45, .8, .9]), sheer=rng.uniform(.006, .014), poop=poop, aft=2*metre,
+        rake=rng.uniform(.02, .05),
         mast=rng.uniform(.06, .11)*slim, bow_mast=not slim)
     name_sides(m, rng, depth, c, .25, high=.4)
-    front = after_house(m, rng, -.5 + .42*poop, beam, z + 2*metre, metre, rng.integers(1, 4), rng.uniform(.195, .24), length=9)
+    front = after_house(m, rng, -.5 + .42*poop, beam, z + 2*metre, metre, rng.integers(1, 4),
+        rng.uniform(.195, .24), length=9)
     a = max(front, -.5 + poop) + .02
     cover = pick(rng, 'green', 'gray', 'red', 'blue', 'slate', 'cream', 'maroon')
-    hatches(m, (a, .36), beam, z, rng.uniform(1.6, 3)*metre, rng.choice([1, 2]), cover, .8, .06)
+    coaming = pick(rng, 'red', 'red', 'maroon', 'orange', 'brown', 'gray') if rng.random() < .65 else None
+    high = rng.uniform(1.8, 3.4)*metre
+    hatches(m, (a, .36), beam, z, high, rng.choice([1, 2]), cover, .86, .06, coaming)
+    if rng.random() < .25: m.letter('', BRIGHT, (.4, .51), (z + .006, z + .1))
+    if rng.random() < .6: rails(m, (a, .32), .49*beam, z, mix(BRIGHT, c, rng.uniform(.3, .9)), '', 1.1*metre)
     y = np.array((-.49, .47))*beam
-    m.add(box((a, .3), (y, y + .02*beam), (z, z + 1.1*metre)), c, each=5)  # bulwarks
+    if high > 2.2*metre and rng.random() < .5:
+        m.add(box((a, .3), (y, y + .02*beam), (z, z + 1.1*metre)), c, each=5)  # bulwarks
     cargo = rng.random()
-    if cargo < .2: containers(m, rng, (a + .02, .33), z + 3*metre, .76*beam, metre, rng.integers(1, 3), rng.uniform(.1, .8))
+    if cargo < .17: containers(m, rng, (a + .02, .33), z + high, .76*beam, metre, rng.integers(1, 3),
+        rng.uniform(.1, .8))
+    elif cargo < .22:  # timber on deck
+        e = np.linspace(a + .02, .32, 6)
+        m.add(box((e[:-1], e[1:] - .005), (-.4*beam, .4*beam),
+            (z + high, z + high + rng.uniform(2, 4)*metre)),
+            pick(rng, 'buff', 'brown', 'yellow'), 'hatches', RIBS, alt=(.35, .25, .15), pitch=(.02, .006),
+            each=5)
     elif cargo < .3:  # the gantry that lifts hatch covers
         goal_post(m, rng.uniform(a, .25), .44*beam, z, z + 5*metre, pick(rng, 'yellow', 'orange', 'blue'))
-    elif cargo < .4: deck_crane(m, rng.uniform(-.05, .1), .4*beam, z, z + 7*metre, -.16, .01, CRANES[rng.integers(6)],
-        'cranes', .007, -.2*beam)
+    elif cargo < .37: deck_crane(m, rng.uniform(-.05, .1), .4*beam, z, z + 7*metre, -.16, .01,
+        CRANES[rng.integers(6)],
+        'cranes', .011, -.2*beam)
 
 def bulk_carrier(m, rng):
     "A long hull with many hatches, gearless or with four cranes; house aft"
     metre, beam, depth = 1/rng.uniform(150, 230), rng.uniform(.145, .17), rng.uniform(.045, .07)
-    z, c, _ = merchant_hull(m, rng, 'black red maroon green blue royal black brown slate'.split(), beam, depth, light=.6,
+    z, c, _ = merchant_hull(m, rng, 'black red maroon green blue royal black brown slate'.split(), beam,
+        depth, light=.6,
         decks=('red', 'maroon', 'green', 'brown'), fore=.015, castle=.09, fine=.2, tuck=.88, sheer=.004)
     name_sides(m, rng, depth, c, .3, high=.4)
-    front, n = after_house(m, rng, -.41, beam, z, metre, rng.integers(4, 6), rng.uniform(.205, .235), length=14), rng.integers(4, 8)
-    hatches(m, (front + .02, .385), beam, z, 3.2*metre, n, pick(rng, 'red', 'green', 'gray', 'brown', 'maroon'), .62, .3)
+    front, n = after_house(m, rng, -.41, beam, z, metre, rng.integers(4, 6), rng.uniform(.205, .235),
+        length=14), rng.integers(4, 8)
+    hatches(m, (front + .02, .385), beam, z, 3.2*metre, n,
+        pick(rng, 'red', 'green', 'gray', 'brown', 'maroon'), .62, .3)
     if rng.random() > .65: return
     posts = np.linspace(front + .02, .385, n + 1)[1:-1]
     paint, raised = CRANES[rng.choice(6, p=[.3, .32, .12, .06, .15, .05])], rng.random() < .3
     for x in posts[np.linspace(0, len(posts) - 1, min(4, len(posts))).astype(int)]:
-        deck_crane(m, x, 0, z, z + rng.uniform(.07, .08), -.105, rng.uniform(.02, .06) if raised else rng.uniform(-.015, .0),
+        deck_crane(m, x, 0, z, z + rng.uniform(.07, .08), -.105,
+            rng.uniform(.02, .06) if raised else rng.uniform(-.015, .0),
             paint, 'cranes', .008, .02)
 
-# %% ../nbs/library/00c_merchants.ipynb #a863d38f
+# %% ../nbs/library/00c_merchants.ipynb #0175843f
 def reefer(m, rng):
-    "A sleek ship for fruit: white or pale, house three quarters aft, small hatches between derricks or cranes"
+    "A sleek ship for fruit: mostly white, house aft, small hatches between derricks or cranes"
     metre, beam, depth = 1/rng.uniform(125, 160), rng.uniform(.13, .15), rng.uniform(.055, .07)
-    z, c, _ = merchant_hull(m, rng, 'white white white cream haze blue green'.split(), beam, depth, light=.4, stripe=.5, fore=.016,
+    z, c, _ = merchant_hull(m, rng, 'white white white cream haze blue green'.split(), beam, depth, light=.4,
+        stripe=.5, fore=.016,
         castle=.2, fine=.42, tuck=.7, rake=.085, sheer=.012, flare=.55)
     name_sides(m, rng, depth, c, .3)
-    front = after_house(m, rng, rng.uniform(-.36, -.3), beam, z, metre, rng.integers(4, 6), rng.uniform(.215, .245), boat=False)
+    front = after_house(m, rng, rng.uniform(-.36, -.3), beam, z, metre, rng.integers(4, 6),
+        rng.uniform(.215, .245), boat=False)
     hatches(m, (front + .015, .29), beam, z, 2.5*metre, 4, mix(c, (.6, .65, .65), .5), .5, .3)
     paint = mix(c, CRANES[rng.integers(6)], .5)
     for x in np.linspace(front + .015, .29, 5)[1:-1]:
         if rng.random() < .5: deck_crane(m, x, 0, z, z + .06, -.1, rng.uniform(0, .03), paint, 'cranes', .007)
         else: derricks(m, x, z, z + .09, .1, paint)
     if rng.random() < .6:
-        containers(m, rng, (front + .03, .28), z + 2.6*metre, .8*beam, metre, rng.integers(1, 4), rng.uniform(.2, .9))
+        containers(m, rng, (front + .03, .28), z + 2.6*metre, .8*beam, metre, rng.integers(1, 4),
+            rng.uniform(.2, .9))
 
 def old_house(m, rng, x, beam, z, metre, color, below):
     "The house of an old freighter: long and low, a tall funnel behind the bridge, boats on the upper deck"
-    m.add(box((x - .03, x + .16), (-beam*.5, beam*.5), (z, z + .018)), below, material=WINDOWS, pitch=(.018, .018))
+    m.add(box((x - .03, x + .16), (-beam*.5, beam*.5), (z, z + .018)), below, material=WINDOWS,
+        pitch=(.018, .018))
     house(m, rng, x + .05, .075, beam, z + .018, z + rng.uniform(.068, .085), color, .8, .018, .1)
-    m.add(box((x - .025, x + .045), (-beam*.38, beam*.38), (z + .018, z + .035)), color, material=WINDOWS, pitch=(.013, .0175))
+    m.add(box((x - .025, x + .045), (-beam*.38, beam*.38), (z + .018, z + .035)), color, material=WINDOWS,
+        pitch=(.013, .0175))
     smokestack(m, rng, (x - .01, x + .035), .25*beam, z + .035, z + rng.uniform(.09, .115))
     side_boats(m, x - .02, .44*beam, z + .04, 7.5*metre)
 
 def old_freighter(m, rng):
-    "A freighter of the fifties: house amidships or aft, masts with derricks, round stern, poop and forecastle"
+    "A freighter of the fifties: house amidships or aft, masts with derricks, round stern, forecastle"
     metre, beam, depth = 1/rng.uniform(110, 155), rng.uniform(.12, .14), rng.uniform(.045, .06)
     aft, top = rng.random() < .3, rng.uniform(.2, .24)
-    z, c, _ = merchant_hull(m, rng, 'black black black gray maroon brown white green'.split(), beam, depth, light=.6, stripe=.1,
-        decks=('brown', 'gray'), bow_mast=0, fore=.022, castle=.13, fine=.32, tuck=.35, over=.035, rake=rng.uniform(.03, .07),
+    z, c, _ = merchant_hull(m, rng, 'black black black gray maroon brown white green'.split(), beam, depth,
+        light=.6, stripe=.1,
+        decks=('brown', 'gray'), bow_mast=0, fore=.022, castle=.13, fine=.32, tuck=.35, over=.035,
+        rake=rng.uniform(.03, .07),
         sheer=.014, poop=0 if aft else .14, aft=.02, rust=rng.integers(2, 14))
     paint, color = pick(rng, 'white', 'cream', 'white', 'buff'), house_color(rng)
     x = -.42 if aft else rng.uniform(-.1, -.02)
     old_house(m, rng, x, beam, z, metre, color, c if rng.random() < .5 else color)
-    if not aft: m.add(box((-.46, -.41), (-beam*.3, beam*.3), (z + .02, z + .036)), color, material=WINDOWS, pitch=(.013, .016))
+    if not aft: m.add(box((-.46, -.41), (-beam*.3, beam*.3), (z + .02, z + .036)), color, material=WINDOWS,
+        pitch=(.013, .016))
     for e in (-.12, .1, .3) if aft else (-.27, .245):
         derricks(m, e, z, top*rng.uniform(.94, 1), .105, paint, rng.uniform(.15, .8))
     for e in (x + .175,) if aft else (-.38, .36, x - .045, x + .175):
-        if rng.random() < .6: goal_post(m, e, .24*beam, z + .02*(abs(e) > .3), z + rng.uniform(.06, .1), paint)
-    holds = ((-.22, -.14), (-.1, .08), (.12, .28)) if aft else ((-.36, -.285), (-.255, x - .06), (x + .19, .23), (.26, .34))
+        if rng.random() < .6: goal_post(m, e, .24*beam, z + .02*(abs(e) > .3), z + rng.uniform(.06, .1),
+            paint)
+    holds = ((-.22, -.14), (-.1, .08), (.12, .28)) if aft else ((-.36, -.285), (-.255, x - .06),
+        (x + .19, .23), (.26, .34))
     for a, b in holds: hatches(m, (a, b), beam, z, .009, 1, (.45, .42, .36), .45, .1)
 
 def river_hull(m, rng, beam, depth, up):
-    "A long, low river hull with the house, wheelhouse and a car at the stern; `up`: a metre of height; returns deck, colour"
-    z, c, _ = merchant_hull(m, rng, 'black black navy blue green green red gray'.split(), beam, depth, light=.3, bow_mast=0, fore=1.3*up,
+    "A long, low river hull with house and car at the stern; `up`: a metre of height; returns deck, colour"
+    z, c, _ = merchant_hull(m, rng, 'black black navy blue green green red gray'.split(), beam, depth,
+        light=.3, bow_mast=0, fore=1.3*up,
         castle=.09, fine=.13, tuck=.75, rake=.025, sheer=.007, over=.03, poop=.18, aft=.9*up, bulb=False)
     if rng.random() < .6: m.letter('', BRIGHT, (.36, .51), (depth*.45, depth + .02))
     color, zb = house_color(rng), z + .9*up
-    m.add(box((-.465, -.355), (-beam*.43, beam*.43), (zb, zb + 2.3*up)), color, material=WINDOWS, pitch=(.018, .02))
+    m.add(box((-.465, -.355), (-beam*.43, beam*.43), (zb, zb + 2.3*up)), color, material=WINDOWS,
+        pitch=(.018, .02))
     house(m, rng, -.395, .037, .8*beam, zb + 2.3*up, zb + rng.uniform(5, 6.2)*up, color, .8, .03, 0, False)
     for k in range(rng.integers(1, 3)):
         y = beam*(.5*k - .35)
-        m.add(box((-.46, -.418), (y, y + .3*beam), (zb + 2.3*up, zb + 3.5*up)), pick(rng, 'red', 'blue', 'slate', 'white', 'black'))
+        m.add(box((-.46, -.418), (y, y + .3*beam), (zb + 2.3*up, zb + 3.5*up)),
+            pick(rng, 'red', 'blue', 'slate', 'white', 'black'))
     foot = np.array([(-.38, 0, z), (.43, 0, z)])
-    m.add(bars(foot, foot + np.array([rng.uniform(.135, .16), rng.uniform(.04, .11)])[:, None]*(0, 0, 1), .0018), BRIGHT, each=5)
+    m.add(bars(foot, foot + np.array([rng.uniform(.135, .16), rng.uniform(.04, .11)])[:, None]*(0, 0, 1),
+        .0018), BRIGHT, each=5)
     return z, c
 
 def river_ship(m, rng):
     "A river ship for dry cargo: coamings or containers over the whole length"
     metre, beam, depth = 1/rng.uniform(80, 125), rng.uniform(.095, .115), rng.uniform(.017, .03)
     z, _ = river_hull(m, rng, beam, depth, .8*metre)
-    if rng.random() < .35: containers(m, rng, (-.31, .4), z + .004, beam*.92, .85*metre, rng.integers(2, 4), rng.uniform(.5, 1), .13)
-    else: hatches(m, (-.31, .4), beam, z, rng.uniform(1, 2)*metre, rng.choice([1, 6]), pick(rng, 'slate', 'gray', 'red', 'white'), .82, .02)
+    if rng.random() < .35: containers(m, rng, (-.31, .4), z + .004, beam*.92, .85*metre, rng.integers(2, 4),
+        rng.uniform(.5, 1), .13)
+    else: hatches(m, (-.31, .4), beam, z, rng.uniform(1, 2)*metre, rng.choice([1, 6]),
+        pick(rng, 'slate', 'gray', 'red', 'white'), .82, .02)
 
-# %% ../nbs/library/00c_merchants.ipynb #5cc873b6
+# %% ../nbs/library/00c_merchants.ipynb #3c5f6712
 def pipe_deck(m, rng, a, b, beam, z, metre, color, *, dense=1., crane=True, low=False):
-    "Pipes, catwalk, manifold, hose crane and vents of a tanker between a and b; `low`: those of river and coastal tankers"
+    "Pipes, catwalk, manifold, hose crane and vents of a tanker from a to b; `low`: those of small tankers"
     h, top, w = z + 1.3*metre, z + (1.8 if low else 3.2)*metre, max(.004, .7*metre)
     pale, cuts = mix(color, BRIGHT, rng.uniform(.1, .6)), np.linspace(a, b, 5)
     p, y = (v.ravel() for v in np.meshgrid(cuts[:-1], np.linspace(-.22, .22, int(3 + 2*dense))*beam))
     line = np.stack([p, y, 0*y + h], 1)
     paint = np.where((np.arange(len(y))//4*7 % 3 < 1)[:, None], pale, color)
-    m.add(bars(line, line + (cuts[1] - a, 0, 0), max(.002, .28*metre)), np.repeat(paint, 5, 0), 'pipes', each=5)
+    m.add(bars(line, line + (cuts[1] - a, 0, 0), max(.002, .28*metre)), np.repeat(paint, 5, 0), 'pipes',
+        each=5)
     walk = mix(color, [(.85, .75, .3), BRIGHT, color][rng.integers(3)], .6)
     m.add(box((cuts[:-1], cuts[1:]), (-w, w), (top, top + .0022)), walk, 'pipes', each=5)
-    m.add(box((cuts[:-1], cuts[1:]), (w - .0008, w), (top + .9*metre, top + 1.1*metre)), walk, 'pipes', each=5)
+    m.add(box((cuts[:-1], cuts[1:]), (w - .0008, w), (top + .9*metre, top + 1.1*metre)), walk, 'pipes',
+        each=5)
     e = np.arange(a + .02, b, .055)
     m.add(box((e, e + .0025), (-w, w), (h + .4*metre, top)), walk, 'pipes', each=5)
-    manifold(m, rng, (mid := (a + b)/2 + rng.uniform(-.03, .04)), beam, z, metre, color, pale, int(3 + 3*dense))
+    clutter(m, rng, a, b, beam, z, .7*metre if low else metre, color, pale)
+    manifold(m, rng, (mid := (a + b)/2 + rng.uniform(-.03, .04)), beam, z, metre, color, pale,
+        int(3 + 3*dense))
     if crane: hose_crane(m, rng, mid, beam, z, metre, color)
     e = np.repeat(np.arange(a + .03, b - .01, .05), 2)  # vents and tank hatches
     y = rng.uniform(.26, .4, len(e))*np.where(np.arange(len(e)) % 2, beam, -beam)
     foot, up = np.stack([e, y, 0*e + z], 1), rng.uniform(1.2, 2.4 if low else 4, len(e))*metre
     m.add(bars(foot, foot + up[:, None]*(0, 0, 1), max(.0014, .2*metre)),
         np.repeat(np.array([BRIGHT, pale, color])[rng.integers(0, 3, len(e))], 5, 0), 'pipes', each=5)
+
+def clutter(m, rng, a, b, beam, z, metre, color, pale):
+    "Frames across the deck, stores, small tanks and lamp posts, all over it"
+    e = np.sort(rng.uniform(a + .02, b - .02, rng.integers(3, 8)))
+    up, w = z + rng.uniform(2.5, 5, len(e))*metre, rng.uniform(.2, .42, len(e))*beam
+    for y in (-w, w): m.add(box((e, e + .0035), (y - .0015, y + .0015), (z, up)), pale, 'pipes', each=5)
+    m.add(box((e, e + .0035), (-w, w), (up, up + .0025)), pale, 'pipes', each=5)
+    e = rng.uniform(a + .01, b - .04, rng.integers(2, 7))
+    y = rng.uniform(.12, .33, len(e))*beam*rng.choice([-1, 1], len(e))
+    paint = np.array([BRIGHT, pale, color, color*.7])[rng.integers(0, 4, len(e))]
+    m.add(box((e, e + rng.uniform(.008, .03, len(e))), (y - .06*beam, y + .06*beam),
+        (z, z + rng.uniform(1.2, 3.2, len(e))*metre)),
+        np.repeat(paint, 5, 0), 'pipes', each=5)
+    e = np.linspace(a + .06, b - .06, rng.integers(2, 5))
+    foot = np.stack(np.broadcast_arrays(e, .1*beam, z), 1)
+    m.add(bars(foot, foot + (0, 0, rng.uniform(6, 9)*metre), max(.0014, .2*metre)),
+        BRIGHT if rng.random() < .6 else color, 'pipes', each=5)
+
+def no_smoking(m, rng, x, beam, z, metre):
+    "NO SMOKING in red on the front of a tanker's house, as two rows of strokes"
+    y = np.arange(-.2, .2, .05)*beam
+    for up in (0, 2.2*metre) if rng.random() < .5 else (0,):
+        m.add(box((x + .0012, x + .002), (y, y + .035*beam), (z + up, z + up + 1.3*metre)), (.72, .12, .10),
+            each=5)
 
 def manifold(m, rng, x, beam, z, metre, color, pale, count):
     "Pipes across the deck amidships, where the hoses are joined, over drip trays"
@@ -276,26 +363,35 @@ def manifold(m, rng, x, beam, z, metre, color, pale, count):
 
 def hose_crane(m, rng, x, beam, z, metre, color):
     "One crane amidships, its jib at rest, or two on either side"
-    paint = [BRIGHT, color, mix(color, BRIGHT, .5), (.82, .66, .2), (.85, .45, .12)][rng.choice(5, p=[.35, .25, .15, .15, .1])]
+    paint = [BRIGHT, color, mix(color, BRIGHT, .5), (.82, .66, .2),
+        (.85, .45, .12)][rng.choice(5, p=[.35, .25, .15, .15, .1])]
     reach = rng.choice([-1, 1])*rng.uniform(12, 18)*metre
     for y in ((.0,), (-.3*beam, .3*beam))[int(rng.random() < .3)]:
-        deck_crane(m, x, y, z, z + rng.uniform(7.5, 10.5)*metre, np.clip(reach, -.15, .15), rng.uniform(-.8, 1.5)*metre, np.array(paint), 'pipes', max(.0045, .8*metre))
+        deck_crane(m, x, y, z, z + rng.uniform(7.5, 10.5)*metre, np.clip(reach, -.15, .15),
+            rng.uniform(-.8, 1.5)*metre, np.array(paint), 'pipes', max(.0045, .8*metre))
 
-# %% ../nbs/library/00c_merchants.ipynb #2ac7cc9a
+# %% ../nbs/library/00c_merchants.ipynb #65d0a2cd
 def tank_hull(m, rng, names, decks, beam, depth, *, fore=.014, poop=.2, aft=.02, light=.5, **options):
-    "A full hull with a short forecastle, and a poop under the house; returns heights of deck and poop, colours of hull and deck"
-    z, c, deck = merchant_hull(m, rng, names, beam, depth, light=light, stripe=.08, decks=decks, bow_mast=0, fore=fore, castle=.1, poop=poop, aft=aft,
+    """A full hull with a short forecastle, and a poop under the house
+
+    Returns the heights of deck and poop, and the colours of hull and deck."""
+    z, c, deck = merchant_hull(m, rng, names, beam, depth, light=light, stripe=.08, decks=decks, bow_mast=0,
+        fore=fore, castle=.1, poop=poop, aft=aft,
         **(dict(fine=.24, tuck=.85, sheer=.005, rake=.035) | options))
     return z, z + aft*(poop > 0), c, deck
 
 def product_tanker(m, rng):
-    "A product or chemical tanker: house and funnel aft, pipes over the whole deck, a hose crane amidships, a foremast"
+    "A product or chemical tanker: house and funnel aft, pipes all over the deck, hose crane, foremast"
     metre, beam, depth = 1/rng.uniform(110, 185), rng.uniform(.15, .175), rng.uniform(.036, .066)
-    z, zp, c, deck = tank_hull(m, rng, TANKER_HULLS, 'red maroon green red gray brown orange'.split(), beam, depth,
+    z, zp, c, deck = tank_hull(m, rng, TANKER_HULLS, 'red maroon green red gray brown orange'.split(), beam,
+        depth,
         fore=rng.uniform(.012, .022), aft=2.5*metre)
     name_sides(m, rng, depth, c, .2, high=.36)
-    front = after_house(m, rng, rng.uniform(-.42, -.39), beam, zp, metre, rng.integers(3, 6), rng.uniform(.205, .245), length=14)
-    a, pipes = max(front, -.3) + .01, mix(deck, pick(rng, 'gray', 'green', 'red', 'haze', 'brown'), rng.uniform(0, .7))
+    front = after_house(m, rng, rng.uniform(-.42, -.39), beam, zp, metre, rng.integers(3, 6),
+        rng.uniform(.205, .245), length=14)
+    if rng.random() < .5: no_smoking(m, rng, front, beam, zp + 8*metre, metre)
+    a, pipes = max(front, -.3) + .01, mix(deck, pick(rng, 'gray', 'green', 'red', 'haze', 'brown'),
+        rng.uniform(0, .7))
     pipe_deck(m, rng, a, .39, beam, z, metre, pipes, dense=rng.uniform(.5, 1.8))
     rails(m, (a, .37), .49*beam, z, mix(BRIGHT, c, rng.uniform(.2, .8)), 'pipes', 1.2*metre)
     paint = [BRIGHT, c, MASTS[1], deck][rng.choice(4, p=[.55, .15, .15, .15])]
@@ -305,43 +401,57 @@ def product_tanker(m, rng):
 def crude_tanker(m, rng):
     "A large crude carrier: very long, low and plain; small house aft"
     metre, beam, depth = 1/rng.uniform(230, 335), rng.uniform(.165, .185), rng.uniform(.03, .07)
-    z, _, c, deck = tank_hull(m, rng, 'black black black navy maroon red slate brown'.split(), 'red maroon green brown'.split(),
+    z, _, c, deck = tank_hull(m, rng, 'black black black navy maroon red slate brown'.split(),
+        'red maroon green brown'.split(),
         beam, depth, fore=.004, poop=0, light=.6, fine=.17, sheer=.002, rake=.02, tuck=.8)
-    front = after_house(m, rng, -.41, beam, z, metre, rng.integers(6, 9), rng.uniform(.18, .205), length=18, width=.75)
-    pipe_deck(m, rng, front + .015, .42, beam, z, 1.25*metre, mix(deck, pick(rng, 'gray', 'red', 'brown'), .4), dense=.5)
+    front = after_house(m, rng, -.41, beam, z, metre, rng.integers(6, 9), rng.uniform(.18, .205), length=18,
+        width=.75)
+    pipe_deck(m, rng, front + .015, .42, beam, z, 1.25*metre,
+        mix(deck, pick(rng, 'gray', 'red', 'brown'), .4), dense=.5)
     rails(m, (front + .02, .4), .49*beam, z, mix(BRIGHT, c, .5), 'pipes', .005)
     fore_mast(m, .44, z, rng.uniform(.1, .13), BRIGHT)
 
 def coastal_tanker(m, rng):
     "A small tanker or bunkering ship: large house, high masts, trunk deck"
     metre, beam, depth = 1/rng.uniform(55, 105), rng.uniform(.145, .175), rng.uniform(.03, .058)
-    z, zp, c, deck = tank_hull(m, rng, [*TANKER_HULLS, 'navy', 'blue'], 'red green gray orange maroon'.split(), beam, depth,
-        fore=2*metre, poop=rng.uniform(.24, .3), aft=2*metre, sheer=rng.uniform(.006, .014), tuck=rng.choice([.5, .8, .9]))
-    front = after_house(m, rng, rng.uniform(-.41, -.37), beam, zp, metre, rng.integers(1, 4), rng.uniform(.21, .245), length=10)
+    z, zp, c, deck = tank_hull(m, rng, [*TANKER_HULLS, 'navy', 'blue'],
+        'red green gray orange maroon'.split(), beam, depth,
+        fore=2*metre, poop=rng.uniform(.24, .3), aft=2*metre, sheer=rng.uniform(.006, .014),
+        tuck=rng.choice([.5, .8, .9]))
+    front = after_house(m, rng, rng.uniform(-.41, -.37), beam, zp, metre, rng.integers(1, 4),
+        rng.uniform(.21, .245), length=10)
+    if rng.random() < .4: no_smoking(m, rng, front, beam, zp + 4*metre, .8*metre)
     a = max(front, -.25) + .015
     m.add(box((a, .37), (-.33*beam, .33*beam), (z, z + 1.1*metre)), deck, 'pipes')  # the trunk
     rails(m, (a, .37), .49*beam, z, mix(BRIGHT, c, rng.uniform(.2, .8)), 'pipes', 1.1*metre)
-    pipe_deck(m, rng, a, .37, .8*beam, z + 1.1*metre, .75*metre, mix(deck, BRIGHT, rng.uniform(0, .5)), dense=.6, low=True)
-    fore_mast(m, rng.uniform(.41, .45), z + 2*metre, rng.uniform(.13, .19), [BRIGHT, MASTS[1], c][rng.choice(3, p=[.6, .2, .2])])
+    pipe_deck(m, rng, a, .37, .8*beam, z + 1.1*metre, .75*metre, mix(deck, BRIGHT, rng.uniform(0, .5)),
+        dense=.6, low=True)
+    fore_mast(m, rng.uniform(.41, .45), z + 2*metre, rng.uniform(.13, .19),
+        [BRIGHT, MASTS[1], c][rng.choice(3, p=[.6, .2, .2])])
 
 def river_tanker(m, rng):
     "A river tanker: long, low, pipes along the trunk, wheelhouse aft"
     metre, beam, depth = 1/rng.uniform(85, 135), rng.uniform(.1, .12), rng.uniform(.018, .032)
     z, _ = river_hull(m, rng, beam, depth, .8*metre)
     deck = pick(rng, 'green', 'gray', 'red', 'haze')
-    pipe_deck(m, rng, -.3, .39, .9*beam, z, .65*metre, mix(deck, BRIGHT, .4), dense=1.2, crane=False, low=True)
+    pipe_deck(m, rng, -.3, .39, .9*beam, z, .65*metre, mix(deck, BRIGHT, .4), dense=1.2, crane=False,
+        low=True)
     rails(m, (-.3, .39), .48*beam, z, BRIGHT, 'pipes', .9*metre)
-    deck_crane(m, .02, .0, z, z + rng.uniform(3, 5)*metre, .13, .002, pick(rng, 'white', 'yellow', 'haze'), 'pipes', .004)
+    deck_crane(m, .02, .0, z, z + rng.uniform(3, 5)*metre, .13, .002, pick(rng, 'white', 'yellow', 'haze'),
+        'pipes', .004)
 
 def gas_carrier(m, rng):
     "A gas carrier: four or five domes, or long boxes, or cylinders, with pipes"
     metre, beam, depth = 1/rng.uniform(110, 290), rng.uniform(.15, .17), rng.uniform(.042, .06)
-    z, zp, c, deck = tank_hull(m, rng, 'red orange blue royal navy black haze'.split(), 'red green gray maroon'.split(), beam, depth,
+    z, zp, c, deck = tank_hull(m, rng, 'red orange blue royal navy black haze'.split(),
+        'red green gray maroon'.split(), beam, depth,
         poop=.19, aft=2.5*metre, light=.35)
-    front = after_house(m, rng, -.42, beam, zp, max(metre, 1/190), rng.integers(4, 6), rng.uniform(.215, .24), length=14)
+    front = after_house(m, rng, -.42, beam, zp, max(metre, 1/190), rng.integers(4, 6),
+        rng.uniform(.215, .24), length=14)
     a, b, paint = max(front, -.31) + .015, .38, pick(rng, 'white', 'white', 'cream', 'haze', 'buff')
     kind = rng.choice(['domes', 'box', 'cylinders'], p=[.3, .35, .35])
-    up = z + (gas_domes if kind == 'domes' else gas_box if kind == 'box' else gas_cylinders)(m, rng, a, b, beam, z, paint)
+    up = z + (gas_domes if kind == 'domes' else gas_box if kind == 'box' else gas_cylinders)(m, rng, a, b,
+        beam, z, paint)
     line = np.array([(a, y*beam, up) for y in (-.15, 0, .15)])
     m.add(bars(line, line + (b - a, 0, 0), .0022), mix(paint, BRIGHT, .5), 'pipes', each=5)
     m.add(box((a, b), (-.004, .004), (up + .006, up + .009)), mix(paint, DARK, .2), 'pipes')
@@ -362,7 +472,8 @@ def gas_box(m, rng, a, b, beam, z, paint):
     "A trunk over the whole deck with sloping sides"
     high = rng.uniform(.014, .026)
     for p, q in zip((cuts := np.linspace(a, b, 5))[:-1], cuts[1:]):
-        m.add(box((p, q - .004), (-.46*beam, .46*beam), (z, z + high), top=((p, q - .004), (-.34*beam, .34*beam))), paint, 'tanks')
+        m.add(box((p, q - .004), (-.46*beam, .46*beam), (z, z + high),
+            top=((p, q - .004), (-.34*beam, .34*beam))), paint, 'tanks')
     return high + .006
 
 def gas_cylinders(m, rng, a, b, beam, z, paint):
@@ -370,11 +481,15 @@ def gas_cylinders(m, rng, a, b, beam, z, paint):
     r, n = rng.uniform(.11, .17)*beam, rng.integers(2, 4)
     cuts = np.linspace(a, b, n + 1)
     for p, q in zip(cuts[:-1], cuts[1:]):
-        for y in (-.2, .2): m.add(rod((p + .008, y*beam, z + r), (q - .012, y*beam, z + r), r, r, 10), paint, 'tanks')
+        for y in (-.2, .2): m.add(rod((p + .008, y*beam, z + r), (q - .012, y*beam, z + r), r, r, 10), paint,
+            'tanks')
     return 2*r + .006
 
-# %% ../nbs/library/00c_merchants.ipynb #2cbd90a4
-CARGO = dict(container=(container_ship, .24), feeder=(feeder, .15), multipurpose=(multipurpose, .16), coaster=(coaster, .23), bulk=(bulk_carrier, .08),
-    reefer=(reefer, .04), old_freighter=(old_freighter, .05), river=(river_ship, .05))  # kind: (builder, share)
-TANKERS = dict(product=(product_tanker, .52), crude=(crude_tanker, .14), coastal=(coastal_tanker, .17), river_tanker=(river_tanker, .07),
+# %% ../nbs/library/00c_merchants.ipynb #52618203
+# kind: (builder, share)
+CARGO = dict(container=(container_ship, .24), feeder=(feeder, .15), multipurpose=(multipurpose, .16),
+    coaster=(coaster, .23), bulk=(bulk_carrier, .08),
+    reefer=(reefer, .04), old_freighter=(old_freighter, .05), river=(river_ship, .05))
+TANKERS = dict(product=(product_tanker, .52), crude=(crude_tanker, .14), coastal=(coastal_tanker, .17),
+    river_tanker=(river_tanker, .07),
     gas=(gas_carrier, .10))

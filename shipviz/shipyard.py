@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['HULLS', 'BOOTS', 'RUST', 'BRIGHT', 'LIFEBOAT', 'COMPANIES', 'STATIONS', 'mix', 'pick', 'strokes', 'outline',
-           'streaks', 'numerals', 'bow_gear', 'hull', 'bars', 'radar_mast', 'smokestack', 'free_fall', 'side_boats',
-           'rails', 'fore_mast', 'house', 'bridge', 'deck_crane', 'derricks', 'goal_post', 'hatches']
+           'streaks', 'anchors', 'name_aft', 'numerals', 'bow_gear', 'hull', 'bars', 'radar_mast', 'smokestack',
+           'free_fall', 'side_boats', 'rails', 'fore_mast', 'house', 'bridge', 'deck_crane', 'derricks', 'goal_post',
+           'hatches']
 
 # %% ../nbs/library/00b_shipyard.ipynb #8ff2b7b2
 from functools import partial
@@ -14,15 +15,19 @@ import numpy as np
 
 from .solids import BOX, DARK, DECK, HULL, RIBS, WINDOWS, Mesh, box, dome, rod, skin, unit
 
-# %% ../nbs/library/00b_shipyard.ipynb #d35e9377
+# %% ../nbs/library/00b_shipyard.ipynb #75566182
 HULLS = dict(navy=(.10, .14, .28), black=(.10, .10, .12), red=(.50, .11, .10), green=(.10, .28, .21),
-    gray=(.50, .53, .56), blue=(.11, .27, .52), white=(.90, .91, .92), cream=(.86, .82, .72), haze=(.60, .64, .67),
-    olive=(.44, .48, .44), orange=(.74, .22, .08), royal=(.08, .18, .46), azure=(.28, .56, .72), teal=(.12, .42, .46),
-    maroon=(.36, .10, .12), brown=(.34, .22, .17), slate=(.27, .31, .37), buff=(.80, .62, .34), yellow=(.88, .70, .18))
+    gray=(.50, .53, .56), blue=(.11, .27, .52), white=(.90, .91, .92), cream=(.86, .82, .72),
+    haze=(.60, .64, .67),
+    olive=(.44, .48, .44), orange=(.74, .22, .08), royal=(.08, .18, .46), azure=(.28, .56, .72),
+    teal=(.12, .42, .46),
+    maroon=(.36, .10, .12), brown=(.34, .22, .17), slate=(.27, .31, .37), buff=(.80, .62, .34),
+    yellow=(.88, .70, .18))
 BOOTS = [(.47, .14, .11), (.52, .17, .13), (.42, .12, .11), (.50, .20, .17), (.12, .12, .14), (.12, .24, .18),
     (.30, .14, .12), (.24, .30, .42)]
 RUST, BRIGHT, LIFEBOAT = (.40, .23, .14), (.92, .92, .91), (.92, .34, .08)
-COMPANIES = ['NORVA', 'MARIDO', 'OSTERA', 'TRIDENA', 'KESTRA LINE', 'VALTIC', 'SOLMARA', 'ARGENTA', 'M V O', 'PELORA',
+COMPANIES = ['NORVA', 'MARIDO', 'OSTERA', 'TRIDENA', 'KESTRA LINE', 'VALTIC', 'SOLMARA', 'ARGENTA', 'M V O',
+    'PELORA',
     'TASKO', 'ELBANIA']
 
 def mix(a, b, share):
@@ -33,12 +38,13 @@ def pick(rng, *names):
     "One of the named hull colours, slightly off"
     return np.clip(np.array(HULLS[names[rng.integers(len(names))]]) + rng.normal(0, .025, 3), 0, 1)
 
-# %% ../nbs/library/00b_shipyard.ipynb #f251467b
-STATIONS = np.concatenate([np.linspace(0, .16, 5), np.linspace(.25, .65, 4), np.linspace(.7, 1, 9)])  # stern to bow
+# %% ../nbs/library/00b_shipyard.ipynb #5f29453d
+STATIONS = np.r_[np.linspace(0, .16, 5), np.linspace(.25, .65, 4), np.linspace(.7, .95, 6), .97, .985, 1]
 
 def strokes(digit):
     "A digit as bars (x0,z0,x1,z1) in the unit square, as on a pocket calculator"
-    bars = [(0, .86, 1, 1), (.72, .45, 1, 1), (.72, 0, 1, .55), (0, 0, 1, .14), (0, 0, .28, .55), (0, .45, .28, 1),
+    bars = [(0, .86, 1, 1), (.72, .45, 1, 1), (.72, 0, 1, .55), (0, 0, 1, .14), (0, 0, .28, .55),
+        (0, .45, .28, 1),
         (0, .43, 1, .57)]
     lit = '012345 12 01346 01236 1256 02356 023456 012 0123456 012356'.split()
     return [bars[int(k)] for k in lit[int(digit)]]
@@ -50,11 +56,12 @@ def outline(
     *, beam, depth, top,  # of the deck, and of the stem
     fine, tuck,  # length of the bow's taper; width left at the stern
     rake, over,  # how far stem and stern lean out
-    flare, sheer):  # how hollow the bow is (1: straight, less: hollow); rise of the deck at the bow
+    flare, sheer,  # how hollow the bow is (1: straight, less: hollow); rise of the deck at the bow
+    blunt=1.):  # how the deck ends at the stem: 1 sharp, .5 round
     "The port side of a hull, (stations,levels,3)"
     t, v, lift = np.asarray(t, float)[:, None], np.asarray(v, float)[None], np.asarray(lift, float)
     bow, stern = np.clip((t - 1 + fine)/fine, 0, 1), np.clip(1 - t/.16, 0, 1)
-    full = (1 - bow**2.2)*np.sqrt(1 - (1 - tuck**2)*stern**2) + .015
+    full = (1 - bow**2.2)**blunt*np.sqrt(1 - (1 - tuck**2)*stern**2) + .015
     sharp = (1 - bow**1.15)*np.sqrt(1 - (1 - max(tuck - .3, .1)**2)*stern**2) + .008
     y = beam/2*(sharp + (full - sharp)*np.clip(v, 0, 1)**flare)
     rise = sheer*(np.clip(2*t - 1, 0, 1)**2 + .4*np.clip(1 - t/.35, 0, 1)**2)*np.clip(v, 0, 1)
@@ -72,6 +79,28 @@ def streaks(m, rng, form, color, fine, count):
         quads = np.stack([np.stack([x + a*wide, s*(y + .0008), z*h], -1) for a, h in corners], 1)
         m.add(quads[:, ::s], mix(color, RUST, rng.uniform(.35, .75)), decal=True)
 
+def anchors(m, form):
+    "A dark pocket with the anchor on both bows of the hull just added"
+    side = form(STATIONS, (.55, .78))
+    x = np.array((.405, .42))
+    for s in (-1, 1):
+        y = [np.interp(x, side[:, k, 0], side[:, k, 1]) + .001 for k in (0, 1)]
+        z = np.interp(.41, side[:, 0, 0], side[:, 0, 2]), np.interp(.41, side[:, 1, 0], side[:, 1, 2])
+        quad = [(x[1], s*y[0][1], z[0]), (x[0], s*y[0][0], z[0]), (x[0], s*y[1][0], z[1]),
+            (x[1], s*y[1][1], z[1])]
+        m.add(np.array([quad])[:, ::s], (.10, .09, .09), decal=True)
+
+def name_aft(m, rng, color, beam, depth, over):
+    "Name and port as two rows of strokes on the stern of the hull just added"
+    quads = []
+    for v, high, wide in ((.74, .13, .34), (.55, .09, .22)):
+        y = np.arange(-wide, wide, .09)*beam
+        for a in y[rng.random(len(y)) < .9]:
+            x = -.5 + over*(1 - v) - .0008
+            quads.append([(x, a + .06*beam, v*depth), (x, a, v*depth), (x, a, (v + high)*depth),
+                (x, a + .06*beam, (v + high)*depth)])
+    m.add(np.array(quads), BRIGHT if np.mean(color) < .6 else DARK, decal=True)
+
 def numerals(m, form, depth, number):
     "A warship's number in white on both bows"
     side = form(STATIONS, (.35, .9))
@@ -86,9 +115,10 @@ def numerals(m, form, depth, number):
 def bow_gear(m, z, top, mast):
     "Mast and windlasses on the forecastle"
     if mast: m.add(rod((.44, 0, z), (.44, 0, top + mast), .0022), (.8, .8, .78))
-    for s in (-1, 1): m.add(box((.36, .39), (s*.012 - .008, s*.012 + .008), (top - .002, top + .006)), (.35, .36, .38))
+    for s in (-1, 1): m.add(box((.36, .39), (s*.012 - .008, s*.012 + .008), (top - .002, top + .006)),
+        (.35, .36, .38))
 
-# %% ../nbs/library/00b_shipyard.ipynb #0af84cdf
+# %% ../nbs/library/00b_shipyard.ipynb #e3737a5a
 def hull(m: Mesh, rng,
     color, deck,  # of the sides and of the deck
     beam: float, depth: float,  # width, and height of the deck above the water
@@ -101,17 +131,20 @@ def hull(m: Mesh, rng,
     over: float = .02,  # how far the stern hangs over
     flare: float = .7,  # below 1 hollow bows, above 1 full ones
     poop: float = 0., aft: float = .02,  # length and height of a raised stern
-    boot=None, draught: float | None = None,  # colour of the boot topping, and its height in view; None: drawn
+    boot=None, draught: float | None = None,  # colour and height in view of the boot topping; None: drawn
     bulb: bool | None = None,  # a bulbous bow that is in view; None: if the ship is light
     rust: int | None = None,  # streaks of rust on a side; None: drawn
     mast: float = .035,  # height of the mast on the forecastle, 0: none
+    blunt: float = 1.,  # how the deck ends at the stem: 1 sharp, .5 round
+    named: bool = False,  # a name on the stern, anchors on the bows
 ) -> float:  # height of the deck
     "A hull from waterline to deck with flared bow, sheer, forecastle and poop, boot topping and rust"
     boot = BOOTS[rng.integers(len(BOOTS))] if boot is None else boot
     draught = depth*rng.uniform(.12, .3) if draught is None else draught
     top = depth + sheer + (fore if castle else 0)
-    form = partial(outline, beam=beam, depth=depth, top=top, fine=fine, tuck=tuck, rake=rake, over=over, flare=flare,
-        sheer=sheer)
+    form = partial(outline, beam=beam, depth=depth, top=top, fine=fine, tuck=tuck, rake=rake, over=over,
+        flare=flare,
+        sheer=sheer, blunt=blunt)
     def block(t, v, lift, height):
         side = form(t, v, lift)
         quads, n = skin(side, side*(1, -1, 1))
@@ -120,6 +153,7 @@ def hull(m: Mesh, rng,
     block(STATIONS, (-.08, .3, .65, 1.), 0., draught)
     count = rng.integers(0, 9) if rust is None else rust
     if count: streaks(m, rng, form, color, fine, count)
+    if named: anchors(m, form); name_aft(m, rng, color, tuck*beam, depth, over)
     if number: numerals(m, form, depth, number)
     if poop: block(np.linspace(0, poop, 5), (1., 1.), (0., aft), -1)
     if castle:
@@ -130,9 +164,9 @@ def hull(m: Mesh, rng,
         m.add(ball, boot)
     return depth
 
-# %% ../nbs/library/00b_shipyard.ipynb #91ea7103
+# %% ../nbs/library/00b_shipyard.ipynb #5ae73db2
 def bars(p, q, r):
-    "Faces (5n,4,3) of n square bars, each with a lid, from points p (n,3) to q (n,3); r: half their thickness"
+    "Faces (5n,4,3) of n square bars, each with a lid, from p (n,3) to q (n,3), 2r thick"
     p, q = np.broadcast_arrays(np.atleast_2d(np.asarray(p, float)), np.atleast_2d(np.asarray(q, float)))
     d = unit(q - p)
     a = unit(np.cross(d, np.where(np.abs(d[:, 2:]) < .9, (0., 0., 1.), (1., 0., 0.))))
@@ -179,7 +213,8 @@ def side_boats(m: Mesh, x: float, y: float, z: float, size: float = .04):
         foot = np.array([(x + a*size, s*y, z + .2*size) for a in (.1, .9)])
         m.add(bars(foot, foot + (0, 0, .14*size), .0013), BRIGHT, each=5)
 
-def rails(m: Mesh, x: tuple, y: float, z: float, color=BRIGHT, part: str = '', high: float = .0075, gap: float = .025):
+def rails(m: Mesh, x: tuple, y: float, z: float, color=BRIGHT, part: str = '', high: float = .0075,
+        gap: float = .025):
     "A railing along the ship on both sides, in pieces of about a seventh of its length"
     n = max(int((x[1] - x[0])/.14), 1)
     k = max(int((x[1] - x[0])/n/gap), 1)
@@ -197,7 +232,7 @@ def fore_mast(m: Mesh, x: float, z: float, top: float, color):
     up = z + np.array((.6, .85))*(top - z)
     m.add(box((x - .005, x + .005), (-.009, .009), (up, up + .003)), color, each=5)
 
-# %% ../nbs/library/00b_shipyard.ipynb #82a9eab7
+# %% ../nbs/library/00b_shipyard.ipynb #ff647f4a
 def house(m: Mesh, rng,
     x: float, length: float,  # its after end, and how long it is
     beam: float,  # of the ship: the bridge's wings reach as far
@@ -207,14 +242,15 @@ def house(m: Mesh, rng,
     tier: float = .0165,  # height of a deck, about
     porch: float = .2,  # how far the decks run out behind, as a share of the length
     wings: bool = True):  # out to the ship's sides
-    "A deckhouse: decks with a row of windows each and open decks behind, and a wheelhouse with a band of glass"
+    "A deckhouse: decks with rows of windows, open behind, and a wheelhouse with a band of glass"
     step = z0/max(round(z0/tier), 1)  # the pattern of windows counts from the water
     n = max(int((z1 - z0)/step - .75), 1)
     w, glass, trim = width*beam/2, mix(color, DARK, .55), mix(color, (1, 1, 1), .35)
     k = np.arange(n)
     a, b = x + length*(.1*(k >= n/3) + .1*(k >= 2*n/3)), x + length*(1 - .05*(k >= n/2))
     half, z = w*(1 - .1*(k >= n/2)), z0 + k*step
-    m.add(box((a, b), (-half, half), (z, z + step - .002)), color, material=WINDOWS, alt=glass, pitch=(.0135, step), each=5)
+    m.add(box((a, b), (-half, half), (z, z + step - .002)), color, material=WINDOWS, alt=glass,
+        pitch=(.0135, step), each=5)
     out = a - porch*length*(k < n - 1)
     m.add(box((out, b + .001), (-half*1.03, half*1.03), (z + step - .002, z + step)), trim, each=5)
     zb, tall = z0 + n*step, z1 - z0 - n*step
@@ -231,7 +267,7 @@ def bridge(m, rng, x, beam, z0, z1, color, width=.92, length=.07, funnel=None, m
     radar_mast(m, x + .55*length, z1, mast, color)
     smokestack(m, rng, (x - .055, x - .012), .04, z0, z1 + .004, funnel)
 
-# %% ../nbs/library/00b_shipyard.ipynb #593887f1
+# %% ../nbs/library/00b_shipyard.ipynb #45a77b3d
 def deck_crane(m: Mesh,
     x: float, y: float, z: float,  # foot
     top: float,  # height of its post
@@ -246,14 +282,17 @@ def deck_crane(m: Mesh,
     m.add(rod(foot, end, .5*r, .3*r, 4), color, part)
     m.add(bars((foot[0], y, top + 2.4*r), end, .0007), mix(color, DARK, .6), part)
 
-def derricks(m: Mesh, x: float, z: float, top: float, reach: float, color, steep: float = .5, part: str = 'cranes'):
-    "A mast with two booms to either side along the ship, and their wires, as on old freighters; `steep` 0: booms lie flat"
+def derricks(m: Mesh, x: float, z: float, top: float, reach: float, color, steep: float = .5,
+        part: str = 'cranes'):
+    "A mast with two booms to either side along the ship, and their wires; `steep` 0: booms lie flat"
     m.add(rod((x, 0, z), (x, 0, top), .0042, .003), color, part)
-    m.add(box((x - .002, x + .002), (-.018, .018), (top - .25*(top - z), top - .25*(top - z) + .003)), color, part)
+    m.add(box((x - .002, x + .002), (-.018, .018), (top - .25*(top - z), top - .25*(top - z) + .003)), color,
+        part)
     way, side = np.array([(s, y) for s in (-1, 1) for y in (-.016, .016)]).T
     end = np.stack([x + way*reach, side*1.4, np.full(4, z + steep*(top - z) + .008)], 1)
     m.add(bars(np.stack([x + way*.007, side, np.full(4, z + .006)], 1), end, .0018), color, part, each=5)
-    m.add(bars(end, np.stack([x + way*.004, 0*side, np.full(4, top - .05*(top - z))], 1), .0006), mix(color, DARK, .5), part, each=5)
+    m.add(bars(end, np.stack([x + way*.004, 0*side, np.full(4, top - .05*(top - z))], 1), .0006),
+        mix(color, DARK, .5), part, each=5)
 
 def goal_post(m: Mesh, x: float, y: float, z: float, top: float, color, part: str = 'cranes'):
     "Two posts joined at the top"
@@ -261,12 +300,14 @@ def goal_post(m: Mesh, x: float, y: float, z: float, top: float, color, part: st
     m.add(bars(foot, foot + (0, 0, top - z), .0036), color, part, each=5)
     m.add(box((x - .003, x + .003), (-y + .004, y - .004), (top - .0065, top - .001)), color, part)
 
-def hatches(m: Mesh, x: tuple, beam: float, z: float, high: float, count: int, color, width: float = .7, gap: float = .12):
-    "A row of hatches with ribbed coamings and covers"
+def hatches(m: Mesh, x: tuple, beam: float, z: float, high: float, count: int, color, width: float = .7,
+        gap: float = .12,
+        coaming=None):
+    "A row of hatches: coamings with stays, and covers"
     edges = np.linspace(*x, count + 1)
     step = edges[1] - edges[0]
     a, b, w, mid = edges[:-1] + .5*gap*step, edges[1:] - .5*gap*step, width*beam/2, z + .6*high
-    m.add(box((a, b), (-w, w), (z, mid)), mix(color, DARK, .35), 'hatches', RIBS, alt=mix(color, DARK, .7),
-        pitch=(.011, .02), each=5)
+    c = mix(color, DARK, .35) if coaming is None else coaming
+    m.add(box((a, b), (-w, w), (z, mid)), c, 'hatches', RIBS, alt=mix(c, DARK, .8), pitch=(.016, .02), each=5)
     m.add(box((a - .002, b + .002), (-w*1.03, w*1.03), (mid, z + high)), color, 'hatches', RIBS,
         alt=mix(color, DARK, .25), pitch=(.02, .02), each=5)
