@@ -16,7 +16,7 @@ from .arsenal import (STYLES, Form, bars, block, boats, funnel, furnish, grey, g
     landing_pad, number, rafts, wheelhouse)
 from .solids import DECK, RIBS, WINDOWS, Mesh, box, dome, rod, slab, turn
 
-# %% ../nbs/library/00e_navy.ipynb #63308637
+# %% ../nbs/library/00e_navy.ipynb #26fa228b
 class Plan(NamedTuple):
     "A warship: its lines, and what stands at which station"
     form: Form
@@ -37,7 +37,7 @@ def erect(m: Mesh, rng, plan: Plan):
     f = f._replace(beam=f.beam*rng.uniform(.95, 1.06), bow=f.bow*rng.uniform(.94, 1.1),
         rake=f.rake*rng.uniform(.7, 1.4))
     grey_hull(m, rng, f, color, deck)
-    if rng.random() < .85: number(m, rng, f, color)
+    if rng.random() < (.85 if plan.missiles else .2): number(m, rng, f, color)
     tall, shift, far = rng.uniform(1., 1.18), rng.uniform(-.018, .018), rng.uniform(.96, 1.03)
     base, high = float(f.deck(-.1)), rng.uniform(.91, 1.02)
     at = lambda x: x*far + shift
@@ -289,7 +289,7 @@ def planned(plans):
     def build(m, rng): erect(m, rng, plans[rng.integers(len(plans))])
     return build
 
-# %% ../nbs/library/00e_navy.ipynb #63985879
+# %% ../nbs/library/00e_navy.ipynb #e4917d83
 class Flat(NamedTuple):
     "The outline of a flight deck: y of both edges at stations x"
     x: tuple
@@ -411,7 +411,7 @@ def aircraft_carrier(m, rng):
         np.array([(.62, .66, .7), (.5, .54, .57), (.72, .72, .7)][rng.integers(3)]))
     if rng.random() < .6: m.letter(str(rng.integers(10, 99)), (.9, .9, .88), (.3, .335),
         (depth*.45, depth*.9))
-    m.deck = depth
+    m.deck, m.stands['island'] = depth, 'flight_deck'
 
 def assault_ship(m, rng):
     "Amphibious assault ship or helicopter carrier: high straight sides, a straight deck, a long island"
@@ -430,7 +430,7 @@ def assault_ship(m, rng):
         rng.uniform(.95, 1.25))
     air_group(m, rng, z, .9, ski, np.array((.45, .48, .5)), helicopters=True)
     number(m, rng, form, color)
-    m.deck = depth
+    m.deck, m.stands['island'] = depth, 'flight_deck'
 
 # %% ../nbs/library/00e_navy.ipynb #8e0f9f33
 MILITARY = {'destroyer': (planned(DESTROYERS), .22), 'frigate': (planned(FRIGATES), .24),
