@@ -17,7 +17,7 @@ from .shipyard import (BRIGHT, COMPANIES, bars, deck_crane, derricks, fore_mast,
     house, hull, mix, pick, radar_mast, rails, side_boats, smokestack)
 from .solids import BALL, DARK, RIBS, STACK, WINDOWS, box, dome, rod
 
-# %% ../nbs/library/00c_merchants.ipynb #05c67153
+# %% ../nbs/library/00c_merchants.ipynb #95085794
 CARGO_HULLS = ('blue royal royal navy navy black black red red maroon green green gray white azure orange '
     'slate teal').split()
 TANKER_HULLS = ('red red red orange orange maroon blue royal royal navy black black black green slate gray '
@@ -39,9 +39,11 @@ def after_house(m, rng, x, beam, z, metre, tiers, top, *, length=13, width=.92, 
         c if rng.random() < .75 else MASTS[rng.choice(4, p=[.2, .5, .2, .1])],
         max(.003, .55*metre), min(.35*beam, 3*metre))
     if rng.random() < .5: m.add(dome((x + .4*long, .25*beam, roof), 1.1*metre, 6, 3, 1.3), BRIGHT)
+    foot = np.array([(x + .5*long, s*.3*beam, roof) for s in (-1, 1)])  # aerials
+    m.add(bars(foot, foot + (0, 0, min(rng.uniform(3, 6)*metre, top - roof)), .0006), c*.8, each=5)
     far = .3*beam if rng.random() < .25 else 0.  # funnels stand on the middle line, or to port
-    up = min(roof + rng.uniform(-.5, 2)*metre, top - .02)
-    smokestack(m, rng, (x - rng.uniform(.5, .7)*long, x - .03*long), rng.uniform(.22, .34)*beam, z, up,
+    up = min(roof - rng.uniform(-1.5, 3)*metre, top - .02)
+    smokestack(m, rng, (x - rng.uniform(.4, .6)*long, x - .03*long), rng.uniform(.18, .3)*beam, z, up,
         casing=c if rng.random() < .6 else None, y=far)
     size = min(8*metre, .05)
     if boat and rng.random() < .75:
@@ -141,7 +143,7 @@ def feeder(m, rng):
     for a, b in zip(cuts[:-1], cuts[1:]): containers(m, rng, (a + .012, b - .012), z + .007, beam, metre,
         tiers, full)
 
-# %% ../nbs/library/00c_merchants.ipynb #5caa2a88
+# %% ../nbs/library/00c_merchants.ipynb #2236aed7
 def multipurpose(m, rng):
     "Heavy cranes on one side, long flat hatches, some containers; house aft, seldom ahead"
     metre, beam, depth = 1/rng.uniform(100, 160), rng.uniform(.14, .165), rng.uniform(.045, .068)
@@ -170,11 +172,12 @@ def multipurpose(m, rng):
 
 def coaster(m, rng):
     "A small ship, low amidships: house aft, one long hatch, seldom a few containers or a crane"
-    metre, beam, depth = 1/rng.uniform(68, 115), rng.uniform(.13, .155), rng.uniform(.034, .056)
+    metre, beam, depth = 1/rng.uniform(68, 115), rng.uniform(.13, .155), rng.uniform(.026, .05)
     poop, slim = rng.uniform(.19, .24), rng.random() < .5
-    z, c, _ = merchant_hull(m, rng, [*CARGO_HULLS, 'royal', 'green'], beam, depth, fore=2.4*metre,
+    z, c, _ = merchant_hull(m, rng, [*CARGO_HULLS, 'royal', 'green'], beam, depth,
+        fore=rng.uniform(2.2, 3.2)*metre,
         castle=rng.uniform(.09, .14),
-        fine=.24, tuck=rng.choice([.45, .8, .9]), sheer=rng.uniform(.006, .014), poop=poop, aft=2*metre,
+        fine=.24, tuck=rng.choice([.45, .8, .9]), sheer=rng.uniform(.006, .014), poop=poop, aft=2.2*metre,
         rake=rng.uniform(.02, .05),
         mast=rng.uniform(.06, .11)*slim, bow_mast=not slim)
     name_sides(m, rng, depth, c, .25, high=.4)
@@ -183,8 +186,8 @@ def coaster(m, rng):
     a = max(front, -.5 + poop) + .02
     cover = pick(rng, 'green', 'gray', 'red', 'blue', 'slate', 'cream', 'maroon')
     coaming = pick(rng, 'red', 'red', 'maroon', 'orange', 'brown', 'gray') if rng.random() < .65 else None
-    high = rng.uniform(1.8, 3.4)*metre
-    hatches(m, (a, .36), beam, z, high, rng.choice([1, 2]), cover, .86, .06, coaming)
+    high = rng.uniform(1.8, 4)*metre
+    hatches(m, (a, .36), beam, z, high, rng.choice([1, 2]), cover, .9, .04, coaming)
     if rng.random() < .25: m.letter('', BRIGHT, (.4, .51), (z + .006, z + .1))
     if rng.random() < .6: rails(m, (a, .32), .49*beam, z, mix(BRIGHT, c, rng.uniform(.3, .9)), '', 1.1*metre)
     y = np.array((-.49, .47))*beam

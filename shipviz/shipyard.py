@@ -38,7 +38,7 @@ def pick(rng, *names):
     "One of the named hull colours, slightly off"
     return np.clip(np.array(HULLS[names[rng.integers(len(names))]]) + rng.normal(0, .025, 3), 0, 1)
 
-# %% ../nbs/library/00b_shipyard.ipynb #5f29453d
+# %% ../nbs/library/00b_shipyard.ipynb #d4b26035
 STATIONS = np.r_[np.linspace(0, .16, 5), np.linspace(.25, .65, 4), np.linspace(.7, .95, 6), .97, .985, 1]
 
 def strokes(digit):
@@ -93,13 +93,13 @@ def anchors(m, form):
 def name_aft(m, rng, color, beam, depth, over):
     "Name and port as two rows of strokes on the stern of the hull just added"
     quads = []
-    for v, high, wide in ((.74, .13, .34), (.55, .09, .22)):
-        y = np.arange(-wide, wide, .09)*beam
+    for v, high, wide in ((.78, .09, .26), (.63, .06, .16)):
+        y = np.arange(-wide, wide, .055)*beam
+        x = -.5 + over*(1 - v) - .0008
         for a in y[rng.random(len(y)) < .9]:
-            x = -.5 + over*(1 - v) - .0008
-            quads.append([(x, a + .06*beam, v*depth), (x, a, v*depth), (x, a, (v + high)*depth),
-                (x, a + .06*beam, (v + high)*depth)])
-    m.add(np.array(quads), BRIGHT if np.mean(color) < .6 else DARK, decal=True)
+            b, low, top = a + .036*beam, v*depth, (v + high)*depth
+            quads.append([(x, b, low), (x, a, low), (x, a, top), (x, b, top)])
+    m.add(np.array(quads), mix(color, BRIGHT if np.mean(color) < .6 else DARK, .75), decal=True)
 
 def numerals(m, form, depth, number):
     "A warship's number in white on both bows"
@@ -164,7 +164,7 @@ def hull(m: Mesh, rng,
         m.add(ball, boot)
     return depth
 
-# %% ../nbs/library/00b_shipyard.ipynb #5ae73db2
+# %% ../nbs/library/00b_shipyard.ipynb #cb03e75d
 def bars(p, q, r):
     "Faces (5n,4,3) of n square bars, each with a lid, from p (n,3) to q (n,3), 2r thick"
     p, q = np.broadcast_arrays(np.atleast_2d(np.asarray(p, float)), np.atleast_2d(np.asarray(q, float)))
@@ -203,8 +203,8 @@ def smokestack(m: Mesh, rng,
 def free_fall(m: Mesh, x: float, z: float, size: float = .04, y: float = 0.):
     "An orange lifeboat on its slide over the stern, its nose at x"
     m.add(rod((x, y, z + .22*size), (x + .85*size, y, z + .72*size), .1*size, .2*size, 6), LIFEBOAT)
-    foot = np.array([(x + .6*size, y + s*.2*size, z - .01) for s in (-1, 1)])
-    m.add(bars(foot, foot + (0, 0, .5*size), .0013), BRIGHT, each=5)
+    foot = np.array([(x + .35*size, y + s*.24*size, z - .2*size) for s in (-1, 1)])
+    m.add(bars(foot, foot + (.55*size, 0, 1.15*size), .0013), BRIGHT, each=5)
 
 def side_boats(m: Mesh, x: float, y: float, z: float, size: float = .04):
     "A lifeboat in its davits on either side"
@@ -232,7 +232,7 @@ def fore_mast(m: Mesh, x: float, z: float, top: float, color):
     up = z + np.array((.6, .85))*(top - z)
     m.add(box((x - .005, x + .005), (-.009, .009), (up, up + .003)), color, each=5)
 
-# %% ../nbs/library/00b_shipyard.ipynb #ff647f4a
+# %% ../nbs/library/00b_shipyard.ipynb #97097a59
 def house(m: Mesh, rng,
     x: float, length: float,  # its after end, and how long it is
     beam: float,  # of the ship: the bridge's wings reach as far
@@ -244,8 +244,8 @@ def house(m: Mesh, rng,
     wings: bool = True):  # out to the ship's sides
     "A deckhouse: decks with rows of windows, open behind, and a wheelhouse with a band of glass"
     step = z0/max(round(z0/tier), 1)  # the pattern of windows counts from the water
-    n = max(int((z1 - z0)/step - .75), 1)
-    w, glass, trim = width*beam/2, mix(color, DARK, .55), mix(color, (1, 1, 1), .35)
+    n = max(int((z1 - z0)/step - .6), 1)
+    w, glass, trim = width*beam/2, mix(color, DARK, rng.uniform(.2, .5)), mix(color, (1, 1, 1), .35)
     k = np.arange(n)
     a, b = x + length*(.1*(k >= n/3) + .1*(k >= 2*n/3)), x + length*(1 - .05*(k >= n/2))
     half, z = w*(1 - .1*(k >= n/2)), z0 + k*step
@@ -255,11 +255,11 @@ def house(m: Mesh, rng,
     m.add(box((out, b + .001), (-half*1.03, half*1.03), (z + step - .002, z + step)), trim, each=5)
     zb, tall = z0 + n*step, z1 - z0 - n*step
     a, b, half = x + length*.3, x + length*.98, w*.74
-    cuts, grow = zb + tall*np.array((0, .42, .8, 1)), np.array((0, -.001, .003))
+    cuts, grow = zb + tall*np.array((0, .5, .78, 1)), np.array((0, -.001, .003))
     m.add(box((a - grow, b + grow), (-half - grow, half + grow), (cuts[:-1], cuts[1:])),
         np.repeat([color, (.12, .14, .18), color], 5, 0), each=5)
     for s in (-1, 1) if wings else ():
-        m.add(box((b - .4*length, b - .08*length), sorted((s*half, s*beam*.5)), (zb, zb + .4*tall)), color)
+        m.add(box((b - .4*length, b - .08*length), sorted((s*half, s*beam*.5)), (zb, zb + .45*tall)), color)
 
 def bridge(m, rng, x, beam, z0, z1, color, width=.92, length=.07, funnel=None, mast=.2):
     "A deckhouse with rows of windows, a wheelhouse with wings, a radar mast and a funnel behind"
