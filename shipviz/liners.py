@@ -98,15 +98,15 @@ RUST, KEEL = (.38, .24, .17), -.004  # the hull ends just below the water
 WHITE, CREAM, BLACK, NAVY, ORANGE = (.92, .92, .91), (.90, .86, .74), (.10, .10, .11), (.08, .11, .25), (.92, .38, .10)
 TEAK = (.56, .46, .36)
 
-# %% ../nbs/library/00d_liners.ipynb #44ea569a
+# %% ../nbs/library/00d_liners.ipynb #78f6f00e
 SCHEMES = [  # share, lower colour, upper colour, where they meet (0 water, 1 roof), letters
     (.16, (.12, .30, .52), (.88, .80, .62), (.50, .62), (.12, .20, .40)),  # beige over blue
     (.13, (.08, .12, .26), (.90, .90, .88), (.45, .60), (.10, .16, .34)),  # white over navy
     (.10, (.10, .26, .62), (.92, .93, .93), (.40, .60), (.10, .22, .55)),  # white over blue
     (.10, (.24, .25, .28), (.80, .80, .79), (.38, .48), (.16, .18, .24)),  # light grey over dark grey
     (.08, (.60, .64, .64), (.64, .68, .67), (.50, .60), (.30, .34, .38)),  # grey all over
-    (.08, (.64, .10, .09), (.91, .90, .89), (.50, .85), (.92, .92, .92)),  # white over red
-    (.05, (.78, .24, .08), (.90, .89, .87), (.74, .86), (.93, .93, .92)),  # orange with a white rim
+    (.09, (.68, .10, .09), (.91, .90, .89), (.50, .92), (.92, .92, .92)),  # white over red
+    (.06, (.80, .22, .07), (.90, .89, .87), (.76, .95), (.93, .93, .92)),  # orange with a white rim
     (.06, (.12, .30, .20), (.88, .90, .86), (.45, .62), (.10, .24, .16)),  # white over green
     (.06, (.11, .11, .12), (.84, .79, .68), (.50, .62), (.93, .93, .92)),  # cream over black
     (.05, (.86, .56, .10), (.92, .92, .90), (.34, .42), (.12, .28, .30)),  # white over yellow
@@ -350,7 +350,7 @@ def short_sea(m, rng):
 CARRIER = {'pctc': (pctc, .6), 'car_carrier': (car_carrier, .2), 'con_ro': (con_ro, .1),
     'short_sea': (short_sea, .1)}  # kind: (builder, share)
 
-# %% ../nbs/library/00d_liners.ipynb #26eb8c97
+# %% ../nbs/library/00d_liners.ipynb #eed07042
 class Liner(NamedTuple):
     "The measures and paint that the parts of a cruise ship share"
     half: float  # half the breadth
@@ -407,8 +407,8 @@ def boats(m, rng, c, x, half, z, high):
         top = box((x, x + gap), (y0, y1), (np.full(n, z + high*.45), np.full(n, z + high)),
             top=((x + gap*.12, x + gap*.88), (y0 + .002*(s < 0), y1 - .002*(s > 0))))
         outer = np.arange(5*n) % 5 == (0 if s < 0 else 2)
-        m.add(low[outer], (.92, .92, .91), 'lifeboats', decal=True)
-        m.add(top[outer | (np.arange(5*n) % 5 == 4)], cap, 'lifeboats', decal=True)
+        m.add(low[outer], (.92, .92, .91), 'lifeboats', decal=True, on='decks')
+        m.add(top[outer | (np.arange(5*n) % 5 == 4)], cap, 'lifeboats', decal=True, on='decks')
 
 FUNNELS = [(.2, (.10, .14, .34)), (.18, (.92, .93, .93)), (.15, (.94, .72, .12)), (.15, (.74, .12, .10)),
     (.1, (.12, .30, .58)), (.1, BLACK), (.06, (.88, .44, .10)), (.06, (.10, .42, .44))]
@@ -419,7 +419,7 @@ def liner_funnel(m, rng, c, x, z, tall, form=None, color=None):
     color = near(rng, choose(rng, FUNNELS) if color is None else color)
     band = near(rng, choose(rng, [(.5, WHITE), (.3, BLACK), (.2, (.85, .68, .2))]))
     long, wide, top = rng.uniform(.045, .075), c.half*.3, z + tall
-    add = lambda quads, color, part='funnel', *pattern: m.add(quads, color, part, *pattern)
+    add = lambda quads, color, part='funnel', *pattern: m.add(quads, color, part, *pattern, on='decks')
     def lean(x0, x1, w, z0, z1, fall, narrow, *paint):
         "A box whose top is narrower and lies `fall` farther aft"
         middle, l = (x0 + x1)/2 - fall, (x1 - x0)*narrow/2
@@ -440,14 +440,14 @@ def liner_funnel(m, rng, c, x, z, tall, form=None, color=None):
     else: lean(x - long*.3, x + long*.3, wide*.4, z, top, long*.25, .75, *stripes)
 
 def liner_mast(m, rng, c, x, z, top, domes=2):
-    "Radar mast with yards, and white domes beside it"
-    m.add(rod((x, 0, z), (x - .01, 0, top), .006, .003, 4), c.paint)
+    "Radar mast with yards, and white domes beside it; belongs to the decks"
+    m.add(rod((x, 0, z), (x - .01, 0, top), .006, .003, 4), c.paint, 'decks')
     for f in (.45, .72):
         w, h = .018*(1.3 - f), z + (top - z)*f
-        m.add(box((x - .011, x + .001), (-w, w), (h, h + .003)), c.paint)
+        m.add(box((x - .011, x + .001), (-w, w), (h, h + .003)), c.paint, 'decks')
     for k in range(domes):
         s = 1 - 2*(k % 2)
-        m.add(dome((x - .045 - .05*(k//2), s*c.half*.35, z), .009, 8, 3, 1.3), (.95, .95, .95))
+        m.add(dome((x - .045 - .05*(k//2), s*c.half*.35, z), .009, 8, 3, 1.3), (.95, .95, .95), 'decks')
 
 def hull_art(m, rng, c):
     "The ship's name at the bow, and sometimes waves of colour on the hull"
@@ -506,7 +506,7 @@ def top_of_liner(m, rng, c, z, aft, front, mast):
     liner_funnel(m, rng, c, aft + (middle - aft)*u(.3, .75), base, max(u(.025, .05), .2 - base))
     liner_mast(m, rng, c, front - u(.04, .1), high, mast, rng.integers(0, 5))
 
-# %% ../nbs/library/00d_liners.ipynb #5770596d
+# %% ../nbs/library/00d_liners.ipynb #abdddda9
 DARK_HULLS = [(.3, WHITE, None), (.12, WHITE, (.15, .30, .60)), (.2, NAVY, None), (.14, BLACK, None),
     (.1, BLACK, WHITE), (.08, (.14, .30, .50), None), (.06, CREAM, None)]
 FERRY_HULLS = [(.4, WHITE, None), (.2, (.70, .10, .12), None), (.2, (.12, .28, .58), None),
@@ -577,14 +577,15 @@ def sailing(m, rng, tall=0.):
     liner_funnel(m, rng, c, -.3, z, .015, 'block', c.paint)
     top, yards = u(.232, .26), rng.random() < .4
     for k, a in enumerate(np.linspace(-.28, .27, rng.integers(3, 6))):
-        base, head = z if a < .13 else c.deck + .014, top - .012*abs(k - 1)
-        m.add(rod((a, 0, base), (a - .006, 0, head), .0034, .0022, 4), near(rng, WHITE))
-        m.add(rod((a + .05, 0, base + .012), (a + .003, 0, head*.95), .002, n=3), (.88, .87, .84))
+        aft, head = a < .13, top - .012*abs(k - 1)
+        base, part = z if aft else c.deck + .014, 'decks' if aft else ''
+        m.add(rod((a, 0, base), (a - .006, 0, head), .0034, .0022, 4), near(rng, WHITE), part)
+        m.add(rod((a + .05, 0, base + .012), (a + .003, 0, head*.95), .002, n=3), (.88, .87, .84), part)
         for f in (.45, .65, .82) if yards else ():
-            m.add(box((a + .005, a + .008), (-.045, .045), (head*f, head*f + .004)), (.90, .88, .82))
+            m.add(box((a + .005, a + .008), (-.045, .045), (head*f, head*f + .004)), (.90, .88, .82), part)
     m.add(rod((.48, 0, c.deck + .01), (.5, 0, c.deck + .02), .003, n=4), WHITE)
 
-# %% ../nbs/library/00d_liners.ipynb #ab88bb5e
+# %% ../nbs/library/00d_liners.ipynb #255d7220
 def moor(
     m,  # the `Mesh` to add to
     ship,  # another `Mesh`
@@ -601,6 +602,7 @@ def moor(
         pitch = pitch*np.float32(scale)
         m.rows.append((place, color, alt, pitch, material, index[part], solid + m.solids, decal))
     m.solids += ship.solids
+    m.stands.update(ship.stands)
 
 def extent(
     size,  # (length, breadth) of a ship
@@ -619,11 +621,11 @@ def berth(
     for _ in range(60):
         heading = rng.normal(0, .16, 2) + rng.choice((0, 0, .6, -.6)) + np.pi*(rng.random(2) < (.1, .3))
         if rng.random() < .25: heading[1] += rng.choice((-.7, .7))
-        size = np.array(sizes)*np.array((1., scale := rng.uniform(.55, 1.05)))[:, None]
+        size = np.array(sizes)*np.array((1., scale := rng.uniform(.5, 1.05)))[:, None]
         half = np.stack([extent(*pair) for pair in zip(size, heading)])  # (ship, x or y)
         gap = half.sum(0)
         away = (gap[0] + .02)*sign(), gap[1]*rng.uniform(-.6, .6)  # ahead
-        if rng.random() < .7: away = gap[0]*rng.uniform(.3, .95)*sign(), (gap[1] + rng.uniform(.01, .1))*sign()  # behind
+        if rng.random() < .7: away = gap[0]*rng.uniform(.4, 1.)*sign(), (gap[1] + rng.uniform(.01, .1))*sign()  # behind
         center = np.stack([np.zeros(2), away])
         low, top = (center - half).min(0), (center + half).max(0)
         k = 1/(top - low)[0]
