@@ -156,7 +156,7 @@ def draw_scene(seed, size, difficulty):
     cover = frame[0] - .05*wide - 3, frame[1] - .06*high - 3, frame[2] + .05*wide + 3, frame[3] + .55*high + 3
     return Scene(size, camera, frame, cover, sun, light, place, draw_photo(rng, level, light), facts | dict(mood=mood))
 
-# %% ../nbs/library/00f_scene.ipynb #00e2fcbf
+# %% ../nbs/library/00f_scene.ipynb #44e36e1b
 def backdrop(scene):
     "Sky and sea (H,W,3), the waves' slope (H,W) complex, the water's ship coordinates (H,W,2), all rays (H,W,3)"
     (h, w), light = scene.size, scene.light
@@ -190,8 +190,9 @@ def sea(r, scene):
     slope = np.zeros(len(r), np.complex64)
     for k, (length, steep) in enumerate(((.16, .045), (.06, .075), (.022, .085))):  # swell, waves, ripples
         shown = np.clip(np.float32(camera.scale*length*.12)/far*np.maximum(-4*r[:, 2]/far, .3), 0, 1)  # small waves blur far away
-        along, across = turned.real*np.float32(1/length/16), turned.imag*np.float32(1/length/16)
-        slope += np.float32(steep)*shown*sample(texture('waves'), along + place['shift'][2 + k], across + place['shift'][5 + k])
+        i = np.flatnonzero(shown > .02)
+        along, across = turned.real[i]*np.float32(1/length/16), turned.imag[i]*np.float32(1/length/16)
+        slope[i] += np.float32(steep)*shown[i]*sample(texture('waves'), along + place['shift'][2 + k], across + place['shift'][5 + k])
     slope *= np.complex64(place['waves'])*wind
     sx, sy = slope.real, slope.imag
     facing = sx*r[:, 0] + sy*r[:, 1] - r[:, 2]  # cosine between the water's normal and the way to the eye
@@ -223,7 +224,7 @@ def light_on_white(scene):
     "What a white thing looks like in this light"
     return np.clip(scene.light['skylight']*(.5*scene.light['horizon'] + .5) + .45*scene.light['sunlight']*scene.light['sun'], 0, 1)*.93
 
-# %% ../nbs/library/00f_scene.ipynb #574b7e53
+# %% ../nbs/library/00f_scene.ipynb #00b517e1
 def develop(scene, picture):
     "What lens, film and file do: vignette, contrast, cast, black and white, blur, sharpening, grain, signature, JPEG"
     p, (h, w) = scene.photo, scene.size
@@ -237,7 +238,8 @@ def develop(scene, picture):
     if p['blur']*h/224 > .3: image = image.filter(ImageFilter.GaussianBlur(p['blur']*h/224))
     if p['sharpen']: image = image.filter(ImageFilter.UnsharpMask(1, int(p['sharpen']), 2))
     film, start, shape = texture('film').ravel(), int(p['start']*2**20), (h, w, 1 if p['bw'] else 3)
-    noise = np.resize(film[start:], np.prod(shape)).reshape(shape)*np.float32((p['noise'] + p['grain'])*255)
+    need = int(np.prod(shape))
+    noise = (film[start:start + need] if start + need <= len(film) else np.resize(film, need)).reshape(shape)*np.float32((p['noise'] + p['grain'])*255)
     image = Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
     if p['signature']: sign(image, *p['signature'])
     file = io.BytesIO()

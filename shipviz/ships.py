@@ -26,36 +26,39 @@ CLASSES = ['Cargo', 'Military', 'Carrier', 'Cruise', 'Tankers']
 RENDERER = 2  # raise it with every change that alters pictures: data sets and trained models are kept under this number
 FLEET = dict(zip(CLASSES, (CARGO, MILITARY, CARRIER, CRUISE, TANKERS)))  # class -> kind -> (builder, share)
 
-# %% ../nbs/library/00h_ships.ipynb #3ee6d5dc
+# %% ../nbs/library/00h_ships.ipynb #c24dbabd
 def shade(faces, normal, seen, camera, scene, stretch, sunlit, liveries=()):
-    "Colour (n,3) at the points where the faces `seen` are met: pattern, sun with cast shadow, skylight, haze"
+    "Colour (n,3) at the points where the faces `seen` are met: pattern, sun with cast shadow, skylight, haze; in single precision"
+    f32 = np.float32
     rows, cols, f = seen
-    eye = camera.eye.astype(np.float32)
-    table = np.concatenate([normal, faces.color, faces.alt, faces.pitch, dot(faces.quads[:, 0] - eye, normal)[:, None]], 1)[f]
-    n, color, alt, pitch, offset = np.split(table, (3, 6, 9, 11), axis=1)
-    material = faces.material[f]
-    ray = camera.rays((cols + .5).astype(np.float32), (rows + .5).astype(np.float32))
-    t = np.clip(offset[:, 0]/np.minimum(dot(ray, n), -1e-6), 0, np.float32(3*np.sqrt(dot(eye, eye))))
-    p = eye + t[:, None]*ray  # where the ray meets the face's plane
-    x, y, z = p[:, 0], p[:, 1], p[:, 2]/np.float32(stretch)
-    top = n[:, 2] > .75
-    u = np.where(top, x, (y*n[:, 0] - x*n[:, 1])/np.maximum(np.hypot(n[:, 0], n[:, 1]), 1e-6))  # along the face
+    eye, axes = camera.eye.astype(f32), camera.axes.astype(f32)
+    table = np.concatenate([normal, faces.pitch, dot(faces.quads[:, 0] - eye, normal)[:, None]], 1, dtype=f32)
+    nx, ny, nz, wide, high, offset = table.T.copy()[:, f]
+    color, material = faces.color[f], faces.material[f]
+    a, b = (cols + f32(.5 - camera.cx))*f32(1/camera.scale), (rows + f32(.5 - camera.cy))*f32(1/camera.scale)
+    rx, ry, rz = (a*axes[0, k] + b*axes[1, k] + axes[2, k] for k in range(3))  # the ray through the pixel
+    t = np.clip(offset/np.minimum(rx*nx + ry*ny + rz*nz, f32(-1e-6)), 0, f32(3*np.sqrt(dot(eye, eye))))
+    x, y, tall = eye[0] + t*rx, eye[1] + t*ry, eye[2] + t*rz  # where it meets the face's plane
+    z, top = tall*f32(1/stretch), nz > .75
+    u = np.where(top, x, (y*nx - x*ny)/np.maximum(np.sqrt(nx*nx + ny*ny), f32(1e-6)))  # along the face
     v = np.where(top, y, z)
-    fine = np.clip(1.6 - np.float32(2.2/camera.scale)*t/pitch.min(1), 0, 1)  # patterns finer than a pixel fade into their mean
+    n, p = np.stack([nx, ny, nz], 1), np.stack([x, y, tall], 1)
     for kind in (HULL, WINDOWS, BALCONY, RIBS, STACK, BALL):
         i = np.flatnonzero(material == kind)
         if len(i) == 0: continue
-        if kind == BALL: n[i] = unit(p[i] - alt[i]*np.float32((1, 1, stretch)))
-        elif kind == STACK: color[i] = containers(p[i], z[i], n[i], alt[i], pitch[i], fine[i])
-        else: color[i] += pattern(kind, u[i], v[i], pitch[i], fine[i], top[i])[:, None]*(alt[i] - color[i])
+        alt, pitch = faces.alt[f[i]], np.stack([wide[i], high[i]], 1)
+        fine = np.clip(f32(1.6) - f32(2.2/camera.scale)*t[i]/pitch.min(1), 0, 1)  # finer than a pixel: fade into the mean
+        if kind == BALL: n[i] = unit(p[i] - alt*f32((1, 1, stretch)))
+        elif kind == STACK: color[i] = containers(p[i], z[i], n[i], alt, pitch, fine)
+        else: color[i] += pattern(kind, u[i], v[i], pitch, fine, top[i]).astype(f32)[:, None]*(alt - color[i])
     if liveries: paint_liveries(color, liveries, material, n, x, z, camera.scale/np.linalg.norm(camera.eye))
-    color *= (1 + .02*sample(texture('grain'), u*2.1, v*2.9))[:, None]
-    light = scene.light
-    lit = np.clip(n @ scene.sun, 0, 1)*sunlit(p, f)
-    sky = light['skylight']*(.82 + .28*n[:, 2])*np.clip(.8 + z*2.2, 0, 1)
-    tint = .45*light['horizon'] + .25*light['zenith'] + .38
-    color *= np.stack([sky, .95*light['sunlight']*lit], -1) @ np.stack([tint, light['sun']])
-    far = (1 - np.exp(-.13*light['haze']*np.maximum(t - 1, 0)))[:, None]
+    color *= (1 + f32(.02)*sample(texture('grain'), u*f32(2.1), v*f32(2.9)))[:, None]
+    light = {k: np.asarray(scene.light[k], f32) for k in ('skylight', 'sunlight', 'horizon', 'zenith', 'sun', 'haze')}
+    lit = np.clip(n @ scene.sun.astype(f32), 0, 1)*sunlit(p, f)
+    sky = light['skylight']*(f32(.82) + f32(.28)*n[:, 2])*np.clip(f32(.8) + z*f32(2.2), 0, 1)
+    tint = f32(.45)*light['horizon'] + f32(.25)*light['zenith'] + f32(.38)
+    color *= np.stack([sky, f32(.95)*light['sunlight']*lit], -1) @ np.stack([tint, light['sun']])
+    far = (1 - np.exp(f32(-.13)*light['haze']*np.maximum(t - 1, 0)))[:, None]
     return color + far*(light['horizon'] - color)
 
 def pattern(kind, u, v, pitch, fine, top):
@@ -94,10 +97,10 @@ def lettering(text, high):
 
 def paint_liveries(color, liveries, material, n, x, z, scale):
     "Paint letters and bands on the hull's points, in place; letters read from left to right on both sides"
-    hull, side = material == HULL, np.sign(n[:, 1])
+    hull, side = np.flatnonzero((material == HULL) & (np.abs(n[:, 1]) > .15)), np.sign(n[:, 1])
     for o in liveries:
         (x0, x1), (z0, z1) = o.x, o.z
-        i = np.flatnonzero(hull & (z >= z0) & (z < z1) & (np.abs(n[:, 1]) > .15) & ((side == o.side) | (o.side == 0)))
+        i = hull[(z[hull] >= z0) & (z[hull] < z1) & ((side[hull] == o.side) | (o.side == 0))]
         along = (x[i] - o.slant*(z[i] - z0) - x0)/(x1 - x0)
         inside = (along >= 0) & (along < 1)
         i, along = i[inside], along[inside]
@@ -109,7 +112,7 @@ def paint_liveries(color, liveries, material, n, x, z, scale):
         else: share = np.ones(len(i), np.float32)
         color[i] += share[:, None]*(np.asarray(o.color, np.float32) - color[i])
 
-# %% ../nbs/library/00h_ships.ipynb #e33fcf03
+# %% ../nbs/library/00h_ships.ipynb #f539eea3
 def sun_map(faces, normal, sun, size=240):
     "The ship painted as the sun sees it: a function telling which points are in sunlight"
     c, (_, tall) = look(np.arctan2(sun[1], sun[0]), np.arcsin(sun[2]), 50., 0.).fit(faces.quads.reshape(-1, 3), (4, 4, size - 4, 4))
@@ -117,13 +120,16 @@ def sun_map(faces, normal, sun, size=240):
     c = c._replace(cy=c.cy + tall/2)
     uv = c.project(faces.quads)
     index = paint(faces, normal, c.eye, uv, (high, size))
+    c = c._replace(eye=c.eye.astype(np.float32), axes=c.axes.astype(np.float32), scale=np.float32(c.scale))
+    plane = np.concatenate([normal, -dot(faces.quads[:, 0], normal)[:, None]], 1, dtype=np.float32)
+    plane /= -np.maximum(normal @ sun, 1e-3)[:, None]  # how far a face lies toward the sun from a point, linear in the point
     def lit(p, f):
         q = c.project(p).astype(np.int32)
         g = index[np.clip(q[:, 1], 0, high - 1), np.clip(q[:, 0], 0, size - 1)]
-        g = np.where(g < 0, f, g)
-        # how far the seen face lies toward the sun
-        toward = (dot(faces.quads[:, 0], normal)[g] - dot(p, normal[g]))/np.maximum(normal @ sun, 1e-3)[g]
-        return (toward <= .004) | (g == f)
+        k = np.flatnonzero((g >= 0) & (g != f))  # points that another face may shade
+        free, shading = np.ones(len(f), bool), plane[g[k]]
+        free[k] = dot(p[k], shading[:, :3]) + shading[:, 3] <= .004
+        return free
     return lit
 
 def choose_kind(label, seed):
@@ -171,18 +177,19 @@ def fit_ship(faces, scene):
     return faces._replace(quads=(quads*(1, 1, k)).astype(np.float32)), camera, float(k)
 
 def launch(label, kind, seed, scene):
-    "The ship that fits the scene's frame: one that would have to be stretched by a third is built anew, six times at most"
+    "The ship that fits the scene's frame, and its fit: one to be stretched by a third is built anew, six times at most"
     best = None
     for attempt in range(6):
         mesh = build(label, kind, seed, attempt)
-        misfit = abs(np.log(fit_ship(mesh.faces(), scene)[2]))
-        if best is None or misfit < best[0]: best = misfit, mesh
+        fit = fit_ship(mesh.faces(), scene)
+        misfit = abs(np.log(fit[2]))
+        if best is None or misfit < best[0]: best = misfit, mesh, fit
         if misfit < np.log(4/3): break
-    return best[1]
+    return best[1:]
 
-def draw_ship(mesh, scene, without=(), other=None):
+def draw_ship(mesh, fit, scene, without=(), other=None):
     "Ship colours (H,W,3), cover (H,W) 0..1, and the cover of each telling part by name: drawn larger, then reduced"
-    faces, camera, stretch = fit_ship(mesh.faces(), scene)  # framed as a whole, so that leaving out a part moves nothing
+    faces, camera, stretch = fit  # framed as a whole, so that leaving out a part moves nothing
     names, liveries = mesh.names, mesh.liveries
     if other is not None:
         other_faces, names, liveries = exchange(mesh, mesh.faces(), other)
@@ -266,7 +273,7 @@ def _parts_of(mesh, without):
         raise ValueError(f"This ship has no telling part {unknown[0]!r}: it has {', '.join(mesh.names[1:])}.")
     return names
 
-# %% ../nbs/library/00h_ships.ipynb #55114684
+# %% ../nbs/library/00h_ships.ipynb #a675fd1a
 def render_ship(
     label: str | int,  # class name from `CLASSES`, or its code 1 to 5
     seed: int = 0,  # the same seed gives the same bytes; classes with the same seed share the scene
@@ -290,14 +297,14 @@ def render_ship(
     if parts is not None and len(without): raise ValueError('Give either `without` or `parts`, not both.')
     seed, kind = int(seed), kind or choose_kind(label, seed)
     scene = draw_scene(seed, size, difficulty)
-    mesh = launch(label, kind, seed, scene)
+    mesh, fit = launch(label, kind, seed, scene)
     without = _parts_of(mesh, without)
-    other = None if parts is None else launch(_label(parts), choose_kind(_label(parts), seed), seed, scene)
+    other = None if parts is None else launch(_label(parts), choose_kind(_label(parts), seed), seed, scene)[0]
     picture, slope, ground, rays = backdrop(scene)
     others, land, has_crane, front = draw_coast(scene, picture, seed, difficulty, crane)
     gain = np.clip(scene.photo['expose']/picture.mean(), .97, 1.7)  # exposed for the scene, before there is a ship
     wake(scene, picture, ground)
-    color, cover, share = draw_ship(mesh, scene, without, other)
+    color, cover, share = draw_ship(mesh, fit, scene, without, other)
     rows, cols, foam = reflect(scene, picture, color, cover, slope)
     picture = picture*(1 - cover[..., None]) + color
     picture[rows, cols] += foam[:, None]*(light_on_white(scene) - picture[rows, cols])

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['PLAIN', 'HULL', 'WINDOWS', 'BALCONY', 'STACK', 'RIBS', 'DECK', 'BALL', 'DARK', 'BOX', 'dot', 'unit', 'Faces',
-           'Livery', 'Mesh', 'box', 'skin', 'slab', 'rod', 'dome', 'turn', 'flat', 'Camera', 'look', 'hides',
+           'Livery', 'Mesh', 'box', 'skin', 'slab', 'circle', 'rod', 'dome', 'turn', 'flat', 'Camera', 'look', 'hides',
            'drawing_order', 'paint']
 
-# %% ../nbs/library/00a_solids.ipynb #8a5948c1
+# %% ../nbs/library/00a_solids.ipynb #b1bc09b0
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ def unit(a):
 PLAIN, HULL, WINDOWS, BALCONY, STACK, RIBS, DECK, BALL = range(8)  # patterns painted on faces
 DARK = (.09, .11, .14)
 
-# %% ../nbs/library/00a_solids.ipynb #67b4dd27
+# %% ../nbs/library/00a_solids.ipynb #66ca8213
 class Faces(NamedTuple):
     "All faces of a ship, one row a face"
     quads: np.ndarray  # (F,4,3) corners
@@ -67,8 +68,9 @@ class Mesh:
         n = len(quads)
         solid = np.full(n, self.solids - 1) if decal else self.solids + np.arange(n)//(each or n)
         self.solids = int(solid[-1]) + 1
-        self.rows.append((np.asarray(quads, np.float32),
-            *(np.broadcast_to(np.asarray(v, np.float32), (n, k)) for v, k in ((color, 3), (alt, 3), (pitch, 2))),
+        paint = np.empty((n, 8), np.float32)
+        paint[:, :3], paint[:, 3:6], paint[:, 6:] = color, alt, pitch
+        self.rows.append((np.asarray(quads, np.float32), paint[:, :3], paint[:, 3:6], paint[:, 6:],
             np.full(n, material), np.full(n, self.names.index(part)), solid, np.full(n, decal)))
 
     def letter(self, text, color, x, z, side=0, slant=0.):
@@ -79,16 +81,17 @@ class Mesh:
         "Everything added so far"
         return Faces(*map(np.concatenate, zip(*self.rows)))
 
-# %% ../nbs/library/00a_solids.ipynb #9dee8b0b
+# %% ../nbs/library/00a_solids.ipynb #a30a90b1
 BOX = np.array([[0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7], [4, 5, 6, 7]])  # sides and top of 8 corners
 
 def box(x, y, z, top=None):
     "Faces (5n,4,3) of n boxes from `(low, high)` ranges; `top=(x range, y range)` slants the sides"
-    (x0, x1), (y0, y1), (z0, z1) = ([np.atleast_1d(a).astype(float) for a in limits] for limits in (x, y, z))
-    (u0, u1), (v0, v1) = top or ((x0, x1), (y0, y1))
-    ring = lambda a0, a1, b0, b1, c: [(a0, b0, c), (a1, b0, c), (a1, b1, c), (a0, b1, c)]
-    corners = np.array([np.broadcast_arrays(*p, x0)[:3] for p in ring(x0, x1, y0, y1, z0) + ring(u0, u1, v0, v1, z1)])  # (8,3,n)
-    return corners.transpose(2, 0, 1)[:, BOX].reshape(-1, 4, 3)
+    (x0, x1), (y0, y1), (z0, z1) = x, y, z
+    (u0, u1), (v0, v1) = top or (x, y)
+    corners = ((x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0), (u0, v0, z1), (u1, v0, z1), (u1, v1, z1), (u0, v1, z1))
+    if not any(np.ndim(v) for v in (x0, x1, y0, y1, z0, z1)): return np.array(corners, float)[BOX]
+    many = np.array([np.broadcast_arrays(*p, x0)[:3] for p in corners], float)  # (8,3,n)
+    return many.transpose(2, 0, 1)[:, BOX].reshape(-1, 4, 3)
 
 def skin(port, starboard):
     "Faces of a solid between two sides, each (stations aft to fore, levels up, 3), and how many of them are the top, which comes last"
@@ -104,16 +107,26 @@ def slab(x, port, starboard, z0, z1):
     side = lambda y: np.stack([np.stack([x, y, np.full(len(x), z)], -1) for z in (z0, z1)], 1)
     return skin(side(np.asarray(port, float)), side(np.asarray(starboard, float)))
 
-def rod(p, q, r=.003, r1=None, n=5):
-    "A round bar from p to q, with a lid at q"
-    p, q = np.asarray(p, float), np.asarray(q, float)
-    d = unit(q - p)
-    a = unit(np.cross(d, (0., 0., 1.) if abs(d[2]) < .9 else (1., 0., 0.)))
+@lru_cache
+def circle(n):
+    "Cosines and sines (n+1,1) of a full turn"
     t = np.linspace(0, 2*np.pi, n + 1)[:, None]
-    ring = np.cos(t)*a + np.sin(t)*np.cross(d, a)
-    lo, hi = p + r*ring, q + (r if r1 is None else r1)*ring
-    lid = np.stack([np.broadcast_to(q, hi[1:].shape), hi[:-1], hi[1:], hi[1:]], 1)
-    return np.concatenate([np.stack([lo[:-1], lo[1:], hi[1:], hi[:-1]], 1), lid])
+    return np.cos(t), np.sin(t)
+
+def rod(p, q, r=.003, r1=None, n=5):
+    "A round bar (2n,4,3) from p to q, with a lid at q; `r1` is its radius there"
+    p, q = np.array(p, float), np.array(q, float)
+    dx, dy, dz = unit(q - p).tolist()
+    a = unit(np.array((dy, -dx, 0.) if abs(dz) < .9 else (0., dz, -dy)))  # across the bar
+    ax, ay, az = a.tolist()
+    b = np.array((dy*az - dz*ay, dz*ax - dx*az, dx*ay - dy*ax))  # np.cross takes ten times as long
+    cos, sin = circle(n)
+    ring = cos*a + sin*b
+    low, high = p + r*ring, q + (r if r1 is None else r1)*ring
+    quads = np.empty((2*n, 4, 3))
+    for k, corner in enumerate((low[:-1], low[1:], high[1:], high[:-1])): quads[:n, k] = corner
+    for k, corner in enumerate((q, high[:-1], high[1:], high[1:])): quads[n:, k] = corner
+    return quads
 
 def dome(center, r, n=14, m=6, squash=1.):
     "Upper half of a ball"
