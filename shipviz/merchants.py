@@ -307,16 +307,17 @@ def river_ship(m, rng):
     else: hatches(m, (-.31, .4), beam, z, rng.uniform(1, 2)*metre, rng.choice([1, 6]),
         pick(rng, 'slate', 'gray', 'red', 'white'), .82, .02)
 
-# %% ../nbs/library/00c_merchants.ipynb #3c5f6712
+# %% ../nbs/library/00c_merchants.ipynb #cec9a7ff
 def pipe_deck(m, rng, a, b, beam, z, metre, color, *, dense=1., crane=True, low=False):
     "Pipes, catwalk, manifold, hose crane and vents of a tanker from a to b; `low`: those of small tankers"
     h, top, w = z + 1.3*metre, z + (1.8 if low else 3.2)*metre, max(.004, .7*metre)
     pale, cuts = mix(color, BRIGHT, rng.uniform(.1, .6)), np.linspace(a, b, 5)
-    p, y = (v.ravel() for v in np.meshgrid(cuts[:-1], np.linspace(-.22, .22, int(3 + 2*dense))*beam))
-    line = np.stack([p, y, 0*y + h], 1)
-    paint = np.where((np.arange(len(y))//4*7 % 3 < 1)[:, None], pale, color)
+    across = np.linspace(-.22, .22, int(3 + 2*dense))*beam
+    y, p = (v.ravel() for v in np.meshgrid(across, cuts[:-1]))
+    line, paint = np.stack([p, y, 0*y + h], 1), np.where((np.arange(len(y)) % len(across) % 3 == 1)[:, None],
+        pale, color)
     m.add(bars(line, line + (cuts[1] - a, 0, 0), max(.002, .28*metre)), np.repeat(paint, 5, 0), 'pipes',
-        each=5)
+        each=5*len(across))
     walk = mix(color, [(.85, .75, .3), BRIGHT, color][rng.integers(3)], .6)
     m.add(box((cuts[:-1], cuts[1:]), (-w, w), (top, top + .0022)), walk, 'pipes', each=5)
     m.add(box((cuts[:-1], cuts[1:]), (w - .0008, w), (top + .9*metre, top + 1.1*metre)), walk, 'pipes',
@@ -360,7 +361,7 @@ def no_smoking(m, rng, x, beam, z, metre):
 def manifold(m, rng, x, beam, z, metre, color, pale, count):
     "Pipes across the deck amidships, where the hoses are joined, over drip trays"
     foot = np.stack(np.broadcast_arrays(x + (np.arange(count) - count/2)*.0105, -.46*beam, z + 2*metre), 1)
-    m.add(bars(foot, foot + (0, .92*beam, 0), .0028), pale, 'pipes', each=5)
+    m.add(bars(foot, foot + (0, .92*beam, 0), .0028), pale, 'pipes')
     tray = np.array((-.47, .4))*beam
     m.add(box((x - .045, x + .045), (tray, tray + .07*beam), (z, z + 1.3*metre)), color*.8, 'pipes', each=5)
 
@@ -488,11 +489,10 @@ def gas_cylinders(m, rng, a, b, beam, z, paint):
             'tanks')
     return 2*r + .006
 
-# %% ../nbs/library/00c_merchants.ipynb #52618203
+# %% ../nbs/library/00c_merchants.ipynb #1b766b27
 # kind: (builder, share)
-CARGO = dict(container=(container_ship, .24), feeder=(feeder, .15), multipurpose=(multipurpose, .16),
-    coaster=(coaster, .23), bulk=(bulk_carrier, .08),
-    reefer=(reefer, .04), old_freighter=(old_freighter, .05), river=(river_ship, .05))
-TANKERS = dict(product=(product_tanker, .52), crude=(crude_tanker, .14), coastal=(coastal_tanker, .17),
-    river_tanker=(river_tanker, .07),
-    gas=(gas_carrier, .10))
+CARGO = dict(container=(container_ship, .23), feeder=(feeder, .13), multipurpose=(multipurpose, .18),
+    coaster=(coaster, .25), bulk=(bulk_carrier, .06), reefer=(reefer, .04), old_freighter=(old_freighter, .06),
+    river=(river_ship, .05))
+TANKERS = dict(product=(product_tanker, .50), crude=(crude_tanker, .15), coastal=(coastal_tanker, .18),
+    river_tanker=(river_tanker, .09), gas=(gas_carrier, .08))
