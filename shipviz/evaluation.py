@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['CHANCE', 'dilate', 'pointing_game', 'area_share', 'energy_in_mask', 'iou', 'score_maps', 'chance_maps', 'Interval',
-           'bootstrap', 'pictures_and_masks', 'compare_methods', 'plot_comparison', 'Curves', 'blur',
-           'deletion_insertion', 'impute', 'Road', 'road', 'rank_correlation', 'ssim', 'randomised',
+           'bootstrap', 'exact', 'interval', 'f1_interval', 'pictures_and_masks', 'compare_methods', 'plot_comparison',
+           'Curves', 'blur', 'deletion_insertion', 'impute', 'Road', 'road', 'rank_correlation', 'ssim', 'randomised',
            'randomisation_check', 'check_energy_ratio', 'check_area', 'check_trust']
 
-# %% ../nbs/11_evaluation.ipynb #a93ece58
+# %% ../nbs/11_evaluation.ipynb #0ba522e1
 import copy, math, warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,10 +17,10 @@ import numpy as np, pandas as pd, torch, torch.nn.functional as F
 import matplotlib.pyplot as plt
 import scipy.sparse as sp, scipy.sparse.linalg as spl
 from scipy.ndimage import distance_transform_edt, gaussian_filter
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 from PIL import Image
 from torch import nn
-from .data import load_mask
+from .data import load_mask, weighted_f1
 from .exercises import Feedback, call, right, unanswered, not_yet, wrong
 from .heatmaps import as_batch, heatmap
 
@@ -172,7 +172,7 @@ def chance_maps(
         return torch.as_tensor(getattr(maps, 'maps', maps)).roll(1, 0)
     raise ValueError(f'kind must be one of {CHANCE}, got {kind!r}')
 
-# %% ../nbs/11_evaluation.ipynb #c77e23da
+# %% ../nbs/11_evaluation.ipynb #ebb8d925
 @dataclass
 class Interval:
     "A number with its confidence interval"
@@ -194,8 +194,8 @@ def bootstrap(
     """How far a statistic might be off because the pictures are a sample (Efron 1979)
 
     Pictures with a NaN in any array are left out and counted in `missing`.
-    What never happens in the sample never happens in its resamples: if all n scores are 1, the interval is [1, 1],
-    although a true rate of 1 - 3/n is compatible with that (the rule of three)."""
+    What never happens in the sample never happens in its resamples: if all n scores are 1, the interval is [1, 1].
+    For shares of hits take `exact`, for the score of a classifier `f1_interval`."""
     arrays = [np.asarray(a) for a in arrays]
     if not arrays or any(a.ndim != 1 or len(a) != len(arrays[0]) for a in arrays):
         raise ValueError(f'give one-dimensional arrays of equal length, got shapes {[a.shape for a in arrays]}')
@@ -206,6 +206,42 @@ def bootstrap(
     draws = [stat(*(a[i] for a in arrays)) for i in rng.integers(0, n, (n_boot, n))]
     low, high = np.quantile(draws, [(1-level)/2, (1+level)/2])
     return Interval(float(stat(*arrays)), float(low), float(high), n, len(ok)-n, level)
+
+# %% ../nbs/11_evaluation.ipynb #1503285c
+def exact(
+    hits, # `(N,)` of 0 and 1 (or False and True), one for each picture; NaN where there is none
+    level:float=0.95, # of confidence
+) -> Interval: # the share of hits, with its exact binomial interval
+    """How far a share of hits might be off (Clopper and Pearson 1934); never of width 0
+
+    Raises ValueError for scores that are neither 0 nor 1: their mean is no share, see `bootstrap`."""
+    hits = np.asarray(hits, float)
+    if hits.ndim != 1: raise ValueError(f'give one hit or miss for each picture, `(N,)`, got shape {hits.shape}')
+    ok = ~np.isnan(hits)
+    k, n = hits[ok].sum(), int(ok.sum())
+    if not np.isin(hits[ok], (0, 1)).all(): raise ValueError('a hit is 1 and a miss 0; for the mean of other scores use bootstrap')
+    if n == 0: return Interval(np.nan, np.nan, np.nan, 0, len(ok), level)
+    low, high = binomtest(int(k), n).proportion_ci(level, method='exact')
+    return Interval(float(k/n), float(low), float(high), n, len(ok) - n, level)
+
+def interval(
+    scores, # `(N,)`, one for each picture; NaN where there is none
+    level:float=0.95, # of confidence
+) -> Interval: # their mean: `exact` for hits and misses, `bootstrap` for all other scores
+    "The mean of scores with the interval that suits them"
+    scores = np.asarray(scores, float)
+    return exact(scores, level) if np.isin(scores[~np.isnan(scores)], (0, 1)).all() else bootstrap(scores, level=level)
+
+def f1_interval(
+    actual, # `(N,)` class numbers
+    predicted, # `(N,)` class numbers
+    level:float=0.95, # of confidence
+) -> Interval: # weighted F1, with its bootstrap interval
+    "Weighted F1 and how far it might be off; with no error among n pictures, the lower end is that of the accuracy's exact interval"
+    actual, predicted = np.asarray(actual), np.asarray(predicted)
+    found = bootstrap(actual, predicted, stat=weighted_f1, level=level)
+    if (actual == predicted).all(): found.low = exact(np.ones(len(actual)), level).low
+    return found
 
 # %% ../nbs/11_evaluation.ipynb #aeb69b02
 def pictures_and_masks(
@@ -221,7 +257,7 @@ def pictures_and_masks(
     masks = [np.asarray(Image.fromarray(m).resize(size[::-1], Image.Resampling.NEAREST)) for m in masks]
     return images, torch.from_numpy(np.stack(masks))
 
-# %% ../nbs/11_evaluation.ipynb #d34bfe4d
+# %% ../nbs/11_evaluation.ipynb #46fd1215
 def compare_methods(
     learn, # Learner
     ships, # list from `render_ship`, or a table from `load_ships` or a list of paths of a data set with masks
@@ -252,7 +288,7 @@ def _row(name, layer, layers):
 def _summary(learn, x, maps, masks, tolerance, target, deletion):
     "One row of `compare_methods`"
     t = score_maps(maps, masks, tolerance)
-    out = {c: bootstrap(t[c].values) for c in ('pointing', 'ratio', 'iou', 'best_iou')}
+    out = {c: interval(t[c].values) for c in ('pointing', 'ratio', 'iou', 'best_iou')}
     if deletion:
         few = [i for i in range(len(x)) if not t.problem[i].startswith('NaN')][:deletion]
         c = deletion_insertion(learn, x[few], maps[few], target)
