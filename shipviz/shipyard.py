@@ -15,7 +15,7 @@ import numpy as np
 
 from .solids import BOX, DARK, DECK, HULL, RIBS, WINDOWS, Mesh, box, dome, rod, skin, unit
 
-# %% ../nbs/library/00b_shipyard.ipynb #75566182
+# %% ../nbs/library/00b_shipyard.ipynb #4a2b24fe
 HULLS = dict(navy=(.10, .14, .28), black=(.10, .10, .12), red=(.50, .11, .10), green=(.10, .28, .21),
     gray=(.50, .53, .56), blue=(.11, .27, .52), white=(.90, .91, .92), cream=(.86, .82, .72),
     haze=(.60, .64, .67),
@@ -23,8 +23,8 @@ HULLS = dict(navy=(.10, .14, .28), black=(.10, .10, .12), red=(.50, .11, .10), g
     teal=(.12, .42, .46),
     maroon=(.36, .10, .12), brown=(.34, .22, .17), slate=(.27, .31, .37), buff=(.80, .62, .34),
     yellow=(.88, .70, .18))
-BOOTS = [(.47, .14, .11), (.52, .17, .13), (.42, .12, .11), (.50, .20, .17), (.12, .12, .14), (.12, .24, .18),
-    (.30, .14, .12), (.24, .30, .42)]
+BOOTS = [(.54, .15, .12), (.60, .18, .14), (.46, .13, .11), (.58, .22, .18), (.52, .15, .13), (.12, .12, .14),
+    (.12, .24, .18), (.30, .14, .12), (.24, .30, .42)]
 RUST, BRIGHT, LIFEBOAT = (.40, .23, .14), (.92, .92, .91), (.92, .34, .08)
 COMPANIES = ['NORVA', 'MARIDO', 'OSTERA', 'TRIDENA', 'KESTRA LINE', 'VALTIC', 'SOLMARA', 'ARGENTA', 'M V O',
     'PELORA',
