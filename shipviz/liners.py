@@ -585,7 +585,7 @@ def sailing(m, rng, tall=0.):
             m.add(box((a + .005, a + .008), (-.045, .045), (head*f, head*f + .004)), (.90, .88, .82), part)
     m.add(rod((.48, 0, c.deck + .01), (.5, 0, c.deck + .02), .003, n=4), WHITE)
 
-# %% ../nbs/library/00d_liners.ipynb #255d7220
+# %% ../nbs/library/00d_liners.ipynb #310cd96b
 def moor(
     m,  # the `Mesh` to add to
     ship,  # another `Mesh`
@@ -605,35 +605,34 @@ def moor(
     m.stands.update(ship.stands)
 
 def extent(
-    size,  # (length, breadth) of a ship
-    heading,  # radians
+    size,  # (...,2 or 3) length and breadth of ships
+    heading,  # (...) radians
 ):
-    "Half the length of its box along x and along y"
+    "Half the length (...,2) of their boxes along x and along y"
     c, s = np.abs(np.cos(heading)), np.abs(np.sin(heading))
-    return np.array((size[0]*c + size[1]*s, size[0]*s + size[1]*c))/2
+    return np.stack([size[..., 0]*c + size[..., 1]*s, size[..., 0]*s + size[..., 1]*c], -1)/2
 
 def berth(
     rng,  # random stream
-    sizes,  # (length, breadth, height) of two ships
+    sizes,  # (2,3) length, breadth, height of two ships
+    n=60,  # so many layouts are drawn, and the first that fits best is taken
 ):
     "Scales (2,), headings (2,) and places (2,2) of two ships kept apart along x or y, together 1 long, about .22 high"
-    best, sign = None, lambda: rng.choice((-1, 1))
-    for _ in range(60):
-        heading = rng.normal(0, .16, 2) + rng.choice((0, 0, .6, -.6)) + np.pi*(rng.random(2) < (.1, .3))
-        if rng.random() < .25: heading[1] += rng.choice((-.7, .7))
-        size = np.array(sizes)*np.array((1., scale := rng.uniform(.5, 1.05)))[:, None]
-        half = np.stack([extent(*pair) for pair in zip(size, heading)])  # (ship, x or y)
-        gap = half.sum(0)
-        away = (gap[0] + .02)*sign(), gap[1]*rng.uniform(-.6, .6)  # ahead
-        if rng.random() < .7: away = gap[0]*rng.uniform(.4, 1.)*sign(), (gap[1] + rng.uniform(.01, .1))*sign()  # behind
-        center = np.stack([np.zeros(2), away])
-        low, top = (center - half).min(0), (center + half).max(0)
-        k = 1/(top - low)[0]
-        tall, deep = size[:, 2].max()*k, (top - low)[1]*k
-        fault = max(.2 - tall, 0) + max(tall - .25, 0) + .5*max(deep - .42, 0)
-        if best is None or fault < best[0]: best = fault, np.array((k, scale*k)), heading, (center - (low + top)/2)*k
-        if fault == 0: break
-    return best[1:]
+    u, toss = rng.uniform, lambda share: rng.random(n) < share
+    heading = rng.normal(0, .16, (n, 2)) + rng.choice((0, 0, .6, -.6), (n, 1)) + np.pi*np.stack([toss(.1), toss(.3)], 1)
+    heading[:, 1] += toss(.25)*rng.choice((-.7, .7), n)
+    scale = np.stack([np.ones(n), u(.5, 1.05, n)], 1)
+    size = np.asarray(sizes)*scale[..., None]  # (n, ship, 3)
+    half = extent(size, heading)  # (n, ship, x or y)
+    x, y = half.sum(1).T
+    behind, ahead = (x*u(.48, .95, n), y + u(.01, .1, n)), (x + .02, y*u(0, .6, n))
+    away = np.where(toss(.7), behind, ahead).T*rng.choice((-1, 1), (n, 2))
+    center = np.stack([np.zeros((n, 2)), away], 1)
+    low, top = (center - half).min(1), (center + half).max(1)
+    k = 1/(top - low)[:, 0]
+    tall, deep = size[..., 2].max(1)*k, (top - low)[:, 1]*k
+    i = (np.maximum(.19 - tall, 0) + np.maximum(tall - .25, 0) + .5*np.maximum(deep - .42, 0)).argmin()
+    return scale[i]*k[i], heading[i], (center[i] - (low + top)[i]/2)*k[i]
 
 MATES = [(.62, modern), (.16, classic), (.12, expedition), (.05, ferry), (.05, sailing)]
 
