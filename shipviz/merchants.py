@@ -230,7 +230,7 @@ def bulk_carrier(m, rng):
             rng.uniform(.02, .06) if raised else rng.uniform(-.015, .0),
             paint, 'cranes', .008, .02)
 
-# %% ../nbs/library/00c_merchants.ipynb #0175843f
+# %% ../nbs/library/00c_merchants.ipynb #3b85b2d1
 def reefer(m, rng):
     "A sleek ship for fruit: mostly white, house aft, small hatches between derricks or cranes"
     metre, beam, depth = 1/rng.uniform(125, 160), rng.uniform(.13, .15), rng.uniform(.055, .07)
@@ -297,7 +297,7 @@ def river_hull(m, rng, beam, depth, up):
         m.add(box((-.46, -.418), (y, y + .3*beam), (zb + 2.3*up, zb + 3.5*up)),
             pick(rng, 'red', 'blue', 'slate', 'white', 'black'))
     foot = np.array([(-.38, 0, z), (.43, 0, z)])
-    m.add(bars(foot, foot + np.array([rng.uniform(.135, .16), rng.uniform(.04, .11)])[:, None]*(0, 0, 1),
+    m.add(bars(foot, foot + np.array([rng.uniform(.15, .175), rng.uniform(.04, .11)])[:, None]*(0, 0, 1),
         .0018), BRIGHT, each=5)
     return z, c
 
