@@ -47,7 +47,7 @@ def sample(tile, x, y, smooth=False):
     k, l = i + 1 & (n - 1), j + 1 & (n - 1)
     return (1 - a)*((1 - b)*tile[i, j] + b*tile[i, l]) + a*((1 - b)*tile[k, j] + b*tile[k, l])
 
-# %% ../nbs/library/00f_scene.ipynb #7f021c77
+# %% ../nbs/library/00f_scene.ipynb #c71124ab
 class Scene(NamedTuple):
     "All that is drawn without knowing the class"
     size: tuple  # (H,W)
@@ -89,16 +89,17 @@ class Level(NamedTuple):
 LEVELS = dict(
     easy=Level(20, (5, 12, .05), (.78, .94), dict(sunny=.5, tropic=.2, overcast=.2, white=.1), .02, .2, (.002, .01), (80, 96)),
     normal=Level(36, (7, 24, .13), (.70, .97), dict(sunny=.2, deep=.09, tropic=.07, overcast=.19, white=.15, storm=.07,
-        golden=.06, dusk=.04, dawn=.04, haze=.08, night=.01), .06, .35, (.003, .02), (55, 95)),
+        golden=.06, dusk=.04, dawn=.04, haze=.08, night=.01), .045, .35, (.003, .02), (55, 95)),
     hard=Level(42, (8, 30, .25), (.30, .66), dict(sunny=.12, deep=.06, overcast=.2, white=.1, storm=.08, golden=.06, dusk=.1,
         dawn=.06, haze=.15, night=.07), .2, .8, (.01, .06), (30, 85)))
 
 def draw_camera(rng, level):
     "A camera at the height of an eye, rarely from above, and its facts"
-    azimuth = rng.choice([-1, 1])*np.deg2rad(90 + np.clip(rng.normal(0, level.quarter), -76, 76))
+    turn = rng.normal(0, .6*level.quarter) if rng.random() < .6 else rng.choice([-1, 1])*rng.uniform(.6, 2.2)*level.quarter
+    azimuth = rng.choice([-1, 1])*np.deg2rad(90 + np.clip(turn, -78, 78))
     usual, above, share = level.elevation
     elevation = np.deg2rad(rng.uniform(usual, above) if rng.random() < share else 1 + (usual - 1)*rng.random()**1.5)
-    distance, roll = np.exp(rng.uniform(np.log(2.2), np.log(8))), np.deg2rad(rng.normal(0, .6))
+    distance, roll = np.exp(rng.uniform(np.log(1.4), np.log(8))), np.deg2rad(rng.normal(0, .6))
     facts = dict(azimuth=azimuth, elevation=elevation, roll=roll)
     return look(azimuth, elevation, distance, roll), {k: float(np.rad2deg(v)) for k, v in facts.items()} | dict(distance=float(distance))
 
@@ -129,7 +130,7 @@ def draw_light(rng, level, azimuth):
 def draw_photo(rng, level, light):
     "What the photographer's camera, darkroom and file do"
     old = rng.random() < level.old
-    return dict(bw=bool(old or rng.random() < .01), grain=rng.uniform(.02, .07) if old else 0., cast=rng.normal(0, .013, 3),
+    return dict(bw=bool(old or rng.random() < .01), grain=rng.uniform(.01, .05) if old else 0., cast=rng.normal(0, .013, 3),
         contrast=rng.normal(1.05, .12), color=float(np.clip(rng.normal(1.1, .22), .5, 1.7)), bright=rng.normal(0, .03),
         expose=float(np.clip(rng.normal(.5, .07), .34, .66)), blur=max(0, rng.normal(0, level.blur)),
         sharpen=rng.uniform(40, 180)*(rng.random() < .7), noise=rng.uniform(*level.noise), quality=int(rng.integers(*level.quality)),

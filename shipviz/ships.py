@@ -26,7 +26,7 @@ CLASSES = ['Cargo', 'Military', 'Carrier', 'Cruise', 'Tankers']
 RENDERER = 2  # raise it with every change that alters pictures: data sets and trained models are kept under this number
 FLEET = dict(zip(CLASSES, (CARGO, MILITARY, CARRIER, CRUISE, TANKERS)))  # class -> kind -> (builder, share)
 
-# %% ../nbs/library/00h_ships.ipynb #c24dbabd
+# %% ../nbs/library/00h_ships.ipynb #39ae348e
 def shade(faces, normal, seen, camera, scene, stretch, sunlit, liveries=()):
     "Colour (n,3) at the points where the faces `seen` are met: pattern, sun with cast shadow, skylight, haze; in single precision"
     f32 = np.float32
@@ -63,23 +63,25 @@ def shade(faces, normal, seen, camera, scene, stretch, sunlit, liveries=()):
 
 def pattern(kind, u, v, pitch, fine, top):
     "Share (n,) of the second colour at u along the face and v up"
-    if kind == HULL: return np.where(v < pitch[:, 0], 1, .05*sample(texture('grain'), u*3.1, v*.35))  # boot topping, streaks of rust
+    if kind == HULL: return np.where(v < pitch[:, 0], 1, .025*sample(texture('grain'), u*3.1, v*.35))  # boot topping, streaks
     a, b = np.float32(u/pitch[:, 0]) % 1, np.float32(v/pitch[:, 1]) % 1
     if kind == RIBS: return .7*np.where(pitch[:, 0] > 1, b > .66, .28 + fine*((a < .28) - .28))
     hit, mean = ((b > .38) & (b < .78) & (a > .2) & (a < .85), .26) if kind == WINDOWS else ((b > .22) & (b < .84) & (a > .16), .5)
     return (mean + fine*(hit - mean))*~top
 
-PAINTS = np.array([(.72, .18, .14), (.15, .32, .58), (.12, .45, .34), (.90, .52, .12), (.82, .80, .76), (.55, .14, .16),
-    (.20, .22, .26), (.92, .76, .22), (.34, .55, .70), (.62, .36, .20), (.55, .58, .60), (.80, .32, .28)], np.float32)
+PAINTS = np.array([(.60, .20, .15), (.50, .22, .16), (.55, .14, .14), (.46, .26, .18), (.66, .28, .20), (.40, .20, .16),  # rust reds
+    (.14, .30, .54), (.12, .22, .42), (.24, .44, .64), (.34, .55, .70),  # blues
+    (.80, .78, .74), (.62, .64, .64), (.44, .46, .48), (.20, .22, .26), (.14, .40, .32), (.30, .42, .30), (.84, .48, .14), (.86, .70, .24)],
+    np.float32)
 
 def containers(p, z, n, alt, pitch, fine):
-    "Colours of container stacks: every container its own paint, with dark gaps and ribbed walls"
+    "Colours of container stacks: many of a bay belong to one owner, the others have paints of their own; dark gaps between them"
     q = p - n*.0015
     length, high = pitch[:, 0], pitch[:, 1]
     i, j, k = np.floor(q[:, 0]/length), np.floor(q[:, 1]/.0165), np.floor((z - n[:, 2]*.0015 - alt[:, 1])/high)
-    code = (i*73 + j*151 + k*37 + alt[:, 0]*17).astype(np.int64)
-    code = (code*2654435761 >> 7) % 1009
-    color = PAINTS[code % len(PAINTS)]
+    drawn = lambda number: (number.astype(np.int64)*2654435761 >> 7) % 1009
+    each, bay = drawn(i*73 + j*151 + k*37 + alt[:, 0]*17), drawn(i*29 + alt[:, 0]*11)
+    color = PAINTS[np.where(each % 7 < bay % 6, bay, each) % len(PAINTS)]
     level = (z - alt[:, 1])/high
     gap = ((level - np.floor(level)) < .12)*(n[:, 2] < .7)
     width = p[:, 1]/.0165
