@@ -47,7 +47,7 @@ def sample(tile, x, y, smooth=False):
     k, l = i + 1 & (n - 1), j + 1 & (n - 1)
     return (1 - a)*((1 - b)*tile[i, j] + b*tile[i, l]) + a*((1 - b)*tile[k, j] + b*tile[k, l])
 
-# %% ../nbs/library/00f_scene.ipynb #c71124ab
+# %% ../nbs/library/00f_scene.ipynb #d1ae6cb8
 class Scene(NamedTuple):
     "All that is drawn without knowing the class"
     size: tuple  # (H,W)
@@ -78,7 +78,7 @@ MOODS = dict(  # zenith, horizon, sun, deep water, sunlight, skylight, cloud cov
 class Level(NamedTuple):
     "What a difficulty draws from"
     quarter: float  # spread of the view around the beam, degrees
-    elevation: tuple  # of the eye above the sea, degrees: usual limit, limit of views from above, share of these
+    height: tuple  # of the eye above the sea, in ship lengths: from, to, the highest view from above, share of these
     wide: tuple  # share of the picture's width that the ship fills
     moods: dict  # mood -> share
     old: float  # share of black-and-white photographs
@@ -87,19 +87,20 @@ class Level(NamedTuple):
     quality: tuple  # of the JPEG file
 
 LEVELS = dict(
-    easy=Level(20, (5, 12, .05), (.78, .94), dict(sunny=.5, tropic=.2, overcast=.2, white=.1), .02, .2, (.002, .01), (80, 96)),
-    normal=Level(36, (7, 24, .13), (.70, .97), dict(sunny=.2, deep=.09, tropic=.07, overcast=.19, white=.15, storm=.07,
+    easy=Level(20, (.04, .2, .6, .05), (.78, .94), dict(sunny=.5, tropic=.2, overcast=.2, white=.1), .02, .2, (.002, .01), (80, 96)),
+    normal=Level(36, (.02, .2, 1., .13), (.70, .97), dict(sunny=.2, deep=.09, tropic=.07, overcast=.19, white=.15, storm=.07,
         golden=.06, dusk=.04, dawn=.04, haze=.08, night=.01), .045, .35, (.003, .02), (55, 95)),
-    hard=Level(42, (8, 30, .25), (.30, .66), dict(sunny=.12, deep=.06, overcast=.2, white=.1, storm=.08, golden=.06, dusk=.1,
+    hard=Level(42, (.02, .3, 1.6, .2), (.30, .66), dict(sunny=.12, deep=.06, overcast=.2, white=.1, storm=.08, golden=.06, dusk=.1,
         dawn=.06, haze=.15, night=.07), .2, .8, (.01, .06), (30, 85)))
 
 def draw_camera(rng, level):
     "A camera at the height of an eye, rarely from above, and its facts"
     turn = rng.normal(0, .6*level.quarter) if rng.random() < .6 else rng.choice([-1, 1])*rng.uniform(.6, 2.2)*level.quarter
     azimuth = rng.choice([-1, 1])*np.deg2rad(90 + np.clip(turn, -78, 78))
-    usual, above, share = level.elevation
-    elevation = np.deg2rad(rng.uniform(usual, above) if rng.random() < share else 1 + (usual - 1)*rng.random()**1.5)
+    low, usual, above, share = level.height
     distance, roll = np.exp(rng.uniform(np.log(1.4), np.log(8))), np.deg2rad(rng.normal(0, .6))
+    height = rng.uniform(usual, above) if rng.random() < share else np.exp(rng.uniform(np.log(low), np.log(usual)))
+    elevation = np.arcsin(min(height/distance, .5))
     facts = dict(azimuth=azimuth, elevation=elevation, roll=roll)
     return look(azimuth, elevation, distance, roll), {k: float(np.rad2deg(v)) for k, v in facts.items()} | dict(distance=float(distance))
 
@@ -151,7 +152,7 @@ def draw_scene(seed, size, difficulty):
     frame = draw_frame(rng, camera, size, level)
     camera, _ = camera.fit(GUIDE, frame)
     light, sun, mood = draw_light(rng, level, np.deg2rad(facts['azimuth']))
-    place = dict(wind=rng.uniform(0, np.pi), waves=np.exp(rng.uniform(np.log(.12), np.log(.9))), shift=rng.random(8).astype(np.float32),
+    place = dict(wind=rng.uniform(0, np.pi), waves=np.exp(rng.uniform(np.log(.12), np.log(.9)))*np.clip(.35 + 4*camera.eye[2], 0, 1), shift=rng.random(8).astype(np.float32),
         speed=rng.uniform(0, 1)**1.5, mirror=rng.uniform(.4, 1))
     wide, high = frame[2] - frame[0], frame[3] - frame[1]
     cover = frame[0] - .05*wide - 3, frame[1] - .06*high - 3, frame[2] + .05*wide + 3, frame[3] + .55*high + 3
