@@ -164,7 +164,7 @@ def hull(m: Mesh, rng,
         m.add(ball, boot)
     return depth
 
-# %% ../nbs/library/00b_shipyard.ipynb #cb03e75d
+# %% ../nbs/library/00b_shipyard.ipynb #750ccd46
 def bars(p, q, r):
     "Faces (5n,4,3) of n square bars, each with a lid, from p (n,3) to q (n,3), 2r thick"
     p, q = np.broadcast_arrays(np.atleast_2d(np.asarray(p, float)), np.atleast_2d(np.asarray(q, float)))
@@ -175,11 +175,19 @@ def bars(p, q, r):
     return np.concatenate([p[:, None] + ring, q[:, None] + ring], 1)[:, BOX].reshape(-1, 4, 3)
 
 def radar_mast(m: Mesh, x: float, z0: float, z1: float, color, r: float = .0045, wide: float = .02):
-    "A mast with two cross trees and radar scanners on them"
+    "A mast with cross trees, radar scanners, lights and stays, and beside it whip aerials and the dome of a satellite aerial"
+    high, dark = z1 - z0, mix(color, DARK, .55)
     m.add(rod((x, 0, z0), (x, 0, z1), r, r*.55), color)
-    z, w = z0 + np.array((.45, .7))*(z1 - z0), wide*np.array((1, .75))
+    z, w = z0 + np.array((.42, .62, .84))*high, wide*np.array((1.1, .8, .45))
     m.add(box((x - .004, x + .008), (-w, w), (z, z + .003)), mix(color, BRIGHT, .4), each=5)
     m.add(box((x + .002, x + .006), (-w*.7, w*.7), (z + .004, z + .0075)), (.82, .83, .84), each=5)
+    y = wide*np.array((-1.1, -.6, .5, 1.2))
+    foot = np.stack([x + np.array((-.012, .018, -.02, .012)), y, np.full(4, z0)], 1)
+    m.add(bars(foot, foot + np.stack([0*y, 0*y, high*np.array((.75, .4, .95, .55))], 1), .0009), dark, each=5)
+    arm = np.array([(x, s*w[0]*.95, z[0]) for s in (-1, 1)])
+    m.add(bars(arm, arm*(1, .25, 0) + (0, 0, z1 - .05*high), .0007), dark, each=5)
+    m.add(box((x - .01, x - .004), (-.003, .003), (z0 + .18*high, z0 + .3*high)), mix(color, DARK, .4))
+    m.add(dome((x - .016, .6*wide, z0 + .006), .3*wide, 8, 3, 1.4), (.93, .93, .93))
 
 def smokestack(m: Mesh, rng,
     x: tuple, width: float,  # from, to along the ship; athwartships
