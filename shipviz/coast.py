@@ -195,7 +195,7 @@ def draw_land(brush, rng, cranes):
         trees(brush, rng, base, h*rng.uniform(.02, .1 if land == 'woods' else .04), pick(rng, GREENS[:3]), .6*far)
     return str(land)
 
-# %% ../nbs/library/00g_coast.ipynb #7cf055a9
+# %% ../nbs/library/00g_coast.ipynb #f4fc23b6
 def harbour_crane(brush, rng, color):
     "A ship-to-shore gantry on a pier beside the ship"
     x0, y0, x1, y1 = brush.scene.frame
@@ -249,7 +249,7 @@ def gull(brush, rng, x, y, k):
 
 def draw_boats(brush, rng):
     "Up to three of them, higher in the picture and smaller when far"
-    h, w, (x0, y0, x1, y1) = brush.h, brush.w, brush.scene.frame
+    h, w, y1 = brush.h, brush.w, brush.scene.frame[3]
     for kind in rng.choice(5, rng.integers(0, 4), p=[.2, .15, .2, .25, .2]):
         x, t, size, far = rng.uniform(.03, .97)*w, rng.random(), rng.uniform(.6, 1.3)*h, rng.random() < .7
         y = brush.shore(x, .05 + .5*t) if far else y1 + (h - y1)*(.35 + .6*t)

@@ -47,7 +47,7 @@ def sample(tile, x, y, smooth=False):
     k, l = i + 1 & (n - 1), j + 1 & (n - 1)
     return (1 - a)*((1 - b)*tile[i, j] + b*tile[i, l]) + a*((1 - b)*tile[k, j] + b*tile[k, l])
 
-# %% ../nbs/library/00f_scene.ipynb #d1ae6cb8
+# %% ../nbs/library/00f_scene.ipynb #1c9b0f89
 class Scene(NamedTuple):
     "All that is drawn without knowing the class"
     size: tuple  # (H,W)
@@ -147,7 +147,7 @@ def draw_signature(rng):
 
 def draw_scene(seed, size, difficulty):
     "Camera, frame, weather and photo from a random stream that knows nothing of the class"
-    rng, level, (h, w) = np.random.default_rng([seed, DIFFICULTIES.index(difficulty), 0]), LEVELS[difficulty], size
+    rng, level = np.random.default_rng([seed, DIFFICULTIES.index(difficulty), 0]), LEVELS[difficulty]
     camera, facts = draw_camera(rng, level)
     frame = draw_frame(rng, camera, size, level)
     camera, _ = camera.fit(GUIDE, frame)

@@ -7,14 +7,15 @@ __all__ = ['CLASSES', 'RENDERER', 'FLEET', 'PAINTS', 'shade', 'pattern', 'contai
            'choose_kind', 'build', 'keep', 'leave_out', 'exchange', 'fit_ship', 'launch', 'draw_ship', 'reflect',
            'Ship', 'render_ship']
 
-# %% ../nbs/library/00h_ships.ipynb #d1289687
+# %% ../nbs/library/00h_ships.ipynb #b53204ac
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .liners import CARRIER, CRUISE
+from .carriers import CARRIER
+from .liners import CRUISE
 from .merchants import CARGO, TANKERS
 from .navy import MILITARY
 from .coast import draw_coast

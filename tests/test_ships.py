@@ -17,7 +17,8 @@ from shipviz.ships import CLASSES, FLEET, RENDERER, choose_kind, render_ship
 
 GOLDEN = Path(__file__).parent/"golden"
 PICTURES = {**{f"{c.lower()}": dict(label=c, seed=11) for c in CLASSES}, "hard": dict(label="Tankers", seed=12, difficulty="hard"),
-            "easy": dict(label="Cargo", seed=13, difficulty="easy"), "without": dict(label="Tankers", seed=5, kind="product", without="pipes"),
+            "easy": dict(label="Cargo", seed=13, difficulty="easy"),
+            "without": dict(label="Tankers", seed=5, kind="product", without="pipes"),
             "parts": dict(label="Cargo", seed=5, parts="Tankers"), "crane": dict(label="Cruise", seed=8, crane=True)}
 
 
@@ -40,7 +41,8 @@ def test_golden_picture(name):
 
 
 def test_another_process_draws_the_same_bytes():
-    code = "from shipviz.ships import render_ship; import zlib; print(zlib.crc32(render_ship('Military', 7, (96, 128), 'hard').image.tobytes()))"
+    code = ("import zlib; from shipviz.ships import render_ship; "
+            "print(zlib.crc32(render_ship('Military', 7, (96, 128), 'hard').image.tobytes()))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     render_ship("Cruise", 1)  # what was drawn before makes no difference
     assert int(done.stdout) == zlib.crc32(render_ship("Military", 7, (96, 128), "hard").image.tobytes())
