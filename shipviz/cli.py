@@ -1,4 +1,4 @@
-"""The command line: `shipviz demo`, `train`, `heatmap`, `ships`, `lessons`, `check`, `explorer`.
+"""The command line: `shipviz demo`, `train`, `predict`, `report`, `heatmap`, `ships`, `lessons`, `check`, `explorer`.
 
 Everything heavy is imported inside the commands, so that `shipviz --help` answers at once. Exit codes: 0 it worked,
 1 it did not, 2 the command was not understood, 130 stopped with Ctrl-C."""
@@ -90,7 +90,8 @@ def free(path, force, files=()):
 def demo(photos, out, force, quick, seed):
     """Render ships, train a network on them, and write a report with scored heatmaps.
 
-    PHOTOS, if given, are explained in it too, by the network that knows the thousand classes of ImageNet."""
+    PHOTOS, if given, are explained in it too: by the network that knows the thousand classes of ImageNet, and by the one that was
+    trained on real photos of these five (`real-ships`)."""
     out = free(out, force)
     check_photos(photos)
     from shipviz.report import demo as make
@@ -98,28 +99,104 @@ def demo(photos, out, force, quick, seed):
     click.echo(f"\n{result}")
 
 
+class Size(click.ParamType):
+    "A number of pixels, or HEIGHTxWIDTH."
+    name = "pixels"
+
+    def convert(self, value, param, ctx):
+        try: sides = [int(v) for v in str(value).lower().replace("×", "x").split("x")]
+        except ValueError: sides = []
+        if len(sides) not in (1, 2) or not all(32 <= v <= 1024 for v in sides):
+            self.fail(f"{value!r} is no size. Give a number of pixels from 32 to 1024, or HEIGHTxWIDTH, such as 192x288.", param, ctx)
+        return tuple(sides*2)[:2]
+
+
+RESERVED = ("real-ships", "ships", "imagenet")  # as in shipviz.models.MODELS, which is too heavy to import for --help
+MODEL_HELP = """MODEL is what `shipviz train` saved, or one of three names: `real-ships` (trained on real photos of the five classes),
+    `ships` (the network of the lessons, trained on rendered ships on the first call), `imagenet` (a thousand classes)."""
+
+
+def model_command(f):
+    f.__doc__ = f.__doc__.replace("MODEL_HELP", MODEL_HELP)
+    return f
+
+
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @output("model", "Model to write: OUTPUT.safetensors and OUTPUT.json.")
 @click.option("--arch", default="efficientnet_lite0", show_default=True,
               help="A torchvision or timm model; all but the default download weights.")
-@click.option("--size", default=224, show_default=True, type=click.IntRange(32, 1024), help="Pixels to which pictures are squeezed.")
-@click.option("--epochs", default=3, show_default=True, type=click.IntRange(1), help="Passes over the data with all layers trained.")
+@click.option("--size", type=Size(), help="Pixels to which pictures are squeezed: N or HEIGHTxWIDTH. Default: in their own shape.")
+@click.option("--epochs", default=5, show_default=True, type=click.IntRange(1), help="Passes over the data.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Instead: as many epochs as fit into so many minutes.")
+@click.option("--valid", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+              help="Share of the pictures to hold out. Default: a fifth; of more than 1,000, a twentieth.")
 @click.option("--skip-broken", is_flag=True, help="Leave out pictures that can't be read, and list them.")
+@click.option("--fresh", is_flag=True, help="Begin anew, even if the same command was stopped half-way.")
 @force
 @quick
 @seed
-def train(data, out, arch, size, epochs, skip_broken, force, quick, seed):
+def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, force, quick, seed):
     """Train a network on the pictures in DATA.
 
-    DATA is the hackathon's folder as unpacked (train/train.csv, train/images), or a folder for each class."""
+    DATA is the hackathon's folder as unpacked (train/train.csv, train/images), or a folder for each class.
+    A run that was killed goes on where it was when the same command is given again, and ends with the same numbers."""
     out = out.with_suffix("") if out.suffix in (".safetensors", ".json") else out
+    if str(out) in RESERVED:
+        raise click.UsageError(f"{out} is the name of a network that comes with shipviz. Give another name with -o, or -o ./{out}-mine.")
     free(out, force, [out.with_name(out.name + s) for s in (".safetensors", ".json")])
-    from shipviz.report import train_on
-    learn = train_on(data, arch=arch, size=size, epochs=1 if quick else epochs, verify="skip" if skip_broken else True, seed=seed)
-    from shipviz.training import save_model
-    save_model(learn, out, force=force)
+    from shipviz.models import train_on
+    learn = train_on(data, arch=arch, size=(128, 192) if quick and size is None else size, epochs=1 if quick else epochs, minutes=minutes,
+                     valid_pct=valid, verify="skip" if skip_broken else True, seed=seed, out=out, force=force, fresh=fresh)
+    from shipviz.data import weighted_f1
+    from shipviz.evaluation import bootstrap
+    t, f1 = learn.training, bootstrap(learn.held_out_actual, learn.held_out_said, stat=weighted_f1)
+    click.echo(f"Trained on {t['trained_on']} pictures in {t['processor_seconds']/60:.1f} minutes of processor time. Weighted F1 on the "
+               f"{f1.n} held out: {f1.value:.3f}, 95 % interval {f1.low:.3f} to {f1.high:.3f}.")
     click.echo(f"Saved {out}.safetensors and {out}.json. See where it looks: shipviz heatmap {out} PHOTO…")
+
+
+@main.command()
+@click.argument("model")
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@output("submission.csv", "File to write.")
+@click.option("--no-mirror", is_flag=True, help="Don't average with the mirror images: twice as fast, a little worse.")
+@click.option("--table", is_flag=True, help="A table of probabilities, even if DATA is the hackathon's folder.")
+@force
+@model_command
+def predict(model, data, out, no_mirror, table, force):
+    """Write what MODEL says to the pictures in DATA.
+
+    For the hackathon's folder that is the submission, image,category, in the order it wants. For any other folder, or for photos, it
+    is a table: image, the predicted class, and for each class its probability.
+    MODEL_HELP
+    Several, separated by commas, are averaged."""
+    out = free(out, force)
+    photos = [p for p in data if not p.is_dir()]
+    if len(data) > 1 and len(photos) < len(data): raise click.UsageError("Give one folder, or photos.")
+    check_photos(photos)
+    from shipviz.models import find_model, write_predictions
+    learns = [find_model(m) for m in model.split(",")]
+    path, n, kind = write_predictions(learns, data[0] if len(data) == 1 else data, out, mirror=not no_mirror, force=force, table=table)
+    click.echo(f"Wrote {path}: {'the submission for' if kind == 'submission' else 'a table of'} {n} pictures.")
+
+
+@main.command()
+@click.argument("model")
+@click.argument("data", type=click.Path(path_type=Path))
+@output("shipviz-report", "Folder for the report.")
+@click.option("-n", "n", default=500, show_default=True, type=click.IntRange(5), help="Pictures to report on, at most.")
+@force
+@model_command
+def report(model, data, out, n, force):
+    """Write a report on MODEL and the labelled pictures in DATA.
+
+    DATA is a folder as for `shipviz train`. Of the data that MODEL was trained on, only the pictures held out are used. Rendered ships
+    have true masks, against which heatmaps are scored; real photos have none, and are scored by deletion and insertion instead.
+    MODEL_HELP"""
+    out = free(out, force)
+    from shipviz.report import report_on
+    click.echo(f"\n{report_on(model, data, out, n=n, force=force)}")
 
 
 @main.command()
@@ -129,11 +206,11 @@ def train(data, out, arch, size, epochs, skip_broken, force, quick, seed):
 @click.option("--method", default="gradcam", show_default=True, help="How to make the map; `--method help` lists all.")
 @click.option("--class", "target", help="Explain this class instead of the predicted one.")
 @force
+@model_command
 def heatmap(model, photos, out, method, target, force):
     """Write for each photo a picture of where MODEL looks.
 
-    MODEL is what `shipviz train` saved, or `imagenet` (the thousand classes of ImageNet), or `ships` (the network of the lessons,
-    trained on the first call)."""
+    MODEL_HELP"""
     from shipviz.heatmaps import METHODS
     if method == "help": return click.echo("\n".join(f"{k:16} {(f.__doc__ or '').strip().splitlines()[0]}" for k, f in METHODS.items()))
     if method not in METHODS: raise click.UsageError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")

@@ -288,7 +288,7 @@ def save_model(
     weights.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(weights) as tmp: save_file({k: v.detach().cpu().contiguous() for k, v in learn.model.state_dict().items()}, tmp)
     about = dict(format='shipviz model 1', **learn.recipe, classes=[str(c) for c in learn.dls.vocab], size=_input_size(learn.dls), resize='squish',
-                 versions=_versions(), data=getattr(learn, 'data', None) or fingerprint(learn.dls),
+                 versions=_versions(), data=getattr(learn, 'data', None) or fingerprint(learn.dls), training=getattr(learn, 'training', {}),
                  metrics={k: float(v) for k, v in metrics.items()}, history=_history(learn), weights=_sha(weights))
     with atomic_write(card) as tmp: tmp.write_text(json.dumps(about, indent=1))
     return weights
@@ -370,7 +370,7 @@ def _fill(model, weights):
 
 def _restore(learn, about):
     "Give a Learner the history and the data of the saved one."
-    learn.data, learn.metrics_saved = about['data'], about['metrics']
+    learn.data, learn.metrics_saved, learn.training = about['data'], about['metrics'], about.get('training', {})
     learn.recipe = {k: about[k] for k in ('arch', 'head', 'options', 'seed', 'normalisation')}
     learn.recorder.metric_names = L(['epoch', *about['history']['names'], 'time'])
     learn.recorder.values = L(L(row) for row in about['history']['values'])
@@ -397,6 +397,7 @@ def predict(
     learn:Learner, # with a network and DataLoaders, as from `ship_learner`, `load_model`, `trained_learner`, `imagenet_learner`
     pictures, # one path or PIL image, a list of them, or a data set's folder (its test pictures)
     bs:int=32, # batch size
+    mirror:bool=False, # average with the probabilities of the mirror images?
 )->torch.Tensor: # probabilities `(N,classes)`, on the CPU
     """The class probabilities of pictures, treated exactly as the validation pictures.
 
@@ -405,7 +406,9 @@ def predict(
     learn.model.eval()
     try:
         with torch.no_grad():
-            return torch.cat([learn.model(x.as_subclass(torch.Tensor)).softmax(1).cpu() for x, in test_dl(learn.dls, pictures, bs=bs)])
+            probs = lambda x: learn.model(x).softmax(1).cpu()
+            batches = (x.as_subclass(torch.Tensor) for x, in test_dl(learn.dls, pictures, bs=bs))
+            return torch.cat([(probs(x) + probs(x.flip(-1)))/2 if mirror else probs(x) for x in batches])
     finally: learn.model.train(was)
 
 # %% ../nbs/07_training.ipynb #ce898922

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from shipviz import __version__, cli
 
-COMMANDS = ["check", "demo", "explorer", "heatmap", "lessons", "ships", "train"]
+COMMANDS = ["check", "demo", "explorer", "heatmap", "lessons", "predict", "report", "ships", "train"]
 
 
 @pytest.fixture
