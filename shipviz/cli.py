@@ -238,15 +238,16 @@ def picture_names(photos):
 @folder
 @click.option("-n", "n", default=1000, show_default=True, type=click.IntRange(5), help="Pictures to train on.")
 @click.option("--test", "n_test", default=300, show_default=True, type=click.IntRange(0), help="Test pictures besides.")
-@click.option("--size", default=224, show_default=True, type=click.IntRange(16, 2048), help="Pixels along a side.")
-@click.option("--hard", is_flag=True, help="Far, hazy, small and grey ships.")
+@click.option("--size", type=click.IntRange(48, 2048), help="Pixels along a side of square pictures; by default they are 210×140.")
+@click.option("--difficulty", type=click.Choice(["easy", "normal", "hard"]), default="normal", show_default=True,
+              help="From side views in fine weather to far, hazy, small and dark ships.")
 @seed
-def ships(folder, n, n_test, size, hard, seed):
+def ships(folder, n, n_test, size, difficulty, seed):
     """Render ships with their true masks into FOLDER, in the layout of the hackathon.
 
     An interrupted run is completed by the same command."""
     from shipviz.data import make_ships
-    path = make_ships(folder, n=n, n_test=n_test, size=size, difficulty="hard" if hard else "clear", seed=seed)
+    path = make_ships(folder, n=n, n_test=n_test, size=size or (140, 210), difficulty=difficulty, seed=seed)
     click.echo(f"{n + n_test} ships are in {path}. Train on them: shipviz train {path}")
 
 

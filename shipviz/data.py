@@ -25,6 +25,7 @@ from pathlib import Path, PureWindowsPath
 
 import shipviz # first: it repairs a torchvision that does not fit torch
 from .exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from .scene import DIFFICULTIES
 from .ships import CLASSES, RENDERER, render_ship
 
 import joblib
@@ -278,6 +279,9 @@ def _settings(n, n_test, size, difficulty, seed):
     class_counts(n)
     if n_test != 0: class_counts(n_test)
     size = [int(s) for s in _size(size)]
+    if not all(48 <= s <= 2048 for s in size): raise ValueError(f'Ships are rendered at 48 to 2048 pixels a side, not {size}.')
+    if difficulty not in DIFFICULTIES:
+        raise ValueError(f"difficulty is one of {', '.join(map(repr, DIFFICULTIES))}, but is {difficulty!r}.")
     return dict(n=int(n), n_test=int(n_test), size=size, difficulty=str(difficulty), seed=int(seed), renderer=RENDERER)
 
 def _size(size):

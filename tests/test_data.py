@@ -310,7 +310,7 @@ def test_folders_that_are_not_ours(tmp_path):
     assert [p.name for p in (tmp_path/"mine").iterdir()] == ["thesis.txt"]
     with pytest.raises(FileExistsError, match="is a file"): make_ships(tmp_path/"mine/thesis.txt", n=5, n_test=0, size=48)
     make_ships(tmp_path/"a", n=5, n_test=0, size=48)
-    with pytest.raises(FileExistsError, match="difficulty is 'clear' there, 'hard' now"):
+    with pytest.raises(FileExistsError, match="difficulty is 'normal' there, 'hard' now"):
         make_ships(tmp_path/"a", n=5, n_test=0, size=48, difficulty="hard")
 
 def test_cache(tmp_path, monkeypatch):
