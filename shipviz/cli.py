@@ -265,6 +265,7 @@ def copy_new(source, to, force):
     for p in sorted(source.rglob("*")):
         name = p.relative_to(source)
         if p.is_dir() or any(part.startswith((".", "_")) for part in name.parts) or p.suffix == ".tmp": continue
+        if name.parts[0] == "library": continue  # the workshop notebooks are for those who work on shipviz
         dst = to/name
         if dst.is_dir(): raise ValueError(f"{dst} is a folder, but a lesson's file has that name. Choose another folder.")
         if dst.exists():
