@@ -84,8 +84,8 @@ FORM = [
      "shows ValueError: bad"),
     (lambda nb: nb["cells"][2].update(source=["x = '" + "y" * 300 + "'"]), "a line of 306"),
     (lambda nb: nb["cells"][2].update(source=["def ("]), "is not Python"),
-    (lambda nb: nb["cells"][2].update(source=["from shipviz.second import one"]), "imports shipviz.second, which lesson 1 exports"),
-    (lambda nb: nb["cells"][2].update(source=["def f():\n", "    import shipviz.first"]), "imports shipviz.first, which lesson 0 exports"),
+    (lambda nb: nb["cells"][2].update(source=["from shipviz.second import one"]), "imports shipviz.second, which nbs/01_second.ipynb exports"),
+    (lambda nb: nb["cells"][2].update(source=["def f():\n", "    import shipviz.first"]), "imports shipviz.first, which nbs/00_first.ipynb exports"),
     (lambda nb: nb["cells"][2].update(source=["from shipviz import second"]), "imports shipviz.second"),
     (lambda nb: nb["cells"][2].update(source=["from fastai.vision.all import *\n", "import shipviz"]), "before shipviz"),
 ]
@@ -111,6 +111,20 @@ def test_library_out_of_step_is_found(nbs, capsys):
 def test_two_notebooks_for_one_module(nbs, capsys):
     put(nbs, "01_second", [code("#| default_exp first", 1)])
     assert any("00_first.ipynb and 01_second.ipynb all export to shipviz.first" in c for c in complaints(nbs, capsys))
+
+
+def test_workshop_notebooks_stand_before_the_lesson_of_their_number(nbs, capsys):
+    (nbs.NBS/"library").mkdir()
+    put(nbs, "library/01a_tools", [code("#| default_exp tools", 1), code("#| export\nfrom shipviz.first import one", 2)])
+    put(nbs, "01_second", [code("#| default_exp second", 1), code("#| export\nfrom shipviz.tools import one", 2)])
+    put(nbs, "00_first", [code("#| default_exp checks.first", 1), code("#| export\ndef one(): return 1", 2)])
+    put(nbs, "library/01a_tools", [code("#| default_exp tools", 1), code("#| export\nfrom shipviz.checks.first import one", 2)])
+    put(nbs, "solutions/00_first", [])
+    nbs.export()
+    assert (nbs.LIB/"tools.py").exists() and (nbs.LIB/"checks/first.py").exists() and not (nbs.LIB/"first.py").exists()
+    nbs.check(nbs.notebooks())
+    put(nbs, "00_first", [code("#| default_exp checks.first", 1), code("#| export\nfrom shipviz.tools import one", 2)])
+    assert any("imports shipviz.tools, which nbs/library/01a_tools.ipynb exports" in c for c in complaints(nbs, capsys))
 
 
 def test_lesson_without_module(nbs, capsys):
