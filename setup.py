@@ -22,7 +22,7 @@ class BuildWithLessons(build_py):
         if getattr(self, "editable_mode", False): return
         to = Path(self.build_lib)/"shipviz"/"lessons"
         shutil.rmtree(to, ignore_errors=True)
-        shutil.copytree(ROOT/"nbs", to, ignore=shutil.ignore_patterns(".*", "_*", "*.tmp"))
+        shutil.copytree(ROOT/"nbs", to, ignore=shutil.ignore_patterns(".*", "_*", "*.tmp", "library"))
 
 
 def long_description():
@@ -44,7 +44,7 @@ setup(
     cmdclass={"build_py": BuildWithLessons},
     install_requires=cfg["requirements"].split(),
     extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("dev", "bench")},
-    package_data={"shipviz": ["*.html", "*.css", "*.js"]},
+    package_data={"shipviz": ["*.html", "*.css", "*.js", "weights/*"]},
     entry_points={"console_scripts": cfg["console_scripts"].split("\n"), "nbdev": ["shipviz=shipviz._modidx:d"]},
     zip_safe=False,
 )

@@ -61,7 +61,7 @@ print(tuple(found.maps.shape), bool(found.maps.isfinite().all() and found.maps.a
 def test_the_lessons_travel_in_the_wheel(run):
     run("shipviz", "lessons", "my-lessons", "--no-open")
     def files(folder): return {p.relative_to(folder): p.read_bytes() for p in Path(folder).rglob("*.ipynb")}
-    assert files(run.cwd/"my-lessons") == {k: v for k, v in files(ROOT/"nbs").items() if ".ipynb_checkpoints" not in k.parts}
+    assert files(run.cwd/"my-lessons") == {k: v for k, v in files(ROOT/"nbs").items() if not {".ipynb_checkpoints", "library"} & set(k.parts)}
 
 
 def test_templates_and_scripts_travel_in_the_wheel(run):
@@ -71,5 +71,8 @@ from shipviz.widgets import KernelExplorer, explorer_page
 photo = render_ship('Cruise', seed=3, size=64).image
 print(tuple(KernelExplorer(photo).map.shape), explorer_page('kernel.html', photo))""").split() == ["(64,", "64)", "kernel.html"]
     package = Path(run("python", "-c", "import shipviz; print(shipviz.__path__[0])").strip())
-    def data(folder): return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix in (".html", ".js")}
-    assert len(data(package)) >= 3 and data(package) == data(ROOT/"shipviz")
+    def data(folder): return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*")
+                              if p.suffix in (".html", ".js") or p.parent.name == "weights"}
+    ours = {k: v for k, v in data(package).items() if k.parts[0] != "lessons"}
+    assert len(ours) >= 4 and ours == data(ROOT/"shipviz") and Path("weights/real-ships.safetensors") in ours
+    assert run("python", "-c", "from shipviz.models import real_ships; print(*real_ships().dls.vocab)").split()[2] == "Carrier"
