@@ -439,7 +439,8 @@ def train_on(
     size = _fit_size(df, size)
     learn = ship_learner(get_dls(df, size=size, seed=seed), arch, head='linear', bn_final=False, seed=seed)
     learn.data, vocab = fingerprint(learn.dls), list(learn.dls.vocab)
-    sets = [([str(p) for p in dl.items], [vocab.index(df_label) for df_label in df.set_index('path').label[list(dl.items)]]) for dl in learn.dls.loaders]
+    code = {str(p): vocab.index(label) for p, label in zip(df.path, df.label) if label in vocab}
+    sets = [([str(p) for p in dl.items], [code[str(p)] for p in dl.items]) for dl in learn.dls.loaders]
     lite = _is_lite(learn.model)
     learn.model[1][-1].weight.data.zero_(); learn.model[1][-1].bias.data.zero_()
     net = Folded(learn.model, _FIT['frozen']) if lite else _Net(learn.model)
@@ -449,7 +450,9 @@ def train_on(
     state = _state_path(settings)
     lock = FileLock(f'{state}.lock')
     try: lock.acquire(timeout=0)
-    except Timeout: raise ValueError('Another process is training with just these pictures and settings. Wait for it, or choose another seed.') from None
+    except Timeout:
+        raise ValueError('Another process is training with just these pictures and settings. Wait for it, or choose another '
+                         'seed.') from None
     try:
         if fresh: state.unlink(missing_ok=True)
         done = _fit(net, sets, learn.recipe['normalisation'], size, epochs, minutes, seed, state, progress, every)

@@ -24,7 +24,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from fastai.learner import Learner
 from jinja2 import Environment
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion
@@ -33,7 +32,7 @@ from tqdm import tqdm
 
 import shipviz
 from .data import MASK_COLORS, atomic_write, get_dls, load_mask, load_ships, open_picture, ships_data, stratified_split, test_dl, weighted_f1
-from .evaluation import bootstrap, deletion_insertion, chance_maps, score_maps
+from .evaluation import bootstrap, chance_maps, deletion_insertion, score_maps
 from .exercises import Feedback, call, not_yet, right, unanswered, wrong
 from .heatmaps import heatmap, overlay, predict_with_heatmaps
 from .models import find_model, real_ships, train_on
