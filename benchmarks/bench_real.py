@@ -1,4 +1,5 @@
-"""The whole on the hackathon's photos: trains with the defaults, writes submission.csv, cross-validates the head of `real-ships`.
+"""The whole on the hackathon's photos: trains with the defaults, writes submission.csv, cross-validates the head of `real-ships`, trains on
+rendered ships alone and tests that on the labelled photos.
 
 SHIPVIZ_HACKATHON names the unpacked folder. Options: -o FOLDER for model and submission (default: real/), --minutes or --epochs for
 `shipviz train`. Times are processor times, user and system, of the whole process."""
@@ -23,6 +24,16 @@ def timed(what, *args):
     if code: sys.exit(f"{what} failed with exit code {code}")
 
 
+SCORE = """
+import sys
+from shipviz.data import load_ships
+from shipviz.evaluation import f1_interval
+from shipviz.models import find_model, probabilities
+df = load_ships(sys.argv[2]).query("split != 'test'")
+said = probabilities(find_model(sys.argv[1]), df.path.tolist(), progress=False).argmax(1).numpy()
+print(f"{sys.argv[1]}: weighted F1 {f1_interval(df.category.to_numpy(int) - 1, said)} on {len(df)} labelled photos")
+"""
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("real"))
@@ -39,6 +50,10 @@ def main():
     timed("shipviz predict", *cli, "predict", model, data, "-o", submission, "--force")
     timed("the same without mirrored averaging", *cli, "predict", model, data, "-o", args.output/"plain.csv", "--no-mirror", "--force")
     timed("real-ships, shipviz predict", *cli, "predict", "real-ships", data, "-o", args.output/"real-ships.csv", "--force")
+    ships, rendered = args.output/"ships", args.output/"rendered"
+    timed("shipviz ships, 3,000 pictures", *cli, "ships", ships, "-n", 3000, "--test", 0)
+    timed("shipviz train on rendered ships", *cli, "train", ships, "-o", rendered, "--force")
+    timed("rendered to real", "-c", SCORE, rendered, data)
     timed("cross-validation of the head", ROOT/"scripts"/"make_real_ships.py", data, "--check")
 
 
