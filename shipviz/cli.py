@@ -127,7 +127,8 @@ def model_command(f):
 @click.option("--arch", default="efficientnet_lite0", show_default=True,
               help="A torchvision or timm model; all but the default download weights.")
 @click.option("--size", type=Size(), help="Pixels to which pictures are squeezed: N or HEIGHTxWIDTH. Default: in their own shape.")
-@click.option("--epochs", default=5, show_default=True, type=click.IntRange(1), help="Passes over the data.")
+@click.option("--epochs", default=8, show_default=True, type=click.IntRange(1),
+              help="Passes over the data; from the third on over its harder half.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Instead: as many epochs as fit into so many minutes.")
 @click.option("--valid", type=click.FloatRange(0, 1, min_open=True, max_open=True),
               help="Share of the pictures to hold out. Default: a fifth; of more than 1,000, a twentieth.")

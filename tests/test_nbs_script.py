@@ -84,8 +84,8 @@ FORM = [
      "shows ValueError: bad"),
     (lambda nb: nb["cells"][2].update(source=["x = '" + "y" * 300 + "'"]), "a line of 306"),
     (lambda nb: nb["cells"][2].update(source=["def ("]), "is not Python"),
-    (lambda nb: nb["cells"][2].update(source=["from shipviz.second import one"]), "imports shipviz.second, which nbs/01_second.ipynb exports"),
-    (lambda nb: nb["cells"][2].update(source=["def f():\n", "    import shipviz.first"]), "imports shipviz.first, which nbs/00_first.ipynb exports"),
+    (lambda nb: nb["cells"][2].update(source=["from shipviz.second import one"]), "shipviz.second, which nbs/01_second.ipynb exports"),
+    (lambda nb: nb["cells"][2].update(source=["def f():\n", "    import shipviz.first"]), "first, which nbs/00_first.ipynb exports"),
     (lambda nb: nb["cells"][2].update(source=["from shipviz import second"]), "imports shipviz.second"),
     (lambda nb: nb["cells"][2].update(source=["from fastai.vision.all import *\n", "import shipviz"]), "before shipviz"),
 ]
