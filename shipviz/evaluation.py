@@ -225,10 +225,10 @@ def exact(
     return Interval(float(k/n), float(low), float(high), n, len(ok) - n, level)
 
 def interval(
-    scores, # `(N,)`, one for each picture; NaN where there is none
+    scores, # `(N,)` in 0..1, one for each picture, as from `pointing_game`; NaN where there is none
     level:float=0.95, # of confidence
-) -> Interval: # their mean: `exact` for hits and misses, `bootstrap` for all other scores
-    "The mean of scores with the interval that suits them"
+) -> Interval: # their mean: `exact` if all are hits or misses, `bootstrap` if some are between
+    "The mean of scores of hits and misses with the interval that suits them: a tie for the maximum may count as part of a hit"
     scores = np.asarray(scores, float)
     return exact(scores, level) if np.isin(scores[~np.isnan(scores)], (0, 1)).all() else bootstrap(scores, level=level)
 
@@ -288,7 +288,7 @@ def _row(name, layer, layers):
 def _summary(learn, x, maps, masks, tolerance, target, deletion):
     "One row of `compare_methods`"
     t = score_maps(maps, masks, tolerance)
-    out = {c: interval(t[c].values) for c in ('pointing', 'ratio', 'iou', 'best_iou')}
+    out = {c: (interval if c == 'pointing' else bootstrap)(t[c].values) for c in ('pointing', 'ratio', 'iou', 'best_iou')}
     if deletion:
         few = [i for i in range(len(x)) if not t.problem[i].startswith('NaN')][:deletion]
         c = deletion_insertion(learn, x[few], maps[few], target)
