@@ -202,9 +202,9 @@ def _whole(pictures, size, stats):
     opened = [open_picture(p) for p in pictures]
     return _norm(torch.from_numpy(np.stack([np.asarray(o.resize(size[::-1], Image.Resampling.BILINEAR)) for o in opened])).float().div_(255), stats)
 
-# %% ../nbs/library/08a_models.ipynb #7bdfec61
+# %% ../nbs/library/08a_models.ipynb #96aaab97
 # change the number when training changes, so that a run begun by an older version is not continued
-_FIT = dict(recipe=2, frozen=3, bs=32, rate=.008, layers=(.3, .45, .6, .8, 1., 1.), head=1e-3, smooth=.1, warm=.08, betas=(.9, .99))
+_FIT = dict(recipe=3, full=2, share=.5, hard=.45, frozen=3, bs=32, rate=.008, layers=(.3, .45, .6, .8, 1., 1.), head=1e-3, smooth=.1, warm=.08, betas=(.9, .99))
 
 def _fit_size(df, size):
     "The (height, width) to train at: as asked; or in the shape of the pictures, larger than they are, but not larger than twice their area."
@@ -216,9 +216,9 @@ def _fit_size(df, size):
     return near(math.sqrt(area/ratio)), near(math.sqrt(area*ratio))
 
 def _phases(size, epochs):
-    "[(size, epochs)]: the first three fifths at two thirds of the size, if there are three epochs or more and the pictures are not small"
+    "[(size, epochs)]: the first half at two thirds of the size, if there are three epochs or more and the pictures are not small"
     small = tuple(max(32, 32*round(s*2/3/32)) for s in size)
-    full = round(.4*epochs)
+    full = epochs//2
     return [(small, epochs - full), (tuple(size), full)] if epochs >= 3 and min(small) >= 96 else [(tuple(size), epochs)]
 
 # %% ../nbs/library/08a_models.ipynb #139a8bb4
@@ -301,66 +301,86 @@ class _Adam:
         torch._foreach_mul_(step, [-r*factor/(1 - b1**self.t) for r in self.rates])
         torch._foreach_add_(self.params, step)
 
-# %% ../nbs/library/08a_models.ipynb #ff85889f
+# %% ../nbs/library/08a_models.ipynb #57f12b09
 class _Run:
     """A training run of `net`, step by step; what it has done so far can be written down and taken up again, to the same numbers.
 
-    Everything random depends on the seed and the number of the step alone, so weights, averages of the gradients and the number of
-    the step are all there is to keep."""
+    After two passes over all pictures most of them are easy, and a step on an easy picture changes nothing. So each later pass takes
+    half of them: those whose class the network found least probable when it last saw them, and others at random (compare
+    Jiang et al. 2019, arXiv 1910.00762). What is random depends on the seed and the number of the step alone."""
     def __init__(self, net, train, valid, stats, phases, seed):
         self.net, self.train, self.valid, self.stats, self.phases, self.seed = net, train, valid, stats, phases, seed
         self.bs = min(_FIT['bs'], max(4, len(train[0])//16))
-        self.per_epoch = max(1, len(train[0])//self.bs)
         self.sizes = [tuple(size) for size, epochs in phases for _ in range(epochs)]
-        self.n, self.i, self.rows, self.loss = len(self.sizes)*self.per_epoch, 0, [], 0.
+        shares = [1. if e < _FIT['full'] or len(train[0]) < 1000 else _FIT['share'] for e in range(len(self.sizes))]
+        self.ends = np.cumsum([max(1, int(len(train[0])*share)//self.bs) for share in shares]).tolist() # the step after each epoch
+        self.n, self.i, self.rows, self.loss = self.ends[-1], 0, [], 0.
+        self.sure, self.order, self.ordered = torch.zeros(len(train[0])), [], -1 # probability of the class; rows of an epoch; which
         params, rates = zip(*_rates(net, 300/self.n))
         self.adam = _Adam(list(params), list(rates))
 
     def cost(self, epoch): return math.prod(self.sizes[epoch])/1000 # of a picture, in thousands of pixels
-    def total(self): return sum(self.cost(e) for e in range(len(self.sizes)))*self.per_epoch*self.bs
-    def done(self): return sum(self.cost(i//self.per_epoch) for i in range(self.i))*self.bs
+    def epoch(self, i): return int(np.searchsorted(self.ends, i, 'right')) # of step i
+    def total(self): return sum(self.cost(self.epoch(i)) for i in range(self.n))*self.bs
+    def done(self): return sum(self.cost(self.epoch(i)) for i in range(self.i))*self.bs
     def factor(self):
         warm = max(1, round(_FIT['warm']*self.n))
         return (self.i + 1)/warm if self.i < warm else .5*(1 + math.cos(math.pi*(self.i - warm)/(self.n - warm)))
 
-    def batch(self, i):
-        "The pictures of step i as views, and their classes"
-        epoch, j = divmod(i, self.per_epoch)
-        order = list(range(len(self.train[0])))
-        random.Random(_seed(self.seed, epoch)).shuffle(order)
-        rows = order[j*self.bs:(j + 1)*self.bs]
-        x = _views([self.train[0][r] for r in rows], self.sizes[epoch], self.stats, _seed(self.seed, epoch, j))
-        return x, torch.tensor([self.train[1][r] for r in rows])
+    def choose(self, i):
+        "The rows of step i; those of its whole epoch are chosen with its first step"
+        epoch = self.epoch(i)
+        first = self.ends[epoch - 1] if epoch else 0
+        if epoch != self.ordered:
+            rng, count = random.Random(_seed(self.seed, epoch)), (self.ends[epoch] - first)*self.bs
+            rows = self.sure.argsort(stable=True).tolist()
+            if count < len(rows) - self.bs:
+                hard = int(_FIT['hard']*count)
+                rows = rows[:hard] + rng.sample(rows[hard:], count - hard)
+            else: rows.sort()
+            rng.shuffle(rows)
+            self.order, self.ordered = rows, epoch
+        return self.order[(i - first)*self.bs:(i - first + 1)*self.bs]
+
+    def batch(self, i, rows):
+        "The pictures of step i as views, their classes and their rows"
+        x = _views([self.train[0][r] for r in rows], self.sizes[self.epoch(i)], self.stats, _seed(self.seed, i))
+        return x, torch.tensor([self.train[1][r] for r in rows]), rows
 
     def gradients(self, x, y):
-        "Loss (a sum) and gradients of a part of a batch"
+        "Loss (a sum) and gradients of a part of a batch, and the probabilities of its classes"
         with torch.enable_grad():
-            loss = F.cross_entropy(self.net(x), y, label_smoothing=_FIT['smooth'], reduction='sum')/self.bs
-            return float(loss.detach()), torch.autograd.grad(loss, self.adam.params)
+            z = self.net(x)
+            loss = F.cross_entropy(z, y, label_smoothing=_FIT['smooth'], reduction='sum')/self.bs
+            grads = torch.autograd.grad(loss, self.adam.params)
+        return float(loss.detach()), grads, z.detach().softmax(1)[range(len(y)), y]
 
     def step(self, pool, ready):
         "One step; returns the next batch, which is made meanwhile"
-        (x, y), half = ready, -(-self.bs//2)
+        (x, y, rows), half = ready, -(-self.bs//2)
         parts = [pool.submit(self.gradients, x[s], y[s]) for s in (slice(0, half), slice(half, None)) if len(x[s])]
-        more = pool.submit(self.batch, self.i + 1) if self.i + 1 < self.n else None
-        losses, grads = zip(*(p.result() for p in parts))
+        more = pool.submit(self.batch, self.i + 1, self.choose(self.i + 1)) if self.i + 1 < self.n else None
+        losses, grads, sure = zip(*(p.result() for p in parts))
         self.adam.step([torch.stack(g).sum(0) for g in zip(*grads)], self.factor())
-        self.loss, self.i = self.loss + sum(losses), self.i + 1
-        if self.i % self.per_epoch == 0: self.end_epoch(pool)
+        self.sure[rows], self.loss, self.i = torch.cat(sure), self.loss + sum(losses), self.i + 1
+        if self.i in self.ends: self.end_epoch(pool)
         return more and more.result()
 
     def end_epoch(self, pool):
         "Scores on the pictures held out, as a row of the history"
-        size = self.sizes[self.i//self.per_epoch - 1]
+        epoch = self.ends.index(self.i)
+        size, steps = self.sizes[epoch], self.i - (self.ends[epoch - 1] if epoch else 0)
         z, y = _logits(self.net, self.valid[0], size, self.stats, False, pool)[0], torch.tensor(self.valid[1])
         said = z.argmax(1)
-        self.rows.append([self.loss/self.per_epoch, float(F.cross_entropy(z, y)), weighted_f1(y.numpy(), said.numpy()),
+        self.rows.append([self.loss/steps, float(F.cross_entropy(z, y)), weighted_f1(y.numpy(), said.numpy()),
                           float((said == y).float().mean())])
         self.loss = 0.
 
     def save(self, path):
         tensors = {f'{k}{j}': t.detach() for k, ts in (('p', self.adam.params), ('m', self.adam.m), ('v', self.adam.v)) for j, t in enumerate(ts)}
-        meta = dict(i=self.i, loss=self.loss, rows=self.rows, phases=self.phases, n=self.n, spent=getattr(self, 'spent', 0.))
+        tensors['sure'] = self.sure
+        meta = dict(i=self.i, loss=self.loss, rows=self.rows, phases=self.phases, n=self.n, spent=getattr(self, 'spent', 0.),
+                    order=self.order, ordered=self.ordered)
         with atomic_write(path) as tmp: save_file(tensors, tmp, metadata={'run': json.dumps(meta)})
 
     def load(self, path):
@@ -372,6 +392,7 @@ class _Run:
             for k, ts in (('p', self.adam.params), ('m', self.adam.m), ('v', self.adam.v)):
                 for j, t in enumerate(ts): t.copy_(tensors[f'{k}{j}'])
         self.i, self.loss, self.rows, self.adam.t = meta['i'], meta['loss'], meta['rows'], meta['i']
+        self.sure, self.order, self.ordered = tensors['sure'], meta['order'], meta['ordered']
 
 @torch.no_grad()
 def _logits(net, pictures, size, stats, mirror=True, pool=None, tick=lambda n: None):
@@ -385,7 +406,7 @@ def _logits(net, pictures, size, stats, mirror=True, pool=None, tick=lambda n: N
     for some, z in zip(parts, (pool.map if pool else map)(part, parts)): out.append(z); tick(len(some))
     return torch.cat(out, 1)
 
-# %% ../nbs/library/08a_models.ipynb #ec0e6819
+# %% ../nbs/library/08a_models.ipynb #adcffe52
 def _held_out(df):
     "The share to hold out: a fifth, but of more than a thousand pictures only a twentieth, for more would be missed in training"
     return .2 if int(df.category.notna().sum()) <= 1000 else .05
@@ -393,7 +414,7 @@ def _held_out(df):
 def _epochs_in(minutes, net, train, valid, stats, size, seed, pool):
     "How many epochs fit into so many minutes, by the time that one batch takes here."
     run = _Run(net, train, valid, stats, _phases(size, 3), seed)
-    x, y = run.batch(0)
+    x, y, _ = run.batch(0, run.choose(0))
     half = -(-run.bs//2)
     def once():
         start = time.perf_counter()
@@ -415,7 +436,7 @@ def train_on(
     data, # a data set: the hackathon's folder as unpacked, or a folder for each class
     arch='efficientnet_lite0', # as for `ship_learner`
     size=None, # pixels to which pictures are squeezed, or (height, width); None: in the shape of the pictures
-    epochs:int=5, # passes over the training pictures
+    epochs:int=8, # passes over the training pictures, the later ones over half of them
     verify=True, # look for broken pictures first: True refuses them, 'skip' leaves them out
     seed:int=42, # the same seed gives the same weights on the same machine
     progress:bool=True, # a progress bar with the time that is left?
@@ -480,9 +501,9 @@ def _fit(net, sets, stats, size, epochs, minutes, seed, state, progress, every):
         with tqdm(total=run.total(), initial=run.done(), disable=not progress, delay=2, leave=False, file=sys.stderr,
                   bar_format='{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left') as bar:
             if run.i and progress: tqdm.write(f'Going on at step {run.i + 1} of {run.n}, where the last run was stopped.', file=sys.stderr)
-            ready, saved = run.batch(run.i) if run.i < run.n else None, time.monotonic()
+            ready, saved = run.batch(run.i, run.choose(run.i)) if run.i < run.n else None, time.monotonic()
             while run.i < run.n:
-                epoch = run.i//run.per_epoch
+                epoch = run.epoch(run.i)
                 h, w = run.sizes[epoch]
                 bar.set_description(f'Training, epoch {epoch + 1} of {len(run.sizes)} at {h}×{w} pixels', refresh=False)
                 ready = run.step(pool, ready)
