@@ -204,7 +204,8 @@ def _whole(pictures, size, stats):
 
 # %% ../nbs/library/08a_models.ipynb #96aaab97
 # change the number when training changes, so that a run begun by an older version is not continued
-_FIT = dict(recipe=3, full=2, share=.5, hard=.45, frozen=3, bs=32, rate=.008, layers=(.3, .45, .6, .8, 1., 1.), head=1e-3, smooth=.1, warm=.08, betas=(.9, .99))
+_FIT = dict(recipe=3, full=2, share=.5, hard=.45, frozen=3, bs=32, rate=.008,
+            layers=(.3, .45, .6, .8, 1., 1.), head=1e-3, smooth=.1, warm=.08, betas=(.9, .99))
 
 def _fit_size(df, size):
     "The (height, width) to train at: as asked; or in the shape of the pictures, larger than they are, but not larger than twice their area."

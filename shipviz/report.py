@@ -7,7 +7,7 @@ __all__ = ['BASELINES', 'CURVE_COLORS', 'Answer', 'explain_photos', 'Explained',
            'curve_table', 'report', 'Report', 'report_on', 'heatmap_pictures', 'demo', 'check_ship_split',
            'check_codes', 'train_on', 'find_model']
 
-# %% ../nbs/13_report.ipynb #ec3de032
+# %% ../nbs/13_report.ipynb #566e8457
 import base64
 import difflib
 import hashlib
@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 import shipviz
 from .data import MASK_COLORS, atomic_write, get_dls, load_mask, load_ships, open_picture, ships_data, stratified_split, test_dl, weighted_f1
-from .evaluation import bootstrap, chance_maps, deletion_insertion, score_maps
+from .evaluation import bootstrap, chance_maps, deletion_insertion, exact, f1_interval, interval, score_maps
 from .exercises import Feedback, call, not_yet, right, unanswered, wrong
 from .heatmaps import heatmap, overlay, predict_with_heatmaps
 from .models import find_model, real_ships, train_on
@@ -101,9 +101,8 @@ def explain_photos(
         out.append(Answer(name, answers, h.maps[0], _beside(shown, overlay(shown, h.maps[0])), five))
     return out
 
-# %% ../nbs/13_report.ipynb #31fb0073
+# %% ../nbs/13_report.ipynb #269a1522
 _all_ = ['train_on', 'find_model'] # they come from `shipviz.models`, and were here before
-
 
 # %% ../nbs/13_report.ipynb #7be8c219
 @dataclass
@@ -145,7 +144,7 @@ def true_masks(
     except FileNotFoundError: return None
     return np.stack([np.asarray(m.resize(size[::-1], Image.Resampling.NEAREST)) for m in masks])
 
-# %% ../nbs/13_report.ipynb #f20433d8
+# %% ../nbs/13_report.ipynb #e65688f2
 BASELINES = dict(flat='A random point', centre='Always the centre', swapped="Another picture's map")
 
 def score_table(
@@ -154,11 +153,12 @@ def score_table(
     name:str='This network', # of the first row
     tolerance:float=15, # of the pointing game, in pixels
 ) -> list: # of dicts: name, and an `Interval` each for pointing, ratio and iou
-    "Scores of maps with bootstrap intervals, and those of maps that know nothing of the picture"
+    "Scores of maps with their intervals, and those of maps that know nothing of the picture"
     kinds = [k for k in BASELINES if k != 'swapped' or len(maps) > 1]
     rows = {name: maps} | {BASELINES[k]: chance_maps(k, len(maps), maps.shape[1:], maps) for k in kinds}
     scores = {k: score_maps(m, masks, tolerance) for k,m in rows.items()}
-    return [dict(name=k) | {c: bootstrap(s[c].values) for c in ('pointing', 'ratio', 'iou')} for k,s in scores.items()]
+    summary = dict(pointing=interval, ratio=bootstrap, iou=bootstrap)
+    return [dict(name=k) | {c: f(s[c].values) for c,f in summary.items()} for k,s in scores.items()]
 
 def curve_table(
     learn, # Learner whose maps these are
@@ -175,7 +175,6 @@ def curve_table(
     found = {k: deletion_insertion(learn, x, m, steps=steps) for k, m in rows.items()}
     return [dict(name=k, deletion=bootstrap(c.deletion_area.numpy()), insertion=bootstrap(c.insertion_area.numpy()))
             for k, c in found.items()]
-
 
 # %% ../nbs/13_report.ipynb #ecb7acd0
 class _Pictures:
@@ -286,7 +285,7 @@ def _footer(learn, o):
             f"{sum(p.numel() for p in learn.model.parameters()):,} parameters · input {' × '.join(map(str, _input_size(learn)))} pixels",
             'Made with shipviz. The page needs no network; its pictures lie as PNG files in the folder images beside it.']
 
-# %% ../nbs/13_report.ipynb #cd766d06
+# %% ../nbs/13_report.ipynb #656ce390
 def _write(learn, out, e, answers, history, o):
     "Fill the page with what was found, and write it"
     vocab, size = [str(v) for v in learn.dls.vocab], _input_size(learn)
@@ -298,8 +297,8 @@ def _write(learn, out, e, answers, history, o):
     some = _spread(e, o['n_curves']) if masks is None else []
     curves = (curve_table(learn, [e.paths[i] for i in some], e.maps[some], f"{_method(o['method'])}, this network")
               if len(some) > 1 else [])
-    f1 = bootstrap(e.actual, e.predicted, stat=weighted_f1)
-    result = Report(out/'report.html', f1, bootstrap((e.actual == e.predicted).astype(float)), scores, answers, curves)
+    f1 = f1_interval(e.actual, e.predicted)
+    result = Report(out/'report.html', f1, exact(e.actual == e.predicted), scores, answers, curves)
     photos = [dict(name=a.name, answers=a.answers, ships=a.ships, picture=pictures.add(f'photo-{Path(a.name).stem}', a.picture,
         f'The photo {a.name}, and beside it the heatmap for {a.answers[0][0]}.')) for a in answers]
     history = _history(learn) if history is None else history
@@ -313,7 +312,8 @@ def _write(learn, out, e, answers, history, o):
         photos=photos, photo_method=_method(o['method']), curve=curve, training_text=_training_text(history), classes=classes,
         weighted=precision_recall_fscore_support(e.actual, e.predicted, average='weighted', zero_division=0)[:3],
         results_text=f'{f1.n} pictures{_unseen(o)}. Weighted F1 {f1.value:.3f} [{f1.low:.3f}, {f1.high:.3f}].',
-        n_results=len(e.paths), curves=curves, n_curves=len(some), data_note=o['note'], scores=scores, n_scored=len(e.paths), method=_method(o['method']), tolerance=tolerance,
+        n_results=len(e.paths), curves=curves, n_curves=len(some), data_note=o['note'],
+        scores=scores, n_scored=len(e.paths), method=_method(o['method']), tolerance=tolerance,
         layer=f"{e.layer}: {' × '.join(map(str, e.maps.shape[1:]))} cells",
         scores_note=missing and f'{missing} maps have no positive value or hold a NaN: they have no energy and count as missing.',
         examples=_examples(e, vocab, masks, per_picture, size, pictures, o['n_examples']),
@@ -333,7 +333,6 @@ def _history(learn):
     return pd.DataFrame([list(v) for v in rec.values], columns=[c for c in rec.metric_names if c not in ('epoch', 'time')])
 
 def _unseen(o): return ' that the network was not trained on' if o['unseen'] else ''
-
 
 # %% ../nbs/13_report.ipynb #46796b7c
 def report(

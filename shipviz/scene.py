@@ -47,7 +47,7 @@ def sample(tile, x, y, smooth=False):
     k, l = i + 1 & (n - 1), j + 1 & (n - 1)
     return (1 - a)*((1 - b)*tile[i, j] + b*tile[i, l]) + a*((1 - b)*tile[k, j] + b*tile[k, l])
 
-# %% ../nbs/library/00f_scene.ipynb #1c9b0f89
+# %% ../nbs/library/00f_scene.ipynb #5d317d1d
 class Scene(NamedTuple):
     "All that is drawn without knowing the class"
     size: tuple  # (H,W)
@@ -152,7 +152,8 @@ def draw_scene(seed, size, difficulty):
     frame = draw_frame(rng, camera, size, level)
     camera, _ = camera.fit(GUIDE, frame)
     light, sun, mood = draw_light(rng, level, np.deg2rad(facts['azimuth']))
-    place = dict(wind=rng.uniform(0, np.pi), waves=np.exp(rng.uniform(np.log(.12), np.log(.9)))*np.clip(.35 + 4*camera.eye[2], 0, 1), shift=rng.random(8).astype(np.float32),
+    calm = np.clip(.35 + 4*camera.eye[2], 0, 1)  # near the water, waves would fill the picture
+    place = dict(wind=rng.uniform(0, np.pi), waves=np.exp(rng.uniform(np.log(.12), np.log(.9)))*calm, shift=rng.random(8).astype(np.float32),
         speed=rng.uniform(0, 1)**1.5, mirror=rng.uniform(.4, 1))
     wide, high = frame[2] - frame[0], frame[3] - frame[1]
     cover = frame[0] - .05*wide - 3, frame[1] - .06*high - 3, frame[2] + .05*wide + 3, frame[3] + .55*high + 3
@@ -226,7 +227,7 @@ def light_on_white(scene):
     "What a white thing looks like in this light"
     return np.clip(scene.light['skylight']*(.5*scene.light['horizon'] + .5) + .45*scene.light['sunlight']*scene.light['sun'], 0, 1)*.93
 
-# %% ../nbs/library/00f_scene.ipynb #00b517e1
+# %% ../nbs/library/00f_scene.ipynb #c632c167
 def develop(scene, picture):
     "What lens, film and file do: vignette, contrast, cast, black and white, blur, sharpening, grain, signature, JPEG"
     p, (h, w) = scene.photo, scene.size
@@ -241,7 +242,8 @@ def develop(scene, picture):
     if p['sharpen']: image = image.filter(ImageFilter.UnsharpMask(1, int(p['sharpen']), 2))
     film, start, shape = texture('film').ravel(), int(p['start']*2**20), (h, w, 1 if p['bw'] else 3)
     need = int(np.prod(shape))
-    noise = (film[start:start + need] if start + need <= len(film) else np.resize(film, need)).reshape(shape)*np.float32((p['noise'] + p['grain'])*255)
+    drawn = film[start:start + need] if start + need <= len(film) else np.resize(film, need)
+    noise = drawn.reshape(shape)*np.float32((p['noise'] + p['grain'])*255)
     image = Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
     if p['signature']: sign(image, *p['signature'])
     file = io.BytesIO()

@@ -49,7 +49,7 @@ def folds(
     for c in np.unique(y): out[rng.permutation(np.flatnonzero(y == c))] = np.arange((y == c).sum()) % n
     return out
 
-# %% ../nbs/library/13a_transfer.ipynb #5bf5022c
+# %% ../nbs/library/13a_transfer.ipynb #8ae585f9
 def transfer(
     data, # the hackathon's folder as unpacked, with its labelled photos
     n_rendered:int=3000, # rendered pictures
@@ -59,7 +59,7 @@ def transfer(
 )->pd.DataFrame: # photos, rendered, f1, low, high (weighted F1 with its 95 % interval), a row for each training
     "Train a head on rendered pictures, on photos, and on both; test on photos. Takes about twenty minutes of one core."
     real = load_ships(data).query("split != 'test'")
-    drawn = load_ships(ships_data(n_rendered, 0, seed=seed, progress=progress))
+    drawn = load_ships(ships_data(n_rendered, 300, seed=seed, progress=progress)).query("split != 'test'")
     (x, y), (xr, yr) = ((cached_features(d.path.tolist(), progress=progress), torch.tensor(d.category.to_numpy(int) - 1))
                         for d in (real, drawn))
     return compare_trainings(x, y, xr, yr, counts, seed)
