@@ -9,7 +9,7 @@ import pytest
 
 matplotlib.use("Agg")
 NBS = Path(__file__).resolve().parents[1]/"nbs"
-LESSONS = {p.stem: re.search(r"^#\| default_exp (\w+)", p.read_text(encoding="utf-8").replace('"', "\n"), re.M)[1]
+LESSONS = {p.stem: re.search(r"^#\| default_exp ([\w.]+)", p.read_text(encoding="utf-8").replace('"', "\n"), re.M)[1]
            for p in sorted(NBS.glob("[0-9]*.ipynb"))}
 
 
