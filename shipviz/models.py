@@ -273,17 +273,21 @@ class _Net(nn.Module):
     def forward(self, x): return self.fc(self.features(x))
     def unfold(self, model): return model
 
-def _rates(net, short):
-    """The highest rate of each trained tensor: in proportion to the size of its weights, and smaller in lower layers. In a run of few
-    steps (`short` > 1) the head, which begins at zero, gets up to four times its rate."""
-    out, head_rate = [], _FIT['head']*min(4, max(1, short))
+def _rates(net, steps, n):
+    """The highest rate of each trained tensor: in proportion to the size of its weights, and smaller in lower layers.
+
+    Of fewer than 1,000 pictures a body that moves far learns the pictures and not their classes, and their head is fitted before
+    (`_first_head`): all rates are the smaller the fewer they are. With more, the head begins at zero: in a run of few steps it gets up
+    to four times its rate."""
+    gentle = min(1, n/1000)
+    out, head_rate = [], _FIT['head']*(min(4, max(1, 300/steps)) if gentle == 1 else gentle)
     scale = lambda p: max(float(p.detach().square().mean().sqrt()), .1 if p.ndim == 1 else 0)
     if isinstance(net, Folded):
         for layer, k in zip(net.upper, _FIT['layers'][-len(net.upper):]):
-            out += [(p, _FIT['rate']*k*scale(p)) for p in layer.parameters() if p.requires_grad]
+            out += [(p, gentle*_FIT['rate']*k*scale(p)) for p in layer.parameters() if p.requires_grad]
         return out + [(p, head_rate) for p in net.fc.parameters()]
     body, head = (list(m.parameters()) for m in net.model)
-    return ([(p, _FIT['rate']*(.2 + .8*i/len(body))*scale(p)) for i, p in enumerate(body)] + [(p, head_rate) for p in head])
+    return ([(p, gentle*_FIT['rate']*(.2 + .8*i/len(body))*scale(p)) for i, p in enumerate(body)] + [(p, head_rate) for p in head])
 
 class _Adam:
     "Adam (Kingma & Ba 2015) with a rate for each tensor, and a state that can be written down"
@@ -317,7 +321,7 @@ class _Run:
         self.ends = np.cumsum([max(1, int(len(train[0])*share)//self.bs) for share in shares]).tolist() # the step after each epoch
         self.n, self.i, self.rows, self.loss = self.ends[-1], 0, [], 0.
         self.sure, self.order, self.ordered = torch.zeros(len(train[0])), [], -1 # probability of the class; rows of an epoch; which
-        params, rates = zip(*_rates(net, 300/self.n))
+        params, rates = zip(*_rates(net, self.n, len(train[0])))
         self.adam = _Adam(list(params), list(rates))
 
     def cost(self, epoch): return math.prod(self.sizes[epoch])/1000 # of a picture, in thousands of pixels
