@@ -38,10 +38,11 @@ print(shipviz.__file__, fastai.__version__, fastcore.__version__)""").split()
 def test_every_module_imports(run):
     modules = run("python", "-c", """
 import importlib, pkgutil, shipviz
-names = [m.name for m in pkgutil.iter_modules(shipviz.__path__)]
+names = [m.name.removeprefix('shipviz.') for m in pkgutil.walk_packages(shipviz.__path__, 'shipviz.')]
 for name in names: importlib.import_module(f'shipviz.{name}')
 print(*names)""").split()
-    assert set(modules) == {p.stem for p in (ROOT/"shipviz").glob("*.py")} - {"__init__"}
+    ours = {".".join(p.relative_to(ROOT/"shipviz").with_suffix("").parts) for p in (ROOT/"shipviz").rglob("*.py")}
+    assert set(modules) == {name.removesuffix(".__init__") for name in ours} - {"__init__"}
 
 
 def test_help(run):
