@@ -8,22 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from shipviz import __version__, cli
 
 COMMANDS = ["check", "demo", "explorer", "heatmap", "lessons", "predict", "report", "ships", "train"]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    def run(*args):
-        result = CliRunner().invoke(cli.main, [str(a) for a in args])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        return result
-    return run
 
 
 def shell(*args, **kwargs):

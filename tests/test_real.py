@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -24,16 +23,6 @@ HACKATHON = os.environ.get("SHIPVIZ_HACKATHON")
 needs_photos = pytest.mark.skipif(not (HACKATHON and Path(HACKATHON).is_dir()), reason="NOT TESTED ON REAL PHOTOS: SHIPVIZ_HACKATHON "
                                   "does not name the unpacked folder of the hackathon")
 WEIGHTS = Path(cli.__file__).parent/"weights"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    def run(*args):
-        result = CliRunner().invoke(cli.main, [str(a) for a in args])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-    return run
 
 
 @pytest.fixture(scope="module")
