@@ -128,7 +128,7 @@ def draw_light(rng, level, azimuth):
     sun = np.array((np.cos(risen)*np.cos(turned), np.cos(risen)*np.sin(turned), np.sin(risen)), np.float32)
     return {k: np.float32(v) for k, v in light.items()}, sun, mood
 
-def draw_photo(rng, level, light):
+def draw_photo(rng, level):
     "What the photographer's camera, darkroom and file do"
     old = rng.random() < level.old
     return dict(bw=bool(old or rng.random() < .01), grain=rng.uniform(.01, .05) if old else 0., cast=rng.normal(0, .013, 3),
@@ -157,7 +157,7 @@ def draw_scene(seed, size, difficulty):
         speed=rng.uniform(0, 1)**1.5, mirror=rng.uniform(.4, 1))
     wide, high = frame[2] - frame[0], frame[3] - frame[1]
     cover = frame[0] - .05*wide - 3, frame[1] - .06*high - 3, frame[2] + .05*wide + 3, frame[3] + .55*high + 3
-    return Scene(size, camera, frame, cover, sun, light, place, draw_photo(rng, level, light), facts | dict(mood=mood))
+    return Scene(size, camera, frame, cover, sun, light, place, draw_photo(rng, level), facts | dict(mood=mood))
 
 # %% ../nbs/library/00f_scene.ipynb #44e36e1b
 def backdrop(scene):
