@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .solids import DECK, HULL, RIBS, WINDOWS, Mesh, box, dome, flat, rod, skin, turn, unit
+from .solids import DECK, HULL, RIBS, WINDOWS, Mesh, box, cross, dome, flat, rod, skin, turn, unit
 
 # %% ../nbs/library/00da_arsenal.ipynb #358a0ae4
 GREYS = dict(haze=(.54, .58, .61), blue=(.40, .48, .56), mid=(.45, .48, .50), dark=(.29, .32, .35),
@@ -115,8 +115,8 @@ def bars(
     "Thin three-sided bars as one solid: a lattice, yards, aerials"
     p, q = (np.array([bar[k] for bar in rods], float) for k in (0, 1))
     d = unit(q - p)
-    a = unit(np.cross(d, np.where(np.abs(d[:, 2:]) < .9, (0., 0., 1.), (1., 0., 0.))))
-    b, t = np.cross(d, a), np.arange(4)*(2*np.pi/3)
+    a = unit(cross(d, np.where(np.abs(d[:, 2:]) < .9, (0., 0., 1.), (1., 0., 0.))))
+    b, t = cross(d, a), np.arange(4)*(2*np.pi/3)
     ring = (np.cos(t)[:, None]*a[:, None] + np.sin(t)[:, None]*b[:,
         None])*np.array([bar[2] for bar in rods])[:, None, None]
     low, high = p[:, None] + ring, q[:, None] + ring

@@ -20,7 +20,7 @@ class Brush:
         (self.h, self.w), self.scene = scene.size, scene
         self.layer = Image.new('RGBA', (2*self.w, 2*self.h))
         self.draw = ImageDraw.Draw(self.layer)
-        self.white = light_on_white(scene)
+        self.white, self.air = light_on_white(scene).tolist(), scene.light['horizon'].tolist()
         camera = scene.camera
         ahead = np.array((*camera.axes[2][:2], 0.))/np.hypot(*camera.axes[2][:2])
         aside = .2*np.array((-ahead[1], ahead[0], 0.))
@@ -36,9 +36,12 @@ class Brush:
         return self.horizon(x) + near*max(self.water - self.level, 0)
 
     def ink(self, color, far=0.):
-        haze = np.clip(far*(.25 + .75*self.scene.light['haze']) + .25*far, 0, .95)
-        seen = np.asarray(color)/255*self.white
-        return *(int(v) for v in np.clip(seen + haze*(self.scene.light['horizon'] - seen), 0, 1)*255), 255
+        haze = float(np.clip(far*(.25 + .75*self.scene.light['haze']) + .25*far, 0, .95))
+        ink = []  # plain numbers: numpy takes far longer for three of them
+        for c, white, air in zip(color if isinstance(color, tuple) else color.tolist(), self.white, self.air):
+            seen = c/255*white
+            ink.append(int(min(max(seen + haze*(air - seen), 0), 1)*255))
+        return *ink, 255
 
     def shape(self, points, color, far=0.): self.draw.polygon([(2*x, 2*y) for x, y in points], fill=self.ink(color, far))
 
@@ -77,12 +80,14 @@ FACADES = [(236, 232, 222), (222, 208, 182), (206, 190, 164), (196, 160, 130), (
 ROOFS = [(170, 86, 60), (120, 70, 56), (90, 92, 98), (140, 140, 140)]
 PAINTS = [(190, 60, 44), (52, 92, 160), (206, 152, 50), (128, 138, 148), (224, 222, 216), (60, 122, 110), (40, 60, 90)]
 
-def pick(rng, colors): return np.clip(np.array(colors[rng.integers(len(colors))]) + rng.normal(0, 10, 3), 0, 255)
+def pick(rng, colors):
+    "One of the colours, slightly off"
+    return np.minimum(np.maximum(colors[rng.integers(len(colors))] + rng.normal(0, 10, 3), 0), 255)
 
 def hills(brush, rng, base, high, color, far, octaves=7):
     "A range of hills standing on the rows `base(x)`, up to `high` pixels; returns a function of x to the row of its crest"
     x = np.linspace(-2, brush.w + 2, 90)
-    foot, rise = np.array([base(v) for v in x]), ridge(rng, len(x), octaves)
+    foot, rise = base(x), ridge(rng, len(x), octaves)
     fall = 1 - rng.uniform(0, 1.1)*np.clip(np.linspace(-1, 1, len(x))*rng.choice([-1, 1]), 0, 1)  # often lower on one side
     top = foot - high*np.clip(rise*fall, .02, 1)
     brush.shape([*zip(x, top), (brush.w + 2, foot[-1]), (-2, foot[0])], color, far)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DIFFICULTIES', 'GUIDE', 'MOODS', 'LEVELS', 'texture', 'sample', 'Scene', 'Level', 'draw_camera', 'draw_frame',
-           'draw_light', 'draw_photo', 'draw_signature', 'draw_scene', 'backdrop', 'sky', 'sea', 'wake',
+           'draw_light', 'draw_photo', 'draw_signature', 'draw_scene', 'backdrop', 'pixels', 'sky', 'sea', 'wake',
            'light_on_white', 'develop', 'sign']
 
 # %% ../nbs/library/00f_scene.ipynb #2128b523
@@ -41,11 +41,13 @@ def texture(kind):
 def sample(tile, x, y, smooth=False):
     "The tile's values at x, y, counted in tiles: the nearest one, or the mean of the four around when `smooth`"
     n = len(tile)
-    if not smooth: return tile.ravel()[(np.floor(y*n).astype(np.int32) & n - 1)*n + (np.floor(x*n).astype(np.int32) & n - 1)]
-    i, j = np.floor(y*n), np.floor(x*n)
-    a, b, i, j = y*n - i, x*n - j, i.astype(np.int32) & (n - 1), j.astype(np.int32) & (n - 1)
-    k, l = i + 1 & (n - 1), j + 1 & (n - 1)
-    return (1 - a)*((1 - b)*tile[i, j] + b*tile[i, l]) + a*((1 - b)*tile[k, j] + b*tile[k, l])
+    x, y, tile = x*n, y*n, tile.ravel()
+    fx, fy = np.floor(x), np.floor(y)
+    j, i = fx.astype(np.int32) & n - 1, (fy.astype(np.int32) & n - 1)*n
+    if not smooth: return tile.take(i + j)
+    a, b, l, k = y - fy, x - fx, j + 1 & n - 1, i + n & n*n - 1  # i and k count whole rows: n is a power of 2
+    c, d = 1 - a, 1 - b
+    return c*(d*tile.take(i + j) + b*tile.take(i + l)) + a*(d*tile.take(k + j) + b*tile.take(k + l))
 
 # %% ../nbs/library/00f_scene.ipynb #5d317d1d
 class Scene(NamedTuple):
@@ -163,8 +165,7 @@ def draw_scene(seed, size, difficulty):
 def backdrop(scene):
     "Sky and sea (H,W,3), the waves' slope (H,W) complex, the water's ship coordinates (H,W,2), all rays (H,W,3)"
     (h, w), light = scene.size, scene.light
-    v, u = np.mgrid[:h, :w].astype(np.float32) + .5
-    rays = unit(scene.camera.rays(u, v))
+    rays = unit(scene.camera.rays(*pixels(h, w)))
     flat = rays.reshape(-1, 3)
     up, down = np.flatnonzero(flat[:, 2] >= 0), np.flatnonzero(flat[:, 2] < 0)
     paints = np.stack([light[k] for k in ('deep', 'horizon', 'zenith', 'sun')])
@@ -173,6 +174,12 @@ def backdrop(scene):
     if len(up): share[up] = sky(flat[up], scene)
     if len(down): share[down], slope[down], ground[down] = sea(flat[down], scene)
     return (share @ paints).reshape(h, w, 3), slope.reshape(h, w), ground.reshape(h, w, 2), rays
+
+@lru_cache(1)
+def pixels(h, w):
+    "Columns and rows, both (h,w), of the pixels' centres"
+    v, u = np.mgrid[:h, :w].astype(np.float32) + .5
+    return u, v
 
 def sky(r, scene):
     "Paints (n,4) of the sky along the rays: a gradient, clouds on a plane high above, and the glow of the sun"

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from .solids import BOX, DARK, DECK, HULL, RIBS, WINDOWS, Mesh, box, dome, rod, skin, unit
+from .solids import BOX, DARK, DECK, HULL, RIBS, WINDOWS, Mesh, box, cross, dome, rod, skin, unit
 
 # %% ../nbs/library/00b_shipyard.ipynb #4a2b24fe
 HULLS = dict(navy=(.10, .14, .28), black=(.10, .10, .12), red=(.50, .11, .10), green=(.10, .28, .21),
@@ -169,8 +169,8 @@ def bars(p, q, r):
     "Faces (5n,4,3) of n square bars, each with a lid, from p (n,3) to q (n,3), 2r thick"
     p, q = np.broadcast_arrays(np.atleast_2d(np.asarray(p, float)), np.atleast_2d(np.asarray(q, float)))
     d = unit(q - p)
-    a = unit(np.cross(d, np.where(np.abs(d[:, 2:]) < .9, (0., 0., 1.), (1., 0., 0.))))
-    b, r = np.cross(d, a), np.broadcast_to(r, len(p))[:, None]
+    a = unit(cross(d, np.where(np.abs(d[:, 2:]) < .9, (0., 0., 1.), (1., 0., 0.))))
+    b, r = cross(d, a), np.broadcast_to(r, len(p))[:, None]
     ring = np.stack([-a - b, a - b, a + b, b - a], 1)*r[:, None]
     return np.concatenate([p[:, None] + ring, q[:, None] + ring], 1)[:, BOX].reshape(-1, 4, 3)
 
