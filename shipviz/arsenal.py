@@ -72,7 +72,7 @@ def grey_hull(
     paint = np.where((np.arange(n) < n - top)[:, None], color, deck)
     boot = color*.75 if (u := rng.random()) < .35 else (.07, .07, .08) if u < .88 else (.38, .10, .09)
     m.add(quads, paint, material=HULL, alt=boot, pitch=(rng.uniform(.002, .007), .02))
-    m.rows[-1][5][n - top:] = DECK
+    m.rows[-1][4][n - top:] = DECK  # the material of the upper faces
     m.letter('', color*.35, (.43, .445), (form.bow*.62, form.bow*.8))
     m.deck = float(form.deck(0.))
 

@@ -204,23 +204,31 @@ def _whole(pictures, size, stats):
 
 # %% ../nbs/library/08a_models.ipynb #96aaab97
 # change the number when training changes, so that a run begun by an older version is not continued
-_FIT = dict(recipe=3, full=2, share=.5, hard=.45, frozen=3, bs=32, rate=.008,
+_FIT = dict(recipe=4, full=2, share=.5, hard=.45, frozen=3, bs=32, rate=.008,
             layers=(.3, .45, .6, .8, 1., 1.), head=1e-3, smooth=.1, warm=.08, betas=(.9, .99))
 
 def _fit_size(df, size):
-    "The (height, width) to train at: as asked; or in the shape of the pictures, larger than they are, but not larger than twice their area."
+    "The (height, width) at which whole pictures are seen: as asked; or in their own shape, at two and a half times their area at most."
     if size is not None: return (size, size) if isinstance(size, int) else tuple(size)
     some = df.path.iloc[::max(1, len(df)//200)]
     shapes = np.array([open_picture(p).size for p in some], dtype=float)
-    ratio, area = np.median(shapes[:, 0]/shapes[:, 1]), min(192*288, 2*np.median(shapes.prod(1)))
-    near = lambda v: max(32, 32*round(v/32))
-    return near(math.sqrt(area/ratio)), near(math.sqrt(area*ratio))
+    ratio, area = np.median(shapes[:, 0]/shapes[:, 1]), min(224*320, 2.5*np.median(shapes.prod(1)))
+    return _near(math.sqrt(area/ratio), math.sqrt(area*ratio))
+
+def _near(*sides): return tuple(max(32, 32*round(side/32)) for side in sides)
 
 def _phases(size, epochs):
-    "[(size, epochs)]: the first half at two thirds of the size, if there are three epochs or more and the pictures are not small"
-    small = tuple(max(32, 32*round(s*2/3/32)) for s in size)
-    full = epochs//2
-    return [(small, epochs - full), (tuple(size), full)] if epochs >= 3 and min(small) >= 96 else [(tuple(size), epochs)]
+    """[(size of the views, epochs)]: the first half at two thirds, if there are three epochs or more and the pictures are not small.
+
+    A view is a part of a photo, so things are larger on it than on the whole photo at the same size. Views an eighth smaller than
+    whole photos are made up for that (Touvron et al. 2019, arXiv 1906.06423)."""
+    view, full = _near(*(.875*side for side in size)), epochs//2
+    small = _near(*(side*2/3 for side in view))
+    return [(small, epochs - full), (view, full)] if epochs >= 3 and min(small) >= 96 else [(view, epochs)]
+
+def _whole_size(view, size):
+    "The size at which whole photos are shown to a network that was trained on views of this size"
+    return tuple(size) if tuple(view) == _near(*(.875*side for side in size)) else _near(*(side/.875 for side in view))
 
 # %% ../nbs/library/08a_models.ipynb #139a8bb4
 def fit_head(
@@ -313,8 +321,9 @@ class _Run:
     After two passes over all pictures most of them are easy, and a step on an easy picture changes nothing. So each later pass takes
     half of them: those whose class the network found least probable when it last saw them, and others at random (compare
     Jiang et al. 2019, arXiv 1910.00762). What is random depends on the seed and the number of the step alone."""
-    def __init__(self, net, train, valid, stats, phases, seed):
+    def __init__(self, net, train, valid, stats, phases, size, seed):
         self.net, self.train, self.valid, self.stats, self.phases, self.seed = net, train, valid, stats, phases, seed
+        self.size = size  # of whole photos in the end; `sizes` are those of the views
         self.bs = min(_FIT['bs'], max(4, len(train[0])//16))
         self.sizes = [tuple(size) for size, epochs in phases for _ in range(epochs)]
         shares = [1. if e < _FIT['full'] or len(train[0]) < 1000 else _FIT['share'] for e in range(len(self.sizes))]
@@ -374,7 +383,7 @@ class _Run:
     def end_epoch(self, pool):
         "Scores on the pictures held out, as a row of the history"
         epoch = self.ends.index(self.i)
-        size, steps = self.sizes[epoch], self.i - (self.ends[epoch - 1] if epoch else 0)
+        size, steps = _whole_size(self.sizes[epoch], self.size), self.i - (self.ends[epoch - 1] if epoch else 0)
         z, y = _logits(self.net, self.valid[0], size, self.stats, False, pool)[0], torch.tensor(self.valid[1])
         said = z.argmax(1)
         self.rows.append([self.loss/steps, float(F.cross_entropy(z, y)), weighted_f1(y.numpy(), said.numpy()),
@@ -418,7 +427,7 @@ def _held_out(df):
 
 def _epochs_in(minutes, net, train, valid, stats, size, seed, pool):
     "How many epochs fit into so many minutes, by the time that one batch takes here."
-    run = _Run(net, train, valid, stats, _phases(size, 3), seed)
+    run = _Run(net, train, valid, stats, _phases(size, 3), size, seed)
     x, y, _ = run.batch(0, run.choose(0))
     half = -(-run.bs//2)
     def once():
@@ -427,7 +436,7 @@ def _epochs_in(minutes, net, train, valid, stats, size, seed, pool):
         return time.perf_counter() - start
     once()
     pace = 1.15*min(once(), once())/(run.bs*run.cost(0)) # reading pictures, scores and the last predictions take their share
-    seconds = lambda n: pace*_Run(net, train, valid, stats, _phases(size, n), seed).total()
+    seconds = lambda n: pace*_Run(net, train, valid, stats, _phases(size, n), size, seed).total()
     n = 1
     while seconds(n + 1) < 60*minutes: n += 1
     return n
@@ -500,9 +509,9 @@ def _fit(net, sets, stats, size, epochs, minutes, seed, state, progress, every):
             with safe_open(state, 'pt') as f: meta = json.loads(f.metadata()['run'])
             phases, before = [(tuple(s), e) for s, e in meta['phases']], meta.get('spent', 0.)
         if phases is None: phases = _phases(size, epochs if minutes is None else _epochs_in(minutes, net, *sets, stats, size, seed, pool))
-        run = _Run(net, *sets, stats, phases, seed)
+        run = _Run(net, *sets, stats, phases, size, seed)
         if state.exists(): run.load(state)
-        elif len(sets[0][0]) < 1000: _first_head(net, sets[0], run.sizes[0], stats, pool)
+        elif len(sets[0][0]) < 1000: _first_head(net, sets[0], _whole_size(run.sizes[0], size), stats, pool)
         with tqdm(total=run.total(), initial=run.done(), disable=not progress, delay=2, leave=False, file=sys.stderr,
                   bar_format='{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left') as bar:
             if run.i and progress: tqdm.write(f'Going on at step {run.i + 1} of {run.n}, where the last run was stopped.', file=sys.stderr)

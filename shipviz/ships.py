@@ -24,7 +24,7 @@ from .solids import BALCONY, BALL, HULL, RIBS, STACK, WINDOWS, Faces, Mesh, cros
 
 # %% ../nbs/library/00h_ships.ipynb #32390fea
 CLASSES = ['Cargo', 'Military', 'Carrier', 'Cruise', 'Tankers']
-RENDERER = 2  # raise it with every change that alters pictures: data sets and trained models are kept under this number
+RENDERER = 3  # raise it with every change that alters pictures: data sets and trained models are kept under this number
 FLEET = dict(zip(CLASSES, (CARGO, MILITARY, CARRIER, CRUISE, TANKERS)))  # class -> kind -> (builder, share)
 
 # %% ../nbs/library/00h_ships.ipynb #39ae348e

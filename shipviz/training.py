@@ -413,7 +413,7 @@ def predict(
 
 # %% ../nbs/07_training.ipynb #ce898922
 # Pictures, input size, layers of the body that stay as they are; batch size, epochs and rate of training the layers above them
-_RECIPES = {'full': dict(n=2000, n_test=300, size=224, cut=5, bs=32, epochs=3, lr=4e-3),
+_RECIPES = {'full': dict(n=2000, n_test=300, size=192, cut=6, bs=32, epochs=3, lr=4e-3),
             'quick': dict(n=1200, n_test=300, size=160, cut=6, bs=32, epochs=3, lr=4e-3)}
 _RECIPE = 2 # change it when training changes, so that models of an older recipe are not taken from the cache
 

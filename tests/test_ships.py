@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shipviz.ships import CLASSES, FLEET, RENDERER, choose_kind, render_ship
+from shipviz.ships import CLASSES, FLEET, RENDERER, build, choose_kind, render_ship
 
 GOLDEN = Path(__file__).parent/"golden"
 PICTURES = {**{f"{c.lower()}": dict(label=c, seed=11) for c in CLASSES}, "hard": dict(label="Tankers", seed=12, difficulty="hard"),
@@ -61,6 +61,14 @@ def test_every_kind_shows_telling_parts_in_any_view(label):
         for seed in range(6):
             ship = render_ship(label, 40 + seed, kind=kind)
             assert ship.mask.mean() > .01 and ship.parts_mask.sum() > .01*ship.mask.sum(), (kind, seed)
+
+
+@pytest.mark.parametrize("label", CLASSES)
+def test_every_face_belongs_to_a_named_part(label):
+    for kind in FLEET[label]:
+        for seed in range(4):
+            mesh = build(label, kind, seed)
+            assert set(np.unique(mesh.faces().part)) <= set(range(len(mesh.names))), kind
 
 
 def changed(a, b): return (np.asarray(a.image) != np.asarray(b.image)).any(-1)
