@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Layer', 'METHODS', 'Hook', 'as_batch', 'as_pictures', 'layers', 'one_pass', 'Pass', 'View', 'Heatmaps', 'normalise',
-           'heatmap', 'gradcam', 'cam', 'mean_activation_map', 'predict_with_heatmaps', 'method', 'input_gradients',
-           'overlay', 'check_gradcam', 'check_peek', 'check_repair']
+           'heatmap', 'heatmaps', 'gradcam', 'cam', 'mean_activation_map', 'predict_with_heatmaps', 'method',
+           'input_gradients', 'overlay', 'check_gradcam', 'check_peek', 'check_repair']
 
 # %% ../nbs/09_heatmaps.ipynb #d5d379c1
 import inspect, itertools, math, re, threading, weakref
@@ -555,6 +555,18 @@ def heatmap(
     if isinstance(method, (list, tuple)) and isinstance(layer, (list, tuple)): return found
     if isinstance(method, (list, tuple)): return {m: h for (m, l), h in found.items()}
     return {l: h for (m, l), h in found.items()} if isinstance(layer, (list, tuple)) else next(iter(found.values()))
+
+def heatmaps(
+    model,                # network or Learner
+    images,               # pictures, as for `heatmap`
+    methods='gradcam',    # a name in `METHODS`, or several
+    layers=None,          # a name or module, or several; None: the one `heatmap` takes
+    target=None,          # as for `heatmap`
+    **kwargs,             # options of the methods, and of `heatmap`
+) -> dict:                # `(method, layer)` -> `Heatmaps`, always
+    "Heatmaps of several methods, layers or both, from one forward pass."
+    methods, layers = ([v] if v is None or isinstance(v, (str, nn.Module)) else list(v) for v in (methods, layers))
+    return heatmap(model, images, target, layers, methods, **kwargs)
 
 def _several(t): return isinstance(t, (list, tuple, np.ndarray)) or isinstance(t, torch.Tensor) and t.ndim > 0
 
