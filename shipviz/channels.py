@@ -6,10 +6,15 @@
 __all__ = ['storage_bytes', 'expand_kernel', 'stack_kernels', 'apply_bank']
 
 # %% ../nbs/04_channels.ipynb #78180da5
-import torch, torch.nn.functional as F
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor
-from .filters import KERNELS
-from .kernels import pad_image
+
+from .core import whole_number
+from .filters import named_kernel
+from .kernels import kernel_padding, pad_image
 
 # %% ../nbs/04_channels.ipynb #1b11c007
 def storage_bytes(
@@ -26,27 +31,29 @@ def expand_kernel(
     # depth of the picture it is for
     channels: int = 3,
 ) -> Tensor: # (1,channels,kh,kw), sharing the kernel's memory
-    "One flat kernel for all channels, as a weight for `F.conv2d`. Nothing is copied; `.clone()` it before you change it."
+    """One flat kernel for all channels, as a weight for `F.conv2d`.
+
+    Nothing is copied; `.clone()` it before you change it."""
     if kernel.ndim != 2: raise ValueError(f'expected a flat kernel (kh,kw), got shape {tuple(kernel.shape)}')
     return kernel.expand(1, channels, *kernel.shape)
 
 # %% ../nbs/04_channels.ipynb #910d3a02
 def stack_kernels(
     # names from KERNELS, flat kernels (kh,kw), or deep ones (C,kh,kw)
-    kernels,
+    kernels: Sequence[str | Tensor],
     # depth that flat kernels are expanded to
     channels: int = 3,
 ) -> Tensor: # (len(kernels),channels,kh,kw)
     "A bank of kernels, as a weight for `F.conv2d`. Raises ValueError for kernels that do not fit together."
     def deep(kernel):
-        if isinstance(kernel, str):
-            if kernel not in KERNELS: raise ValueError(f'unknown kernel {kernel!r}: choose from {", ".join(KERNELS)}')
-            kernel = KERNELS[kernel]
+        kernel = named_kernel(kernel) if isinstance(kernel, str) else torch.as_tensor(kernel)
         return kernel.expand(channels, *kernel.shape) if kernel.ndim == 2 else kernel
+    if isinstance(kernels, str): kernels = [kernels]
     boxes = [deep(kernel) for kernel in kernels]
     shapes = {tuple(b.shape) for b in boxes}
-    if len(shapes) != 1 or len(next(iter(shapes))) != 3 or next(iter(shapes))[0] != channels:
-        raise ValueError(f'a bank needs kernels of one shape ({channels},kh,kw), got {sorted(shapes) or "none"}')
+    if [(len(s), s[0]) for s in shapes if s] != [(3, channels)]:
+        raise ValueError(f'a bank needs kernels of one shape ({channels},kh,kw), '
+                         f'got {sorted(shapes) or "none"}')
     return torch.stack(boxes)
 
 def apply_bank(
@@ -56,24 +63,30 @@ def apply_bank(
     weight: Tensor,
     # 'zeros', 'reflect', 'replicate' or 'circular'
     padding_mode: str = 'zeros',
-    # pixels added on each side, or (rows, columns); None: half the kernel, which keeps the size of odd kernels
-    padding: int | tuple[int, int] | None = None,
+    # pixels added on each side, (rows, columns), 'same' or 'valid' (no border);
+    # None: half the kernel, which keeps the size of odd kernels
+    padding: int | tuple[int, int] | str | None = None,
     # how far the window moves at each step
     stride: int = 1,
 ) -> Tensor: # (out,H',W'), or (N,out,H',W') for a batch
     "Filter a picture with a bank of kernels that look at all channels: a convolution layer without bias."
     if not isinstance(image, Tensor) or not image.is_floating_point():
-        raise TypeError(f'expected a float tensor (C,H,W), got {image.dtype if isinstance(image, Tensor) else type(image).__name__}')
-    if image.ndim not in (3, 4): raise ValueError(f'expected a picture (C,H,W) or a batch (N,C,H,W), got shape {tuple(image.shape)}')
+        kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
+        raise TypeError(f'expected a float tensor (C,H,W), got {kind}')
+    if image.ndim not in (3, 4):
+        raise ValueError(f'expected a picture (C,H,W) or a batch (N,C,H,W), got shape {tuple(image.shape)}')
     depth = image.shape[-3]
+    if isinstance(weight, str): weight = named_kernel(weight)
     weight = torch.as_tensor(weight, dtype=image.dtype, device=image.device)
     if weight.ndim == 2: weight = expand_kernel(weight, depth)
     if weight.ndim == 3: weight = weight[None]
-    if weight.ndim != 4: raise ValueError(f'expected a weight (out,in,kh,kw), got shape {tuple(weight.shape)}')
-    if weight.shape[1] != depth: raise ValueError(f'the kernels are {weight.shape[1]} channels deep, the picture has {depth}')
-    if not (isinstance(stride, int) and stride > 0): raise ValueError(f'stride must be a whole number from 1, got {stride!r}')
-    kh, kw = weight.shape[-2:]
-    padded = pad_image(image, (kh//2, kw//2) if padding is None else padding, padding_mode)
-    if padded.shape[-2] < kh or padded.shape[-1] < kw:
-        raise ValueError(f'a {kh}x{kw} kernel does not fit a picture of {padded.shape[-2]}x{padded.shape[-1]} (padding included)')
+    if weight.ndim != 4:
+        raise ValueError(f'expected a weight (out,in,kh,kw), got shape {tuple(weight.shape)}')
+    if weight.shape[1] != depth:
+        raise ValueError(f'the kernels are {weight.shape[1]} channels deep, the picture has {depth}')
+    stride, (kh, kw) = whole_number('stride', stride, low=1), weight.shape[-2:]
+    padded = pad_image(image, kernel_padding(padding, (kh, kw), stride), padding_mode)
+    h, w = padded.shape[-2:]
+    if h < kh or w < kw:
+        raise ValueError(f'a {kh}x{kw} kernel does not fit a picture of {h}x{w} (padding included)')
     return F.conv2d(padded, weight, stride=stride)

@@ -4,45 +4,52 @@
 
 # %% auto #0
 __all__ = ['PADDING_MODES', 'grey', 'show_numbers', 'Step', 'step_at', 'conv_loop', 'im2col', 'conv_matmul', 'pad_image',
-           'apply_kernel', 'conv_matrix']
+           'kernel_padding', 'apply_kernel', 'conv_matrix']
 
 # %% ../nbs/02_kernels.ipynb #b7272f0a
-from typing import NamedTuple
-import numpy as np, torch, torch.nn.functional as F, matplotlib.pyplot as plt
-from PIL import Image
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from .core import open_picture, whole_number
+
+if TYPE_CHECKING: from matplotlib.axes import Axes
 
 # %% ../nbs/02_kernels.ipynb #172e9b63
 def grey(
-    # PIL picture, uint8 array (H,W,3), or float tensor (3,H,W) in 0..1
-    image
+    # PIL picture, path, bytes of a file, array (H,W,C) of bytes, or float tensor (C,H,W) in 0..1
+    image,
 ) -> Tensor: # (H,W) float32 in 0..1
-    "The brightness of a picture: the mean of its three channels."
-    if isinstance(image, Tensor):
-        if image.ndim != 3 or not image.is_floating_point():
-            raise ValueError(f"a tensor must be float and (C,H,W), got {image.dtype} {tuple(image.shape)}")
-        return image.mean(0)
-    if isinstance(image, Image.Image): image = image.convert('RGB')
-    pixels = np.asarray(image)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3:
-        raise ValueError(f"expected uint8 pixels (H,W,3), got {pixels.dtype} {pixels.shape}")
-    return torch.from_numpy(pixels.astype(np.float32) / 255).mean(-1)
+    """The brightness of a picture: the mean of red, green and blue. Transparent parts lie on white.
+
+    Raises ValueError for tensors that are not (C,H,W) with 1, 3 or 4 channels, and for what is no picture."""
+    if not (isinstance(image, Tensor) and image.is_floating_point()):
+        pixels = np.asarray(open_picture(image))
+        return torch.from_numpy(pixels.astype(np.float32) / 255).mean(-1)
+    if image.ndim != 3 or image.shape[0] not in (1, 3, 4):
+        raise ValueError(f'a picture tensor is (C,H,W) with 1, 3 or 4 channels, not {tuple(image.shape)}')
+    if image.shape[0] < 4: return image.mean(0)
+    return (image[:3]*image[3:] + 1 - image[3:]).mean(0)
 
 # %% ../nbs/02_kernels.ipynb #82043831
 def show_numbers(
     # small matrix (H,W); cells that are nan stay empty
     values: Tensor,
     # axes to draw on
-    ax,
+    ax: 'Axes',
     title: str = '',
     # colours symmetric about 0 instead of grey levels
     signed: bool = False,
     # the value that gets the full colour (None: the largest absolute value)
     limit: float | None = None,
     # outline this rectangle: (row, column, height, width)
-    box: tuple | None = None,
-):
+    box: tuple[int, int, int, int] | None = None,
+) -> None:
     "Draw a matrix as coloured cells with the numbers written in them."
+    from matplotlib.patches import Rectangle
     v = torch.as_tensor(values).detach().float()
     if v.ndim != 2: raise ValueError(f'expected a matrix (H,W), got shape {tuple(v.shape)}')
     lim = limit or float(v.nan_to_num().abs().max()) or 1.
@@ -50,11 +57,12 @@ def show_numbers(
     for (i, j), number in np.ndenumerate(v.numpy()):
         if np.isnan(number): continue
         r, g, b, _ = im.cmap(im.norm(number))
-        text = f'{number:.2f}'.rstrip('0').rstrip('.').replace('-0', '0' if round(number, 2) == 0 else '-0')
+        text = f'{number:.2f}'.rstrip('0').rstrip('.')
+        if text == '-0': text = '0'
         ax.text(j, i, text, ha='center', va='center', color='black' if .3*r + .6*g + .1*b > .5 else 'white')
     if box:
         i, j, h, w = box
-        ax.add_patch(plt.Rectangle((j-.5, i-.5), w, h, fill=False, lw=3, ec='#E69F00', clip_on=False))
+        ax.add_patch(Rectangle((j-.5, i-.5), w, h, fill=False, lw=3, ec='#E69F00', clip_on=False))
     ax.set(xticks=[], yticks=[], title=title)
 
 # %% ../nbs/02_kernels.ipynb #5923b4bc
@@ -77,7 +85,8 @@ def step_at(
     "What a kernel computes at one position. Raises IndexError where the window would leave the picture."
     (kh, kw), (h, w) = kernel.shape, image.shape
     if not (0 <= i <= h-kh and 0 <= j <= w-kw):
-        raise IndexError(f'a {kh}x{kw} window fits a {h}x{w} picture at rows 0..{h-kh}, columns 0..{w-kw}, not at ({i},{j})')
+        raise IndexError(f'a {kh}x{kw} window fits a {h}x{w} picture at rows 0..{h-kh}, columns 0..{w-kw}, '
+                         f'not at ({i},{j})')
     window = image[i:i+kh, j:j+kw]
     products = window * kernel
     return Step(window, products, products.sum().item())
@@ -119,7 +128,23 @@ def conv_matmul(
 
 # %% ../nbs/02_kernels.ipynb #1af55b6c
 PADDING_MODES = ('zeros', 'reflect', 'replicate', 'circular')  # named as nn.Conv2d names them
-_FASTAI_MODES = {'reflection': 'reflect', 'border': 'replicate'}  # what fastai's transforms call two of them
+_OTHER_NAMES = {'zero': 'zeros', 'constant': 'zeros', 'reflection': 'reflect', 'border': 'replicate',
+                'edge': 'replicate', 'wrap': 'circular'}  # in fastai, F.pad and NumPy
+
+def _padding_mode(mode):
+    "One of PADDING_MODES, also by the name that other libraries have for it."
+    mode = _OTHER_NAMES.get(mode, mode) if isinstance(mode, str) else mode
+    if mode in PADDING_MODES: return mode
+    hint = ' (that is a value of `padding`)' if mode in ('same', 'valid') else ''
+    raise ValueError(f'unknown padding mode {mode!r}{hint}: choose from {", ".join(PADDING_MODES)}')
+
+def _rows_and_columns(padding):
+    "A padding as (rows, columns)."
+    sides = padding if isinstance(padding, (tuple, list)) else (padding, padding)
+    if isinstance(padding, str) or len(sides) != 2:
+        hint = '; give the mode as `padding_mode`' if padding in (*PADDING_MODES, *_OTHER_NAMES) else ''
+        raise ValueError(f'padding is a number of pixels on each side, or (rows, columns), not {padding!r}{hint}')
+    return tuple(whole_number('padding', side, low=0) for side in sides)
 
 def pad_image(
     # pictures (...,H,W)
@@ -129,20 +154,38 @@ def pad_image(
     # a name from PADDING_MODES; fastai's 'reflection' and 'border' mean reflect and replicate
     mode: str = 'zeros',
 ) -> Tensor: # (..., H+2*rows, W+2*columns)
-    "Add a border to a picture. Raises ValueError for an unknown mode, or a border that the picture is too small to fill."
-    mode = _FASTAI_MODES.get(mode, mode)
-    if mode not in PADDING_MODES: raise ValueError(f'unknown padding mode {mode!r}: choose from {", ".join(PADDING_MODES)}')
-    ph, pw = (padding, padding) if isinstance(padding, int) else padding
-    h, w = image.shape[-2:]
+    """Add a border to a picture.
+
+    Raises ValueError for an unknown mode, or a border that the picture is too small to fill."""
+    mode, (ph, pw), (h, w) = _padding_mode(mode), _rows_and_columns(padding), image.shape[-2:]
     room = {'reflect': 1, 'circular': 0}.get(mode)
-    if min(ph, pw) < 0: raise ValueError(f'padding must be 0 or more, got {padding}')
     if room is not None and (ph > h-room or pw > w-room):
-        raise ValueError(f'{mode} padding takes its pixels from the picture: at most {h-room} rows and {w-room} columns for {h}x{w}, '
-                         f'not {ph} and {pw}')
+        raise ValueError(f'{mode} padding takes its pixels from the picture: at most {h-room} rows and '
+                         f'{w-room} columns for {h}x{w}, not {ph} and {pw}')
     out = F.pad(image.reshape(-1, 1, h, w), (pw, pw, ph, ph), mode='constant' if mode == 'zeros' else mode)
     return out.reshape(*image.shape[:-2], h + 2*ph, w + 2*pw)
 
 # %% ../nbs/02_kernels.ipynb #0b9ea5df
+def kernel_padding(
+    # pixels on each side, (rows, columns), or a word; None: half the kernel
+    padding: int | tuple[int, int] | str | None,
+    # rows and columns of the kernel
+    size: tuple[int, int],
+    # step of the kernel
+    stride: int = 1,
+) -> tuple[int, int]: # (rows, columns)
+    """The pixels that a kernel's padding adds on each side; 'same' and 'valid' as in nn.Conv2d.
+
+    Raises ValueError for 'same' where no equal border on all sides keeps the size."""
+    kh, kw = size
+    if padding is None: return kh//2, kw//2
+    if padding == 'valid': return 0, 0
+    if padding != 'same': return _rows_and_columns(padding)
+    if stride != 1 or kh % 2 == 0 or kw % 2 == 0:
+        raise ValueError("padding='same' keeps the size for odd kernels with stride 1 only, not for "
+                         f'{kh}x{kw} with stride {stride}: give the pixels as a number')
+    return kh//2, kw//2
+
 def apply_kernel(
     # float picture (H,W), or planes (...,H,W) that are filtered one by one
     image: Tensor,
@@ -150,23 +193,30 @@ def apply_kernel(
     kernel: Tensor,
     # a name from PADDING_MODES
     padding_mode: str = 'zeros',
-    # pixels added on each side, or (rows, columns); None: half the kernel, which keeps the size of odd kernels
-    padding: int | tuple[int, int] | None = None,
+    # pixels added on each side, (rows, columns), 'same' or 'valid' (no border);
+    # None: half the kernel, which keeps the size of odd kernels
+    padding: int | tuple[int, int] | str | None = None,
     # how far the window moves at each step
     stride: int = 1,
 ) -> Tensor: # (...,H',W') with H' = (H + 2*padding - kh)//stride + 1
-    "Filter a picture with one kernel. Raises TypeError for pictures that are not float tensors, ValueError for shapes that do not fit."
+    """Filter a picture with one kernel.
+
+    Raises TypeError for pictures that are not float tensors, ValueError for shapes that do not fit."""
     if not isinstance(image, Tensor) or not image.is_floating_point():
         kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
         raise TypeError(f'expected a float tensor (H,W) or (C,H,W), got {kind}: `grey(picture)` makes one')
+    if isinstance(kernel, str):
+        raise TypeError(f'a kernel is a matrix of numbers, not {kernel!r}; lesson 3 has them by name, in '
+                        'KERNELS')
     kernel = torch.as_tensor(kernel, dtype=image.dtype, device=image.device)
     if kernel.ndim != 2: raise ValueError(f'expected a kernel (kh,kw), got shape {tuple(kernel.shape)}')
-    if image.ndim < 2: raise ValueError(f'expected a picture (H,W) or (C,H,W), got shape {tuple(image.shape)}')
-    if not (isinstance(stride, int) and stride > 0): raise ValueError(f'stride must be a whole number from 1, got {stride!r}')
-    kh, kw = kernel.shape
-    x = pad_image(image, (kh//2, kw//2) if padding is None else padding, padding_mode)
+    if image.ndim < 2:
+        raise ValueError(f'expected a picture (H,W) or (C,H,W), got shape {tuple(image.shape)}')
+    stride, (kh, kw) = whole_number('stride', stride, low=1), kernel.shape
+    x = pad_image(image, kernel_padding(padding, (kh, kw), stride), padding_mode)
     h, w = x.shape[-2:]
-    if h < kh or w < kw: raise ValueError(f'a {kh}x{kw} kernel does not fit a picture of {h}x{w} (padding included)')
+    if h < kh or w < kw:
+        raise ValueError(f'a {kh}x{kw} kernel does not fit a picture of {h}x{w} (padding included)')
     out = F.conv2d(x.reshape(-1, 1, h, w), kernel[None, None], stride=stride)
     return out.reshape(*image.shape[:-2], *out.shape[-2:])
 

@@ -8,35 +8,54 @@ __all__ = ['output_size', 'windows', 'size_formula', 'conv_costs', 'Field', 'rec
 
 # %% ../nbs/05_stride.ipynb #857cca36
 import copy
-from typing import NamedTuple
-import pandas as pd
+from collections.abc import Sequence
+from numbers import Integral
+from typing import TYPE_CHECKING, NamedTuple
+
 import torch
 from torch import nn
+
+if TYPE_CHECKING: import pandas as pd
 
 # %% ../nbs/05_stride.ipynb #b09d9e5c
 def _whole(least, **named):
     "Refuse anything but whole numbers of at least `least`."
     for name,v in named.items():
-        if isinstance(v, bool) or not isinstance(v, int):
+        if isinstance(v, bool) or not isinstance(v, Integral):
             raise TypeError(f"{name} must be a whole number, not {v!r}. Give one axis at a time.")
         if v < least: raise ValueError(f"{name} must be at least {least}, not {v}.")
+
+def _on_each_side(padding, kernel_size, stride, dilation):
+    "Check one axis of a layer; its padding as a number: 'valid' adds nothing, 'same' keeps the size."
+    _whole(1, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    added = 0 if padding == 'valid' else dilation*(kernel_size-1)
+    if padding == 'same' and (stride > 1 or added % 2):
+        raise ValueError("padding='same' keeps the size with equal borders only at stride 1, and only if "
+                         "dilation*(kernel_size-1) is even. Give the pixels on each side as a number.")
+    if padding in ('same', 'valid'): return added//2
+    _whole(0, padding=padding)
+    return padding
 
 def output_size(
     n:int, # pixels along one axis of the input
     kernel_size:int, # weights along that axis
     stride:int=1, # step from one position to the next
-    padding:int=0, # pixels added on *each* side
+    padding:'int | str'=0, # pixels added on *each* side; 'same' or 'valid' as in `nn.Conv2d`
     dilation:int=1, # distance between neighbouring weights
 ) -> int: # positions, so pixels along that axis of the output
     """How many positions a kernel has along one axis: `(n + 2p - d(k-1) - 1)//s + 1`, as in `nn.Conv2d`.
 
     Raises TypeError for anything but whole numbers, ValueError for a negative padding, a size below 1
     or a window that does not fit."""
-    _whole(1, n=n, kernel_size=kernel_size, stride=stride, dilation=dilation); _whole(0, padding=padding)
+    _whole(1, n=n)
+    padding = _on_each_side(padding, kernel_size, stride, dilation)
     span, room = dilation*(kernel_size-1) + 1, n + 2*padding
     if span > room:
-        raise ValueError(f"A kernel of {kernel_size} with dilation {dilation} spans {span} pixels, but {n} pixels with padding {padding} "
-                         f"on each side are only {room}. Use a smaller kernel or dilation, or more padding.")
+        raise ValueError(f"A kernel of {kernel_size} with dilation {dilation} spans {span} pixels, but {n} "
+                         "pixels "
+                         f"with padding {padding} on each side are only {room}. Use a smaller kernel or "
+                         "dilation, "
+                         "or more padding.")
     return (room - span)//stride + 1
 
 # %% ../nbs/05_stride.ipynb #ebf206f3
@@ -44,35 +63,41 @@ def windows(
     n:int, # pixels along one axis of the input
     kernel_size:int, # weights along that axis
     stride:int=1, # step from one position to the next
-    padding:int=0, # pixels added on each side
+    padding:'int | str'=0, # pixels added on each side; 'same' or 'valid'
     dilation:int=1, # distance between neighbouring weights
-) -> list: # for each position, the list of input indices under the weights
-    """The input indices that each output position reads along one axis; indices below 0 or from `n` on are padding.
-    Errors as in `output_size`."""
+) -> list[list[int]]: # for each position, the list of input indices under the weights
+    """The input indices that each output position reads along one axis.
+
+    Indices below 0 or from `n` on are padding. Errors as in `output_size`."""
     m = output_size(n, kernel_size, stride, padding, dilation)
+    padding = _on_each_side(padding, kernel_size, stride, dilation)
     return [[i*stride - padding + j*dilation for j in range(kernel_size)] for i in range(m)]
 
 def size_formula(
     n:int, # pixels along one axis of the input
     kernel_size:int, # weights along that axis
     stride:int=1, # step from one position to the next
-    padding:int=0, # pixels added on each side
+    padding:'int | str'=0, # pixels added on each side; 'same' or 'valid'
     dilation:int=1, # distance between neighbouring weights
 ) -> str: # for example '(224 + 2·1 − 1·(3 − 1) − 1) // 2 + 1 = 112'
     "The formula of `output_size` with the numbers filled in. Errors as in `output_size`."
     m = output_size(n, kernel_size, stride, padding, dilation)
+    padding = _on_each_side(padding, kernel_size, stride, dilation)
     return f'({n} + 2·{padding} − {dilation}·({kernel_size} − 1) − 1) // {stride} + 1 = {m}'
 
 # %% ../nbs/05_stride.ipynb #bb5bd965
 def conv_costs(
-    channels:list, # channels before the first and after each convolution: `[3, 16, 32]` is two convolutions
+    channels:Sequence[int], # before the first and after each convolution: `[3, 16, 32]` is two convolutions
     size:int=224, # height and width of the input, in pixels
     kernel_size:int=3, # an odd number; the padding is `kernel_size//2`
     stride:int=2, # of every convolution
     batch_size:int=1, # pictures
-) -> pd.DataFrame: # a row for each convolution
-    """What a plain stack of convolutions with bias costs in its forward pass: output shape `(N,C,H,W)`, values,
-    MB (10**6 bytes, float32), parameters, multiply-adds. Errors as in `output_size`."""
+) -> 'pd.DataFrame': # a row for each convolution
+    """What a plain stack of convolutions with bias costs in its forward pass.
+
+    Output shape `(N,C,H,W)`, values, MB (10**6 bytes, float32), parameters, multiply-adds.
+    Errors as in `output_size`."""
+    import pandas as pd
     rows = []
     for c,f in zip(channels, channels[1:]):
         size = output_size(size, kernel_size, stride, kernel_size//2)
@@ -94,15 +119,16 @@ class Field(NamedTuple):
         return range(start, start + self.size)
 
 def receptive_field(
-    layers:list, # a tuple for each layer, the first one first: (kernel_size, stride, padding, dilation) or its beginning
+    layers:Sequence[Sequence], # the first one first: (kernel_size, stride, padding, dilation) or its beginning
 ) -> Field: # of the last layer
-    """The theoretical receptive field of a chain of convolutions and poolings, along one axis (Araujo et al. 2019, Distill).
+    """The theoretical receptive field of a chain of convolutions and poolings, along one axis.
 
+    After Araujo et al. 2019, Distill.
     Raises TypeError or ValueError for values that are no whole numbers or too small."""
     size, step, first = 1, 1, 0
     for layer in layers:
         k,s,p,d = (*layer, *(1, 0, 1)[len(layer)-1:])
-        _whole(1, kernel_size=k, stride=s, dilation=d); _whole(0, padding=p)
+        p = _on_each_side(p, k, s, d)
         size  += d*(k-1)*step
         first -= p*step
         step  *= s
@@ -112,7 +138,7 @@ def receptive_field(
 def gradient_field(
     model:nn.Module, # a network of convolutions: `(N,C,H,W)` to `(N,F,h,w)`; it is used in the mode it is in
     x:torch.Tensor, # pictures `(N,C,H,W)`, as the model takes them
-    cell:tuple=None, # (row, column) of a cell of the output; the middle one by default
+    cell:tuple[int, int] | None=None, # (row, column) of a cell of the output; the middle one by default
 ) -> torch.Tensor: # `(H,W)`, ≥ 0
     """How strongly each pixel moves one cell: |d cell / d pixel|, summed over the pictures and channels.
     The gradients that the model holds stay as they are.
@@ -121,8 +147,8 @@ def gradient_field(
     x = x.detach().clone().requires_grad_()
     y = model(x)
     if y.ndim != 4:
-        raise ValueError(f"The output has the shape {tuple(y.shape)}, and a receptive field belongs to a cell of an output (N,F,h,w). "
-                         "Leave out the head.")
+        raise ValueError(f"The output has the shape {tuple(y.shape)}, and a receptive field belongs to a "
+                         "cell of an output (N,F,h,w). Leave out the head.")
     h,w = y.shape[2:]
     i,j = cell or (h//2, w//2)
     if not (0 <= i < h and 0 <= j < w):
@@ -131,17 +157,30 @@ def gradient_field(
     return g.abs().sum((0, 1))
 
 # %% ../nbs/05_stride.ipynb #0c082fa9
+def _one_axis(layer, name):
+    "What a layer has along both axes; refused if they differ."
+    value = getattr(layer, name, 1)
+    if not isinstance(value, tuple): return value
+    if len(set(value)) > 1:
+        raise ValueError(f"{layer}: {name} differs between rows and columns, and so would the receptive "
+                         "field. "
+                         "Give `receptive_field` the layers of one axis.")
+    return value[0]
+
 def chain(
     model:nn.Module, # a network of convolutions and poolings
     x:torch.Tensor, # pictures it can take, `(N,C,H,W)`
-    skip:str='downsample', # leave out layers with this in their name: a resnet's 1×1 shortcuts run beside the chain
-) -> list: # a tuple (kernel_size, stride, padding, dilation) for each layer, in the order of use
-    """The layers that make the receptive field, for `receptive_field`; found by running a copy of the model once with hooks.
-    Takes square kernels and numeric padding."""
+    skip:str='downsample', # leave out layers with this in their name: a resnet's 1×1 shortcuts
+) -> list[tuple]: # (kernel_size, stride, padding, dilation) for each layer, in the order of use
+    """The layers that make the receptive field, for `receptive_field`.
+
+    Found by running a copy of the model once with hooks.
+    Raises ValueError for layers whose rows and columns differ."""
     found, model = [], copy.deepcopy(model).eval()
     def note(m, inputs, output):
-        geometry = m.kernel_size, m.stride, m.padding, getattr(m, 'dilation', 1)
-        found.append(tuple(v[0] if isinstance(v, tuple) else v for v in geometry))
+        layer = [_one_axis(m, name) for name in ('kernel_size', 'stride', 'padding', 'dilation')]
+        layer[2] = _on_each_side(layer[2], layer[0], layer[1], layer[3])
+        found.append(tuple(layer))
     for name,m in model.named_modules():
         if isinstance(m, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)) and not (skip and skip in name):
             m.register_forward_hook(note)
@@ -152,15 +191,17 @@ def chain(
 def skeleton(
     model:nn.Module, # a network of convolutions, poolings and layers that act on each position alone
 ) -> nn.Module: # takes `(N,1,H,W)`, float64
-    """A copy with the same geometry and nothing else: convolutions have one channel and equal positive weights,
-    max pooling becomes mean pooling, norms and activations are left out.
-    Its gradient is not zero exactly in the theoretical receptive field."""
+    """A copy with the same geometry and nothing else.
+
+    Convolutions have one channel and equal positive weights, max pooling becomes mean pooling, norms and
+    activations are left out. Its gradient is not zero exactly in the theoretical receptive field."""
     def bare(m):
         if isinstance(m, nn.Conv2d):
             c = nn.Conv2d(1, 1, m.kernel_size, m.stride, m.padding, m.dilation, bias=False)
             nn.init.constant_(c.weight, 1/c.weight.numel())
             return c
-        if isinstance(m, (nn.MaxPool2d, nn.AvgPool2d)): return nn.AvgPool2d(m.kernel_size, m.stride, m.padding)
+        if isinstance(m, (nn.MaxPool2d, nn.AvgPool2d)):
+            return nn.AvgPool2d(m.kernel_size, m.stride, m.padding)
         if not list(m.children()): return nn.Identity()
         for name,child in m.named_children(): setattr(m, name, bare(child))
         return m

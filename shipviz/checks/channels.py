@@ -16,33 +16,48 @@ def check_weight_shape(answer) -> Feedback:
     name, want = 'weight shape', (16, 3, 5, 7)
     if unanswered(answer): return not_yet(name)
     try: got = tuple(int(n) for n in answer)
-    except (TypeError, ValueError): return wrong(name, 'type', 'Give four whole numbers, such as (1, 2, 3, 4).')
+    except (TypeError, ValueError):
+        return wrong(name, 'type', 'Give four whole numbers, such as (1, 2, 3, 4).')
     if got == want: return right(name, 'Out, in, rows, columns.')
     if len(got) != 4: return wrong(name, 'axes', f'A weight has four axes, this shape has {len(got)}.')
-    if got == (3, 16, 5, 7): return wrong(name, 'transposed', 'In and out are exchanged: nn.Conv2d takes (in, out), its weight is (out, in).')
+    if got == (3, 16, 5, 7):
+        return wrong(name, 'transposed',
+                     'In and out are exchanged: nn.Conv2d takes (in, out), its weight is (out, in).')
     if got in ((16, 5, 7, 3), (5, 7, 3, 16)):
-        return wrong(name, 'channels last', 'That is the order of other libraries. PyTorch has the channels before rows and columns.')
-    if got == (16, 3, 7, 5): return wrong(name, 'rows and columns', 'Rows come before columns, here and everywhere in PyTorch.')
+        return wrong(name, 'channels last',
+                     'That is the order of other libraries. PyTorch has the channels before rows and '
+                     'columns.')
+    if got == (16, 3, 7, 5):
+        return wrong(name, 'rows and columns', 'Rows come before columns, here and everywhere in PyTorch.')
     if got == (16, 1, 5, 7): return wrong(name, 'depth', 'These kernels are flat. How deep is the picture?')
-    return wrong(name, 'value', f'{got} holds other numbers than the question: 16 kernels, 3 channels, 5 rows, 7 columns.')
+    return wrong(name, 'value',
+                 f'{got} holds other numbers than the question: 16 kernels, 3 channels, 5 rows, 7 columns.')
 
 def check_yellow(answer) -> Feedback:
     "Exercise 2: a weight (1,3,1,1) that answers 1 to yellow, 0 to every grey and -1 to blue."
     name = 'yellow'
     if unanswered(answer): return not_yet(name)
     try: w = torch.as_tensor(answer).float()
-    except Exception: return wrong(name, 'type', 'Give a tensor of three weights, with the shape (1, 3, 1, 1).')
+    except Exception:
+        return wrong(name, 'type', 'Give a tensor of three weights, with the shape (1, 3, 1, 1).')
     if tuple(w.shape) != (1, 3, 1, 1):
-        return wrong(name, 'shape', f'The shape should be (1, 3, 1, 1): one kernel, three channels, 1x1 pixel. It is {tuple(w.shape)}.')
+        return wrong(name, 'shape',
+                     'The shape should be (1, 3, 1, 1): one kernel, three channels, 1x1 pixel. It is '
+                     f'{tuple(w.shape)}.')
     r, g, b = w.flatten().tolist()
     close = lambda value, want: abs(value - want) < 1e-3
     yellow, white, blue = r + g, r + g + b, b
-    if not close(white, 0): return wrong(name, 'sum', f'White and grey should answer 0. White, all channels 1, answers {white:.4g}.')
-    if close(yellow, -1) and close(blue, 1): return wrong(name, 'negated', 'Yellow answers -1 and blue 1: the signs are exchanged.')
+    if not close(white, 0):
+        return wrong(name, 'sum',
+                     f'White and grey should answer 0. White, all channels 1, answers {white:.4g}.')
+    if close(yellow, -1) and close(blue, 1):
+        return wrong(name, 'negated', 'Yellow answers -1 and blue 1: the signs are exchanged.')
     if close(g + b, 1) and close(r, -1):
-        return wrong(name, 'channel order', 'This is cyan. The channels are red, green, blue; yellow is red plus green.')
+        return wrong(name, 'channel order',
+                     'This is cyan. The channels are red, green, blue; yellow is red plus green.')
     if not close(yellow, 1): return wrong(name, 'unscaled', f'Yellow answers {yellow:.4g} instead of 1.')
-    if not close(r, g): return wrong(name, 'unequal', 'Red and green should count alike; this prefers one of them.')
+    if not close(r, g):
+        return wrong(name, 'unequal', 'Red and green should count alike; this prefers one of them.')
     return right(name, 'Yellow 1, grey 0, blue -1.')
 
 def check_depthwise(answer) -> Feedback:
@@ -51,18 +66,25 @@ def check_depthwise(answer) -> Feedback:
     x, k = torch.arange(2*4*6*7.).view(2, 4, 6, 7).sin(), torch.arange(36.).view(4, 3, 3).cos()
     out, problem = call(name, answer, x, k)
     if problem is not None: return problem
-    if not isinstance(out, Tensor): return wrong(name, 'type', f'The function should return a tensor, not {type(out).__name__}.')
+    if not isinstance(out, Tensor):
+        return wrong(name, 'type', f'The function should return a tensor, not {type(out).__name__}.')
     want = F.conv2d(x, k[:, None], groups=4)
     same = lambda other: out.shape == other.shape and torch.allclose(out, other, atol=1e-4)
     if same(want): return right(name, 'Each channel is filtered with its own kernel, and none are mixed.')
     if same(F.conv2d(x, k[None])) or same(want.sum(1)):
-        return wrong(name, 'summed', 'The channels have been added up: that is one deep kernel. Keep them apart.')
+        return wrong(name, 'summed',
+                     'The channels have been added up: that is one deep kernel. Keep them apart.')
     if same(F.conv2d(x, k[:1, None].expand(4, 1, 3, 3), groups=4)):
         return wrong(name, 'one kernel', 'Every channel was filtered with the first kernel.')
-    if out.shape == x.shape: return wrong(name, 'padded', 'The output has the size of the input; without padding it loses two rows and two columns.')
+    if out.shape == x.shape:
+        return wrong(name, 'padded',
+                     'The output has the size of the input; without padding it loses two rows and two '
+                     'columns.')
     if out.shape != want.shape:
-        return wrong(name, 'shape', f'Expected {tuple(want.shape)} for x {tuple(x.shape)} and kernels {tuple(k.shape)}, got '
+        return wrong(name, 'shape', f'Expected {tuple(want.shape)} for x {tuple(x.shape)} and kernels '
+                                    f'{tuple(k.shape)}, got '
                                     f'{tuple(out.shape)}.')
     if same(F.conv2d(x, k.flip(1, 2)[:, None], groups=4)):
         return wrong(name, 'flipped', 'The kernels are rotated: use cross-correlation, as F.conv2d does.')
-    return wrong(name, 'value', 'The shape is right, the numbers are not. Compare one channel with `conv_matmul`.')
+    return wrong(name, 'value',
+                 'The shape is right, the numbers are not. Compare one channel with `conv_matmul`.')

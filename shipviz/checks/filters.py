@@ -16,22 +16,35 @@ def _own_kernel(name, answer, shape):
     try: kernel = torch.as_tensor(answer).float()
     except Exception: return None, wrong(name, 'type', 'Give a tensor, or a list of rows of numbers.')
     if tuple(kernel.shape) == shape: return kernel, None
-    return None, wrong(name, 'shape', f'A kernel of shape {shape} is asked for, this one is {tuple(kernel.shape)}.')
+    return None, wrong(name, 'shape',
+                       f'A kernel of shape {shape} is asked for, this one is {tuple(kernel.shape)}.')
 
 def check_right_edge(answer) -> Feedback:
-    "Exercise 1: a 3x3 kernel that answers positively to the right edge of a bright thing, and to nothing else straight."
+    "Exercise 1: a 3x3 kernel with a positive answer to right edges of bright things, and to nothing else straight."
     name = 'right edge'
     k, problem = _own_kernel(name, answer, (3, 3))
     if problem is not None: return problem
     if not k.any(): return wrong(name, 'silent', 'This kernel answers 0 to everything.')
-    flat, down, across = k.sum().item(), (k.sum(1) @ torch.tensor([1., 0, -1])).item(), (k.sum(0) @ torch.tensor([1., 0, -1])).item()
-    if abs(flat) > 1e-4: return wrong(name, 'sum', f'On a flat white picture it answers {flat:.4g}, not 0. What should the weights sum to?')
-    if abs(across) < 1e-4 and abs(down) > 1e-4: return wrong(name, 'transposed', 'It answers to horizontal edges: rows and columns are exchanged.')
-    if across < -1e-4: return wrong(name, 'negated', 'It marks left edges of bright things. The right edge needs the opposite polarity.')
+    first_minus_last = torch.tensor([1., 0, -1])
+    flat = k.sum().item()
+    down, across = (k.sum(1) @ first_minus_last).item(), (k.sum(0) @ first_minus_last).item()
+    if abs(flat) > 1e-4:
+        return wrong(name, 'sum',
+                     f'On a flat white picture it answers {flat:.4g}, not 0. What should the weights sum to?')
+    if abs(across) < 1e-4 and abs(down) > 1e-4:
+        return wrong(name, 'transposed', 'It answers to horizontal edges: rows and columns are exchanged.')
+    if across < -1e-4:
+        return wrong(name, 'negated',
+                     'It marks left edges of bright things. The right edge needs the opposite polarity.')
     if abs(down) > 1e-4:
-        return wrong(name, 'diagonal', f'It answers to horizontal edges as well, with {down:.4g}: make the top row like the bottom row.')
-    if k.sum(1).abs().max() > 1e-4: return wrong(name, 'rows', 'It answers to horizontal lines as well: let each row sum to 0.')
-    if across < 1e-4: return wrong(name, 'silent', 'A bright left side and a dark right side should give a positive answer; this gives 0.')
+        return wrong(name, 'diagonal',
+                     f'It answers to horizontal edges as well, with {down:.4g}: make the top row like the '
+                     'bottom row.')
+    if k.sum(1).abs().max() > 1e-4:
+        return wrong(name, 'rows', 'It answers to horizontal lines as well: let each row sum to 0.')
+    if across < 1e-4:
+        return wrong(name, 'silent',
+                     'A bright left side and a dark right side should give a positive answer; this gives 0.')
     return right(name, 'Positive at right edges of bright things, silent on flat areas and horizontal edges.')
 
 def check_unsharp(answer) -> Feedback:
@@ -40,12 +53,17 @@ def check_unsharp(answer) -> Feedback:
     k, problem = _own_kernel(name, answer, (3, 3))
     if problem is not None: return problem
     if torch.allclose(k, identity - blur, atol=1e-4):
-        return wrong(name, 'difference only', 'This is x - blur(x): the picture itself has to be added, so that the weights sum to 1.')
-    if torch.allclose(k, identity + blur, atol=1e-4): return wrong(name, 'sign', 'The blur was added. Subtract it.')
+        return wrong(name, 'difference only',
+                     'This is x - blur(x): the picture itself has to be added, so that the weights sum to 1.')
+    if torch.allclose(k, identity + blur, atol=1e-4):
+        return wrong(name, 'sign', 'The blur was added. Subtract it.')
     if torch.allclose(k, KERNELS['sharpen'], atol=1e-4):
-        return wrong(name, 'other kernel', 'This is the preset: it subtracts the Laplacian, not the box blur of all nine pixels.')
-    if torch.allclose(k, 2*identity - 9*blur, atol=1e-4): return wrong(name, 'unscaled', 'The blur is a mean: its weights are 1/9, not 1.')
-    return compare(name, k, 2*identity - blur, message='x + (x - blur(x)), as one kernel whose weights sum to 1.')
+        return wrong(name, 'other kernel',
+                     'This is the preset: it subtracts the Laplacian, not the box blur of all nine pixels.')
+    if torch.allclose(k, 2*identity - 9*blur, atol=1e-4):
+        return wrong(name, 'unscaled', 'The blur is a mean: its weights are 1/9, not 1.')
+    return compare(name, k, 2*identity - blur,
+                   message='x + (x - blur(x)), as one kernel whose weights sum to 1.')
 
 def check_two_blurs(answer) -> Feedback:
     "Exercise 3: the one 5x5 kernel of two 3x3 box blurs."
@@ -53,6 +71,9 @@ def check_two_blurs(answer) -> Feedback:
     k, problem = _own_kernel(name, answer, (5, 5))
     if problem is not None: return problem
     if torch.allclose(k, torch.full((5, 5), 1/25), atol=1e-4):
-        return wrong(name, 'flat', 'This is a 5x5 box blur. Two blurs count the middle nine times and each corner once.')
-    if torch.allclose(k, want*81, atol=1e-3): return wrong(name, 'unscaled', 'The counts are right. Divide them, so that the weights sum to 1.')
-    return compare(name, k, want, message='Twice a mean of nine: 1, 2, 3, 2, 1 in each direction, divided by 81.')
+        return wrong(name, 'flat',
+                     'This is a 5x5 box blur. Two blurs count the middle nine times and each corner once.')
+    if torch.allclose(k, want*81, atol=1e-3):
+        return wrong(name, 'unscaled', 'The counts are right. Divide them, so that the weights sum to 1.')
+    return compare(name, k, want,
+                   message='Twice a mean of nine: 1, 2, 3, 2, 1 in each direction, divided by 81.')

@@ -18,31 +18,47 @@ def check_linear_weights(answer) -> Feedback:
     if unanswered(answer): return not_yet(name)
     if not isinstance(answer, (int, np.integer)) or isinstance(answer, bool):
         return wrong(name, 'type', f'The answer is a whole number; this is {answer!r}.')
-    if answer == n*10 + 10: return right(name, f'{n:,} inputs times 10 outputs, and one bias for each output.')
-    if answer == n*10: return wrong(name, 'bias', 'All the weights are there. Each output also adds one number of its own.')
-    if answer in (64*64*10, 64*64*10 + 10): return wrong(name, 'channels', 'You counted one number per pixel; a colour pixel has three.')
-    if answer in (n, n + 1, n + 10): return wrong(name, 'outputs', 'These are the weights of a single output, and there are ten.')
-    return wrong(name, 'value', 'Count the inputs (every pixel, every channel), multiply by the outputs, then add the biases.')
+    if answer == n*10 + 10:
+        return right(name, f'{n:,} inputs times 10 outputs, and one bias for each output.')
+    if answer == n*10:
+        return wrong(name, 'bias', 'All the weights are there. Each output also adds one number of its own.')
+    if answer in (64*64*10, 64*64*10 + 10):
+        return wrong(name, 'channels', 'You counted one number per pixel; a colour pixel has three.')
+    if answer in (n, n + 1, n + 10):
+        return wrong(name, 'outputs', 'These are the weights of a single output, and there are ten.')
+    return wrong(name, 'value',
+                 'Count the inputs (every pixel, every channel), multiply by the outputs, then add the '
+                 'biases.')
 
 def check_padded_row(answer) -> Feedback:
     "Exercise 2: the row 5 6 7 8 padded by three, as a dict from mode to list."
     name = 'padded row'
-    if unanswered(answer) or isinstance(answer, dict) and any(map(unanswered, answer.values())): return not_yet(name)
+    if unanswered(answer) or isinstance(answer, dict) and any(map(unanswered, answer.values())):
+        return not_yet(name)
     want = {m: pad_image(torch.tensor([[5., 6, 7, 8]]), (0, 3), m)[0].int().tolist() for m in PADDING_MODES}
-    if not isinstance(answer, dict) or set(answer) != set(want): return wrong(name, 'keys', f'Give a dict with the keys {", ".join(want)}.')
+    if not isinstance(answer, dict) or set(answer) != set(want):
+        return wrong(name, 'keys', f'Give a dict with the keys {", ".join(want)}.')
     try: got = {m: [float(v) for v in answer[m]] for m in want}
-    except (TypeError, ValueError): return wrong(name, 'type', 'Each value of the dict is a list of ten numbers.')
+    except (TypeError, ValueError):
+        return wrong(name, 'type', 'Each value of the dict is a list of ten numbers.')
     for m, row in got.items():
-        if len(row) != 10: return wrong(name, 'shape', f'{m}: three pixels on each side of four make 10 numbers, here are {len(row)}.')
-        if row[3:7] != [5, 6, 7, 8]: return wrong(name, 'off by one', f'{m}: the picture itself, 5 6 7 8, must stand unchanged in the middle.')
+        if len(row) != 10:
+            return wrong(name, 'shape',
+                         f'{m}: three pixels on each side of four make 10 numbers, here are {len(row)}.')
+        if row[3:7] != [5, 6, 7, 8]:
+            return wrong(name, 'off by one',
+                         f'{m}: the picture itself, 5 6 7 8, must stand unchanged in the middle.')
     bad = [m for m in want if got[m] != want[m]]
     if not bad: return right(name, 'All four borders are as `F.pad` makes them.')
     if got['reflect'] == [7, 6, 5, 5, 6, 7, 8, 8, 7, 6]:
-        return wrong(name, 'edge repeated', 'reflect: your mirror stands behind the edge pixel and shows it twice. It should stand on it.')
+        return wrong(name, 'edge repeated',
+                     'reflect: your mirror stands behind the edge pixel and shows it twice. It should stand '
+                     'on it.')
     for m in bad:
         other = next((o for o in want if o != m and got[m] == want[o]), None)
         if other: return wrong(name, 'swapped', f'What you give for {m} is what {other} does.')
-    return wrong(name, 'value', f'{bad[0]}: have another look at the border; the rule for the index is above.')
+    return wrong(name, 'value',
+                 f'{bad[0]}: have another look at the border; the rule for the index is above.')
 
 def check_conv(answer) -> Feedback:
     "Exercise 3: a function `conv(image, kernel)` for the true convolution (kernel rotated), without padding."
@@ -50,16 +66,25 @@ def check_conv(answer) -> Feedback:
     x, k = torch.arange(42.).view(6, 7).sin(), torch.tensor([[1., 2, 3], [4, 5, 6], [7, 8, 10]])
     out, problem = call(name, answer, x, k)
     if problem is not None: return problem
-    if not isinstance(out, Tensor): return wrong(name, 'type', f'The function should return a tensor, not {type(out).__name__}.')
+    if not isinstance(out, Tensor):
+        return wrong(name, 'type', f'The function should return a tensor, not {type(out).__name__}.')
     if out.shape == x.shape:
-        return wrong(name, 'padded', 'The output has the size of the picture; without padding it should lose two rows and two columns.')
+        return wrong(name, 'padded',
+                     'The output has the size of the picture; without padding it should lose two rows and '
+                     'two columns.')
     if out.shape != (4, 5):
-        return wrong(name, 'shape', f'A 6x7 picture and a 3x3 kernel give (4, 5), not {tuple(out.shape)}. How many positions are there?')
+        return wrong(name, 'shape',
+                     f'A 6x7 picture and a 3x3 kernel give (4, 5), not {tuple(out.shape)}. How many '
+                     'positions are there?')
     same = lambda kernel: torch.allclose(out, conv_matmul(x, kernel), atol=1e-4)
     if same(k.flip(0, 1)): return right(name, 'This agrees with the mathematical definition.')
-    if same(k): return wrong(name, 'not flipped', 'This is the cross-correlation: the kernel still has to be rotated by 180 degrees.')
+    if same(k):
+        return wrong(name, 'not flipped',
+                     'This is the cross-correlation: the kernel still has to be rotated by 180 degrees.')
     if same(k.flip(0)) or same(k.flip(1)):
-        return wrong(name, 'half flipped', 'The kernel is mirrored along one axis only; a rotation by 180 degrees mirrors both.')
+        return wrong(name, 'half flipped',
+                     'The kernel is mirrored along one axis only; a rotation by 180 degrees mirrors both.')
     if any(same(t) for t in (k.T, k.T.flip(0, 1), k.rot90(1), k.rot90(-1))):
         return wrong(name, 'transposed', 'Rows and columns of the kernel are exchanged somewhere.')
-    return wrong(name, 'value', 'The shape is right, the numbers are not. Try it on a picture with one white dot.')
+    return wrong(name, 'value',
+                 'The shape is right, the numbers are not. Try it on a picture with one white dot.')

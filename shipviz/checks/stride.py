@@ -4,36 +4,46 @@
 __all__ = ['check_output_size', 'check_quarter', 'check_pixels_seen']
 
 # %% ../../nbs/05_stride.ipynb #5c41a7e2
+from itertools import product
+
 from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
 from ..stride import output_size, receptive_field, size_formula, windows
 
 # %% ../../nbs/05_stride.ipynb #63c707a1
 def _size_mistakes(n, k, s, p):
     "What the usual mistakes give for one case: kind, answer, hint."
-    return [('not a whole number', (n+2*p-k)/s + 1, "the number of positions is whole: a last step that does not fit is "
-                                                    "dropped, so divide with `//`."),
-            ('off by one', (n+2*p-k)//s, "you counted the steps between positions. The position at the start counts as well: add 1."),
-            ('padding on one side', (n+p-k)//s + 1, "`p` pixels are added on *each* side of the axis, so twice."),
-            ('rounded up', -(-(n+2*p-k)//s) + 1, "you rounded up. A last step that does not fit is dropped, so round down."),
-            ('stride left out', n+2*p-k + 1, "that is the number of positions at stride 1. Keep every s-th of them.")]
+    return [('not a whole number', (n+2*p-k)/s + 1,
+             "the number of positions is whole: a last step that does not fit is dropped, so divide with "
+             "`//`."),
+            ('off by one', (n+2*p-k)//s,
+             "you counted the steps between positions. The position at the start counts as well: add 1."),
+            ('padding on one side', (n+p-k)//s + 1,
+             "`p` pixels are added on *each* side of the axis, so twice."),
+            ('rounded up', -(-(n+2*p-k)//s) + 1,
+             "you rounded up. A last step that does not fit is dropped, so round down."),
+            ('stride left out', n+2*p-k + 1,
+             "that is the number of positions at stride 1. Keep every s-th of them.")]
 
 def check_output_size(
     answer, # the learner's function of n, k, s, p
 ) -> Feedback:
     "Lesson 5, exercise 1: the size of the output, tried on a few hundred cases."
     name = 'output size'
-    cases = [(n, k, s, p) for n in (7, 8, 28, 224) for k in (1, 2, 3, 5) for s in (1, 2, 3) for p in (0, 1, 2)]
-    got, feedback = call(name, lambda: [answer(*c) for c in cases]) if callable(answer) else call(name, answer)
+    cases = list(product((7, 8, 28, 224), (1, 2, 3, 5), (1, 2, 3), (0, 1, 2)))
+    if callable(answer): got, feedback = call(name, lambda: [answer(*c) for c in cases])
+    else: got, feedback = call(name, answer)
     if feedback is not None: return feedback
     if all(map(unanswered, got)): return not_yet(name)
     expected = [output_size(*c) for c in cases]
     if got == expected and not any(isinstance(g, float) for g in got):
         return right(name, f"right in all {len(cases)} cases. Example: {size_formula(224, 3, 2, 1)}.")
     for i,(kind,_,hint) in enumerate(_size_mistakes(*cases[0])):
-        if got == [_size_mistakes(*c)[i][1] for c in cases]: return wrong(name, kind, f"nearly. {hint[0].upper()}{hint[1:]}")
+        if got == [_size_mistakes(*c)[i][1] for c in cases]:
+            return wrong(name, kind, f"nearly. {hint[0].upper()}{hint[1:]}")
     c,g,e = next((c, g, e) for c,g,e in zip(cases, got, expected) if g != e or isinstance(g, float))
-    return wrong(name, 'value', f"for n, k, s, p = {c} your function gives {g!r}; it should be {e}. Write down the starts of "
-                                "the windows and count them.")
+    return wrong(name, 'value', f"for n, k, s, p = {c} your function gives {g!r}; it should be {e}. Write "
+                                "down "
+                                "the starts of the windows and count them.")
 
 # %% ../../nbs/05_stride.ipynb #0ef4df50
 def check_quarter(
@@ -43,15 +53,17 @@ def check_quarter(
     name = 'a quarter at once'
     if unanswered(answer): return not_yet(name)
     try: k,s,p = answer
-    except (TypeError, ValueError): return wrong(name, 'shape', f"give three numbers, (kernel_size, stride, padding), not {answer!r}.")
+    except (TypeError, ValueError):
+        return wrong(name, 'shape', f"give three numbers, (kernel_size, stride, padding), not {answer!r}.")
     try: m, read = output_size(224, k, s, p), {i for w in windows(224, k, s, p) for i in w}
     except (TypeError, ValueError) as e: return wrong(name, 'no such convolution', str(e))
     if m == 112: return wrong(name, 'half', "that halves the size, to 112. A quarter needs a larger step.")
     if m != 56: return wrong(name, 'size', f"{size_formula(224, k, s, p)}, and it should be 56.")
     lost = 224 - len(read & set(range(224)))
     if lost:
-        return wrong(name, 'unread pixels', f"the size is right, but {lost} of 224 pixels lie under no window. How wide must "
-                                            f"the kernel be for a step of {s}?")
+        return wrong(name, 'unread pixels', f"the size is right, but {lost} of 224 pixels lie under no "
+                                            "window. "
+                                            f"How wide must the kernel be for a step of {s}?")
     return right(name, f"{size_formula(224, k, s, p)}, and every pixel is read.")
 
 # %% ../../nbs/05_stride.ipynb #88767cb4
@@ -64,13 +76,18 @@ def check_pixels_seen(
     layers = [(3, 2), (3, 1), (3, 2), (3, 1)]
     f = receptive_field(layers)
     if answer == f.size: return right(name, "1 + 2·1 + 2·2 + 2·2 + 2·4 = 19.")
-    mistakes = {1 + 2*4: ('strides left out', "you added 2 pixels for each layer. After a stride of 2 the cells lie 2 pixels "
-                                              "apart, so a kernel adds 2·2 pixels."),
+    mistakes = {1 + 2*4: ('strides left out', "you added 2 pixels for each layer. After a stride of 2 the "
+                                              "cells "
+                                              "lie 2 pixels apart, so a kernel adds 2·2 pixels."),
                 f.size - 1: ('off by one', "the cell itself counts: begin with 1, not with 0."),
-                25: ('stride too early', "a layer's own stride widens the view of the layers *after* it. Add first, then "
-                                         "multiply the step."),
-                3**4: ('multiplied', "fields add up, they do not multiply: a kernel of 3 adds two neighbours at the current step."),
-                f.step: ('step, not size', "that is how far apart neighbouring cells are, not how much one of them sees."),
+                25: ('stride too early', "a layer's own stride widens the view of the layers *after* it. Add "
+                                         "first, "
+                                         "then multiply the step."),
+                3**4: ('multiplied', "fields add up, they do not multiply: a kernel of 3 adds two neighbours "
+                                     "at the current step."),
+                f.step: ('step, not size', "that is how far apart neighbouring cells are, not how much one "
+                                           "of them sees."),
                 f.size**2: ('area', "that is the area. The question is about one axis.")}
-    kind,hint = mistakes.get(answer, ('value', "follow `size` and `step` layer by layer, as in the cell with three convolutions."))
+    kind,hint = mistakes.get(answer, ('value', "follow `size` and `step` layer by layer, as in the cell with "
+                                               "three convolutions."))
     return wrong(name, kind, f"not {answer}: {hint}")
