@@ -44,7 +44,7 @@ setup(
     cmdclass={"build_py": BuildWithLessons},
     install_requires=cfg["requirements"].split(),
     extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("dev", "bench")},
-    package_data={"shipviz": ["*.html", "*.css", "*.js", "weights/*"]},
+    package_data={"shipviz": ["*.html", "*.css", "*.js", "*.pyi", "py.typed", "weights/*"]},
     entry_points={"console_scripts": cfg["console_scripts"].split("\n"), "nbdev": ["shipviz=shipviz._modidx:d"]},
     zip_safe=False,
 )

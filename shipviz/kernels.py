@@ -143,7 +143,8 @@ def _rows_and_columns(padding):
     sides = padding if isinstance(padding, (tuple, list)) else (padding, padding)
     if isinstance(padding, str) or len(sides) != 2:
         hint = '; give the mode as `padding_mode`' if padding in (*PADDING_MODES, *_OTHER_NAMES) else ''
-        raise ValueError(f'padding is a number of pixels on each side, or (rows, columns), not {padding!r}{hint}')
+        raise ValueError('padding is a number of pixels on each side, or (rows, columns), '
+                         f'not {padding!r}{hint}')
     return tuple(whole_number('padding', side, low=0) for side in sides)
 
 def pad_image(

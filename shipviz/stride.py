@@ -119,7 +119,7 @@ class Field(NamedTuple):
         return range(start, start + self.size)
 
 def receptive_field(
-    layers:Sequence[Sequence], # the first one first: (kernel_size, stride, padding, dilation) or its beginning
+    layers:Sequence[Sequence], # in order: (kernel_size, stride, padding, dilation) or its beginning
 ) -> Field: # of the last layer
     """The theoretical receptive field of a chain of convolutions and poolings, along one axis.
 
