@@ -3,10 +3,11 @@
 Everything heavy is imported inside the commands, so that `shipviz --help` answers at once. Exit codes: 0 it worked,
 1 it did not, 2 the command was not understood, 130 stopped with Ctrl-C."""
 import contextlib
+import errno
 import os
 import shutil
 import sys
-import tempfile
+import traceback
 import warnings
 from pathlib import Path
 
@@ -16,24 +17,83 @@ from . import __version__
 
 
 class People(click.Group):
-    "A group whose commands end in a sentence instead of a traceback when the trouble is with what they were given."
+    """A group whose commands end in a sentence instead of a traceback.
+
+    SHIPVIZ_DEBUG=1 in the environment shows the traceback as well."""
+
+    def main(self, *args, **kwargs):
+        for stream in (sys.stdout, sys.stderr):  # a name or sign that the terminal has no code for ends no command
+            if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **kwargs)
 
     def invoke(self, ctx):
-        warnings.showwarning = lambda message, category, *args, **kwargs: (
-            None if issubclass(category, (DeprecationWarning, FutureWarning)) else click.echo(f"Note: {message}", err=True))
-        try: return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("\nStopped. Nothing was left half-made.", err=True)
-            ctx.exit(130)
-        except (OSError, ValueError, ImportError) as e: raise click.ClickException(sentence(e)) from e
+        with warnings.catch_warnings():
+            warnings.showwarning = note
+            try: return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort): raise
+            except KeyboardInterrupt:
+                click.echo("\nStopped. Nothing was left half-made.", err=True)
+                ctx.exit(130)
+            except Exception as e:
+                if isinstance(e, OSError) and e.errno == errno.EPIPE: raise  # `shipviz … | head`: click ends quietly
+                if os.environ.get("SHIPVIZ_DEBUG"): traceback.print_exc()
+                raise click.ClickException(sentence(e, self.options(ctx))) from e
+
+    def options(self, ctx):
+        "The options of the command that was called, such as '--force'."
+        command = self.commands.get(ctx.invoked_subcommand)
+        return {o for p in command.params for o in p.opts} if command else set()
 
 
-def sentence(e):
-    "What an exception says, for people."
+def note(message, category, *args, **kwargs):
+    "How warnings are shown: as notes to people; not those that are for programmers."
+    if not issubclass(category, (DeprecationWarning, FutureWarning)):
+        click.echo(f"Note: {in_words_of_the_command_line(str(message))}", err=True)
+
+
+EXPECTED = OSError, ValueError, ImportError  # what shipviz raises when the trouble is with what it was given
+
+def sentence(e, options=()):
+    "What an exception says, for people; `options` are those of the command that raised it."
     if isinstance(e, PermissionError) and e.filename: return f"{e.filename}: no permission to read or write here."
     if isinstance(e, OSError) and e.strerror: return f"{e.filename}: {e.strerror}" if e.filename else e.strerror
     if isinstance(e, UnicodeDecodeError): return f"a file is not the text that it should be ({e.reason})"
-    return str(e) or type(e).__name__
+    if isinstance(e, UnicodeEncodeError):
+        name = e.object[max(e.start - 40, 0):e.end + 10]
+        return f"{name!r} has characters that can't be written as {e.encoding}. If it is a file's name, rename the file."
+    if isinstance(e, ModuleNotFoundError) and e.name and not e.name.startswith("shipviz"):
+        return f"{e.name} is missing from this installation: pip install shipviz brings it."
+    if isinstance(e, EXPECTED) and str(e): return in_words_of_the_command_line(str(e), options)
+    what = f"{type(e).__name__}: {e}".rstrip(": ").replace("\n", " ")[:300]
+    return f"Something happened that shipviz did not foresee ({what}).\n{where_to_report()}"
+
+
+def where_to_report():
+    "Whom to tell about an error of ours: the place that the package names, if it names one."
+    from importlib.metadata import PackageNotFoundError, metadata
+    try: urls = metadata("shipviz").get_all("Project-URL") or []
+    except PackageNotFoundError: urls = []
+    issues = [u.partition(",")[2].strip() for u in urls if u.lower().startswith("issues")]
+    return (f"Please report it{f' at {issues[0]}' if issues else ' to whom you have shipviz from'}, with the command and "
+            "what it prints when SHIPVIZ_DEBUG=1 is set in the environment.")
+
+
+# The library's advice in the words of Python, and the same for the command line: (Python, option, with it, without it)
+ADVICE = [
+    ("`load_ships(path, verify='skip')` lists such files and drops them", "--skip-broken",
+     "`--skip-broken` leaves such files out", "Take such files out of the folder"),
+    ("`verify='skip'` leaves them out", "--skip-broken", "`--skip-broken` leaves them out", "Take them out of the table"),
+    ("verify='skip'", "--skip-broken", "--skip-broken", "leaving them out"),
+    ("force=True", "--force", "--force", "another name"),
+    ("fresh=True", "--fresh", "--fresh", "another name"),
+    ("make_ships", None, "shipviz ships", "shipviz ships"),
+]
+
+def in_words_of_the_command_line(text, options=("--force", "--fresh", "--skip-broken")):
+    "Advice to programmers as advice to those who type commands."
+    for python, option, with_it, without in ADVICE:
+        text = text.replace(python, with_it if option is None or option in options else without)
+    return text
 
 
 @click.group(cls=People, context_settings=dict(help_option_names=["-h", "--help"], max_content_width=100))
@@ -57,7 +117,7 @@ folder = click.argument("folder", type=click.Path(path_type=Path))
 
 def check_photos(paths):
     "Open every photo before the work begins, and name all that can't be."
-    from shipviz.data import open_picture
+    from shipviz.core import open_picture
     bad = []
     for p in paths:
         try: open_picture(p)
@@ -69,15 +129,45 @@ def check_photos(paths):
 def reason(e): return str(e.__cause__ or e).split("\n")[0][:100]
 
 
+WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
+
+def refuse_odd(path):
+    "Refuse an output that is no place of its own: a folder that holds everything, or a name that is a device on Windows."
+    here, full = Path.cwd(), Path(os.path.abspath(path.expanduser()))
+    if full == Path.home() or full in (here, *here.parents) or not full.name:
+        what = "the folder you are in" if full == here else "a folder that holds much else"
+        raise click.UsageError(f"{path} is {what}. Give the output a name of its own with -o.")
+    refuse_device(path)
+
+def refuse_device(path):
+    if path.name.partition(".")[0].strip().lower() in WINDOWS_DEVICES:
+        raise click.UsageError(f"{path.name} is the name of a device on Windows. Give another name.")
+
+
 def free(path, force, files=()):
     "Refuse, before the work begins, an output that is there already or can't be made."
+    refuse_odd(path)
     path = path.expanduser()
     parent = next(p for p in path.absolute().parents if p.exists())
-    if not parent.is_dir(): raise click.ClickException(f"{parent} is a file, so {path} can't be made. Choose another place with -o.")
+    if not parent.is_dir():
+        raise click.ClickException(f"{parent} is a file, so {path} can't be made. Choose another place with -o.")
     if not os.access(path if path.is_dir() else parent, os.W_OK):
         raise click.ClickException(f"{path}: no permission to write here. Choose another place with -o.")
     there = [p for p in files or [path] if (any(p.iterdir()) if p.is_dir() else p.exists())]
-    if there and not force: raise click.ClickException(f"{there[0]} exists. Give another name with -o, or write over it with --force.")
+    if there and not force:
+        raise click.ClickException(f"{there[0]} exists. Give another name with -o, or write over it with --force.")
+    return path
+
+
+def model_name(path):
+    "The output of `train`: without ending, and no name that means something else to the other commands."
+    path = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
+    if str(path) in RESERVED:
+        raise click.UsageError(f"{path} is the name of a network that comes with shipviz. "
+                               f"Give another name with -o, such as -o my-{path}.")
+    if "," in path.name:
+        raise click.UsageError(f"{path.name} has a comma, which `shipviz predict` takes for two models. "
+                               "Give another name with -o.")
     return path
 
 
@@ -125,7 +215,8 @@ def model_command(f):
 @click.argument("data", type=click.Path(path_type=Path))
 @output("model", "Model to write: OUTPUT.safetensors and OUTPUT.json.")
 @click.option("--arch", default="efficientnet_lite0", show_default=True,
-              help="A torchvision or timm model; all but the default download weights.")
+              help="A torchvision or timm model, made of convolutions: the head is cut off and replaced. "
+                   "All but the default download weights.")
 @click.option("--size", type=Size(), help="Pixels to which pictures are squeezed: N or HEIGHTxWIDTH. Default: in their own shape.")
 @click.option("--epochs", default=8, show_default=True, type=click.IntRange(1),
               help="Passes over the data; from the third on over its harder half.")
@@ -142,11 +233,12 @@ def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, for
 
     DATA is the hackathon's folder as unpacked (train/train.csv, train/images), or a folder for each class.
     A run that was killed goes on where it was when the same command is given again, and ends with the same numbers."""
-    out = out.with_suffix("") if out.suffix in (".safetensors", ".json") else out
-    if str(out) in RESERVED:
-        raise click.UsageError(f"{out} is the name of a network that comes with shipviz. Give another name with -o, or -o ./{out}-mine.")
+    out = model_name(out)
+    refuse_odd(out)
     free(out, force, [out.with_name(out.name + s) for s in (".safetensors", ".json")])
     from shipviz.models import train_on
+    from shipviz.training import find_arch
+    find_arch(arch)  # a name that is no network is refused before the pictures are read
     learn = train_on(data, arch=arch, size=(128, 192) if quick and size is None else size, epochs=1 if quick else epochs, minutes=minutes,
                      valid_pct=valid, verify="skip" if skip_broken else True, seed=seed, out=out, force=force, fresh=fresh)
     from shipviz.data import weighted_f1
@@ -247,6 +339,7 @@ def ships(folder, n, n_test, size, difficulty, seed):
     """Render ships with their true masks into FOLDER, in the layout of the hackathon.
 
     An interrupted run is completed by the same command."""
+    refuse_device(folder)
     from shipviz.data import make_ships
     path = make_ships(folder, n=n, n_test=n_test, size=size or (140, 210), difficulty=difficulty, seed=seed)
     click.echo(f"{n + n_test} ships are in {path}. Train on them: shipviz train {path}")
@@ -262,6 +355,7 @@ def lessons_dir():
 
 def copy_new(source, to, force):
     "Copy all files of a folder; files that are there and differ are kept unless `force`. Returns (copied, kept)."
+    from shipviz.core import atomic_write
     copied, kept = [], []
     for p in sorted(source.rglob("*")):
         name = p.relative_to(source)
@@ -275,24 +369,9 @@ def copy_new(source, to, force):
                 kept.append(name)
                 continue
         dst.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(dst) as tmp: shutil.copyfile(p, tmp)
+        with atomic_write(dst) as tmp: shutil.copyfile(p, tmp)
         copied.append(name)
     return copied, kept
-
-
-@contextlib.contextmanager
-def replacing(path):
-    "A temporary file beside `path` that takes its name only if the block ends well."
-    fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(fd)
-    tmp = Path(tmp)
-    try:
-        yield tmp
-        mask = os.umask(0)
-        os.umask(mask)
-        tmp.chmod(0o666 & ~mask)  # mkstemp makes files for their owner alone
-        os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
 
 
 @main.command()
@@ -304,6 +383,7 @@ def lessons(folder, no_open, force):
 
     Lessons that you changed are kept."""
     folder = folder.expanduser()
+    refuse_device(folder)
     if folder.exists() and not folder.is_dir(): raise click.ClickException(f"{folder} is a file. Give a folder.")
     source = lessons_dir()
     if folder.resolve() == source.resolve(): raise click.ClickException(f"{folder} is where the lessons come from. Give another folder.")
