@@ -61,7 +61,10 @@ demo: $(VENV)/.installed
 	$(BIN)/shipviz demo $(PHOTOS) -o $(DEMO) --force
 
 # The notebooks and the library first, since they fail fastest; pytest last, so that its count closes the run.
+# They share a cache, made anew for each run, unless SHIPVIZ_HOME names one.
+test nbtest pytest browser-test: export SHIPVIZ_HOME ?= $(abspath $(VENV))/test-cache
 test: $(VENV)/.installed-dev
+	@rm -rf $(VENV)/test-cache
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory wheel

@@ -8,10 +8,10 @@ from setuptools import find_namespace_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-config = ConfigParser(delimiters=["="], interpolation=None)
+config = ConfigParser(delimiters=["="])
 config.read(ROOT/"settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
-url = f"https://github.com/{cfg['user']}/{cfg['repo']}"
+home = cfg["home"]  # empty: the project has no public address yet, and nothing may point to one
 
 
 class BuildWithLessons(build_py):
@@ -28,14 +28,16 @@ class BuildWithLessons(build_py):
 def long_description():
     "README.md with its pictures and links by their full address, since PyPI has only the text."
     text = (ROOT/"README.md").read_text(encoding="utf-8")
-    text = re.sub(r"(!\[[^]]*\]\()(?!https?:)", rf"\1{url}/raw/{cfg['branch']}/", text)
-    return re.sub(r"((?<!!)\[[^]]*\]\()(?!https?:|#)", rf"\1{url}/blob/{cfg['branch']}/", text)
+    if not home: return text
+    text = re.sub(r"(!\[[^]]*\]\()(?!https?:)", rf"\1{home}/raw/{cfg['branch']}/", text)
+    return re.sub(r"((?<!!)\[[^]]*\]\()(?!https?:|#)", rf"\1{home}/blob/{cfg['branch']}/", text)
 
 
 setup(
     name=cfg["lib_name"], version=cfg["version"], description=cfg["description"],
     long_description=long_description(), long_description_content_type="text/markdown",
-    author=cfg["author"], author_email=cfg["author_email"], url=url, keywords=cfg["keywords"].split(),
+    author=cfg["author"], keywords=cfg["keywords"].split(),
+    **(dict(url=home, project_urls={"Issues": f"{home}/issues"}, author_email=cfg["author_email"]) if home else {}),
     license="Apache-2.0", license_files=["LICENSE"], python_requires=">=" + cfg["min_python"],
     classifiers=["Development Status :: 4 - Beta", "Intended Audience :: Education", "Framework :: Jupyter",
                  "Natural Language :: English", "Topic :: Scientific/Engineering :: Artificial Intelligence",
@@ -43,7 +45,7 @@ setup(
     packages=find_namespace_packages(include=["shipviz", "shipviz.*"]), include_package_data=True,
     cmdclass={"build_py": BuildWithLessons},
     install_requires=cfg["requirements"].split(),
-    extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("dev", "bench")},
+    extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("course", "timm", "dev", "bench")},
     package_data={"shipviz": ["*.html", "*.css", "*.js", "*.pyi", "py.typed", "weights/*"]},
     entry_points={"console_scripts": cfg["console_scripts"].split("\n"), "nbdev": ["shipviz=shipviz._modidx:d"]},
     zip_safe=False,

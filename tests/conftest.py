@@ -1,8 +1,25 @@
 "What several test files use."
+import os
+import tempfile
+
 import pytest
 from click.testing import CliRunner
 
 from shipviz import cli
+
+CACHE = pytest.StashKey[tempfile.TemporaryDirectory]()
+
+
+def pytest_configure(config):
+    "One cache for the whole run, unless SHIPVIZ_HOME names one: nobody's own cache is read or filled by the tests."
+    if os.environ.get("SHIPVIZ_HOME"): return
+    config.stash[CACHE] = tempfile.TemporaryDirectory(prefix="shipviz-tests-")
+    os.environ["SHIPVIZ_HOME"] = config.stash[CACHE].name
+
+def pytest_unconfigure(config):
+    if CACHE not in config.stash: return
+    del os.environ["SHIPVIZ_HOME"]
+    config.stash[CACHE].cleanup()
 
 
 @pytest.fixture
@@ -12,6 +29,6 @@ def run(tmp_path, monkeypatch):
     def run(*args):
         result = CliRunner().invoke(cli.main, [str(a) for a in args])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
+        assert "Traceback" not in result.output and "did not foresee" not in result.output, result.output
         return result
     return run

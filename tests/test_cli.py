@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from shipviz import __version__, cli
 
@@ -60,12 +61,12 @@ def raises(monkeypatch, error):
     (ModuleNotFoundError("No module named 'ipywidgets'", name="ipywidgets"), "ipywidgets is missing from this installation"),
     ("\udcff.png", "rename the file"),
 ], ids=str)
-def test_every_error_ends_as_a_sentence(run, monkeypatch, error, says):
+def test_every_error_ends_as_a_sentence(tmp_path, monkeypatch, error, says):
     if isinstance(error, str):
         with pytest.raises(UnicodeEncodeError) as e: error.encode()
         error = e.value
     raises(monkeypatch, error)
-    r = run("explorer")
+    r = CliRunner().invoke(cli.main, ["explorer", "-o", str(tmp_path/"k.html")])
     assert r.exit_code == 1 and says in r.output
     assert ("SHIPVIZ_DEBUG=1" in r.output) == ("foresee" in says) == ("report it" in r.output)
 
@@ -317,6 +318,7 @@ def test_check_of_nothing(run, tmp_path):
     assert r.exit_code == 1 and "not a notebook" in r.output
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C can't be sent to one program there")
 def test_ctrl_c_is_said_and_leaves_nothing_half_made(tmp_path):
     p = shell("ships", "d", "-n", 2000, "--size", 128, cwd=tmp_path)
     images = tmp_path/"d"/"train"/"images"
@@ -330,6 +332,16 @@ def test_ctrl_c_is_said_and_leaves_nothing_half_made(tmp_path):
     assert not list((tmp_path/"d").rglob("*.tmp"))
     from PIL import Image
     for f in images.glob("*.jpg"): Image.open(f).load()
+
+
+@pytest.mark.slow
+def test_the_first_command_of_the_readme(tmp_path):
+    photo = picture(tmp_path/"mine.png")
+    p = shell("demo", photo, "--quick", cwd=tmp_path)
+    out, err = p.communicate(timeout=600)
+    assert p.returncode == 0, err
+    page = next((tmp_path/"shipviz-report").glob("*.html")).read_text(encoding="utf-8")
+    assert "shipviz-report" in out and "mine.png" in page and "<img" in page and "Traceback" not in err
 
 
 @pytest.mark.slow

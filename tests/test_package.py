@@ -75,3 +75,101 @@ import sys, json, shipviz
 shipviz.render_ship
 print(json.dumps(sorted({'torch', 'fastai', 'pandas', 'matplotlib', 'IPython'} & set(sys.modules))))""")
     assert loaded == []
+
+
+# What is imported, and what is asked for
+
+def settings():
+    config = ConfigParser(delimiters=["="])
+    config.read(ROOT/"settings.ini", encoding="utf-8")
+    return config["DEFAULT"]
+
+def names(requirements): return {re.match(r"[\w.-]+", r)[0].lower().replace("_", "-") for r in requirements.split()}
+
+def imported():
+    "{top-level module: the files of shipviz/ that import it}, of other people's packages."
+    found = {}
+    for path in sorted(LIB.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import): modules = [a.name for a in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level: modules = [node.module]
+            else: continue
+            for module in modules: found.setdefault(module.partition(".")[0], set()).add(path.relative_to(LIB).as_posix())
+    return {m: files for m, files in found.items() if m not in {*sys.stdlib_module_names, "shipviz"}}
+
+DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}  # where it is not the module's name
+EXTRA = {"timm": "timm"}  # asked for with `try`: does without
+NOT_IMPORTED = {"jupyterlab": "`shipviz lessons` starts it", "efficientnet-lite-pytorch": "lesson 6 compares with it"}
+
+def distribution(module): return DISTRIBUTION.get(module, module).lower().replace("_", "-")
+
+
+def test_every_package_that_is_imported_is_asked_for():
+    asked = names(settings()["requirements"])
+    missing = {distribution(m): sorted(files) for m, files in imported().items() if m not in EXTRA and distribution(m) not in asked}
+    assert not missing, f"add to `requirements` in settings.ini: {missing}"
+    for module, extra in EXTRA.items(): assert distribution(module) in names(settings()[f"{extra}_requirements"])
+
+
+def test_every_package_that_is_asked_for_is_used():
+    used = {distribution(m) for m in imported()} | set(NOT_IMPORTED)
+    assert names(settings()["requirements"]) <= used
+
+
+def test_a_plain_install_gives_the_course():
+    assert {"fastai", "torch", "jupyterlab", "matplotlib", "ipywidgets"} <= names(settings()["requirements"])
+    assert names(settings()["core_requirements"]) <= names(settings()["requirements"])
+    assert not settings()["course_requirements"]
+
+
+# The core works without what the course needs
+
+BLOCK = """
+import importlib.abc, json, sys
+class Blocked(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in {blocked}: raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocked())
+"""
+
+def without_the_course(code):
+    "Run code where only the core's packages can be imported."
+    core = names(settings()["core_requirements"]) | {"torchvision"}
+    blocked = {m for m in {*imported(), "jupyterlab", "notebook", "timm"} if distribution(m) not in core}
+    assert {"fastai", "fastcore", "jupyterlab", "ipywidgets", "IPython", "pandas", "sklearn"} <= blocked
+    return python(BLOCK.format(blocked=blocked) + code)
+
+later = pytest.mark.xfail(strict=False, reason="its module still imports fastai, pandas or pyplot")
+LIGHT = ["core", "kernels", "filters", "channels", "stride", "ships", "exercises", *(pytest.param(m, marks=later) for m in (
+    "datasets", "pooling", "engine", "methods", "overlays", "heatmaps", "scores", "faithfulness"))]
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_the_core_imports_without_the_course(module):
+    loaded = without_the_course(f"""
+import shipviz.{module}
+print(json.dumps(sorted({{'matplotlib.pyplot', 'torchvision'}} & set(sys.modules))))""")
+    assert loaded == []
+
+
+@later
+def test_a_heatmap_without_the_course():
+    found = without_the_course("""
+import shipviz as sv, torch, torchvision
+from PIL import Image
+torch.manual_seed(0)
+model = torchvision.models.resnet18(weights=None).eval()
+photos = [Image.new('RGB', (224, 224), c) for c in ('navy', 'white')]
+made = [sv.heatmap(model, torch.randn(2, 3, 224, 224), method=m) for m in ('gradcam', 'layercam')]
+assert sv.overlay(photos[0], made[0].maps[0]).size == (224, 224)
+print(json.dumps([list(h.maps.shape) for h in made] + [bool(h.maps.isfinite().all()) for h in made]))""")
+    assert found == [[2, 7, 7], [2, 7, 7], True, True]
+
+
+@later
+def test_scores_without_the_course():
+    assert without_the_course("""
+import shipviz as sv, torch
+mask = torch.zeros(1, 8, 8, dtype=torch.bool)
+mask[:, 2:5, 2:5] = True
+maps = mask.float()
+print(json.dumps([float(sv.energy_in_mask(maps, mask)[0]), bool(sv.pointing_game(maps, mask)[0])]))""") == [1, True]
