@@ -15,7 +15,7 @@ STEP    = @printf '\n== %s\n'
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test nbs clean-nbs export readme clean
+.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test nbs clean-nbs export readme docs clean
 
 help:
 	@echo 'make demo          install into $(VENV), train on rendered ships, write an HTML report into $(DEMO)/'
@@ -26,6 +26,7 @@ help:
 	@echo 'make browser-test  the widgets and the explorer page in a real Chromium'
 	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
 	@echo 'make export readme write shipviz/ and README.md from the notebooks'
+	@echo 'make docs          the lessons as web pages in _docs/, with their links checked'
 	@echo 'make clean-nbs     clean the notebooks, keeping execution counts'
 	@echo 'make clean         remove what is built; $(VENV) and $(notdir $(NEWEST)) stay'
 
@@ -74,6 +75,8 @@ test: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(STEP) 'Style'
 	$(BIN)/ruff check
+	$(STEP) 'Types'
+	$(BIN)/mypy
 
 check: $(VENV)/.installed-dev
 	$(STEP) 'Notebooks, library and README agree'
@@ -125,11 +128,11 @@ nbs: $(VENV)/.installed-dev
 clean-nbs: $(VENV)/.installed-dev
 	$(NBS) clean $(NB)
 
-readme export: $(VENV)/.installed-dev
+readme export docs: $(VENV)/.installed-dev
 	$(NBS) $@
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis _proc _docs $(VENV)/dist
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis _proc _docs $(VENV)/dist
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 	find nbs -name .ipynb_checkpoints -prune -exec rm -rf {} +
 	@rm -f $(VENV)/.installed $(VENV)/.installed-dev

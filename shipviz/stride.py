@@ -25,7 +25,7 @@ def _whole(least, **named):
             raise TypeError(f"{name} must be a whole number, not {v!r}. Give one axis at a time.")
         if v < least: raise ValueError(f"{name} must be at least {least}, not {v}.")
 
-def _on_each_side(padding, kernel_size, stride, dilation):
+def _on_each_side(padding, kernel_size, stride, dilation) -> int:
     "Check one axis of a layer; its padding as a number: 'valid' adds nothing, 'same' keeps the size."
     _whole(1, kernel_size=kernel_size, stride=stride, dilation=dilation)
     added = 0 if padding == 'valid' else dilation*(kernel_size-1)
@@ -48,12 +48,12 @@ def output_size(
     Raises TypeError for anything but whole numbers, ValueError for a negative padding, a size below 1
     or a window that does not fit."""
     _whole(1, n=n)
-    padding = _on_each_side(padding, kernel_size, stride, dilation)
-    span, room = dilation*(kernel_size-1) + 1, n + 2*padding
+    p = _on_each_side(padding, kernel_size, stride, dilation)
+    span, room = dilation*(kernel_size-1) + 1, n + 2*p
     if span > room:
         raise ValueError(f"A kernel of {kernel_size} with dilation {dilation} spans {span} pixels, but {n} "
                          "pixels "
-                         f"with padding {padding} on each side are only {room}. Use a smaller kernel or "
+                         f"with padding {p} on each side are only {room}. Use a smaller kernel or "
                          "dilation, "
                          "or more padding.")
     return (room - span)//stride + 1
@@ -70,8 +70,8 @@ def windows(
 
     Indices below 0 or from `n` on are padding. Errors as in `output_size`."""
     m = output_size(n, kernel_size, stride, padding, dilation)
-    padding = _on_each_side(padding, kernel_size, stride, dilation)
-    return [[i*stride - padding + j*dilation for j in range(kernel_size)] for i in range(m)]
+    p = _on_each_side(padding, kernel_size, stride, dilation)
+    return [[i*stride - p + j*dilation for j in range(kernel_size)] for i in range(m)]
 
 def size_formula(
     n:int, # pixels along one axis of the input
@@ -82,8 +82,8 @@ def size_formula(
 ) -> str: # for example '(224 + 2·1 − 1·(3 − 1) − 1) // 2 + 1 = 112'
     "The formula of `output_size` with the numbers filled in. Errors as in `output_size`."
     m = output_size(n, kernel_size, stride, padding, dilation)
-    padding = _on_each_side(padding, kernel_size, stride, dilation)
-    return f'({n} + 2·{padding} − {dilation}·({kernel_size} − 1) − 1) // {stride} + 1 = {m}'
+    p = _on_each_side(padding, kernel_size, stride, dilation)
+    return f'({n} + 2·{p} − {dilation}·({kernel_size} − 1) − 1) // {stride} + 1 = {m}'
 
 # %% ../nbs/05_stride.ipynb #bb5bd965
 def conv_costs(
@@ -127,7 +127,7 @@ def receptive_field(
     Raises TypeError or ValueError for values that are no whole numbers or too small."""
     size, step, first = 1, 1, 0
     for layer in layers:
-        k,s,p,d = (*layer, *(1, 0, 1)[len(layer)-1:])
+        k,s,p,d = list(layer) + [1, 0, 1][len(layer)-1:]
         p = _on_each_side(p, k, s, d)
         size  += d*(k-1)*step
         first -= p*step

@@ -158,6 +158,43 @@ def test_readme_out_of_step_is_found(nbs, capsys, change):
     nbs.check(nbs.notebooks())
 
 
+def test_exported_code_has_a_limit_of_its_own(nbs, capsys):
+    nbs.MAX_EXPORTED_LINE = 30
+    long = "value = '" + "y" * 40 + "'"
+    put(nbs, "00_first", [code("#| default_exp first", 1), code(f"#| export\ndef one(): return 1\n{long}", 2), code(long, 3)])
+    nbs.export()
+    assert [c for c in complaints(nbs, capsys) if "> 30 characters" in c] == [c for c in complaints(nbs, capsys) if "has a line" in c] != []
+
+
+def test_badges_follow_the_home_of_the_project(nbs, capsys):
+    def at(home):
+        text = (ROOT/"settings.ini").read_text()
+        (nbs.ROOT/"settings.ini").write_text(text.replace("\nhome =\n", f"\nhome = {home}\n"))
+        nbs.export()  # the index has the address, too
+    lesson = [md("# First\n\n[Second](01_second.ipynb)"), code("#| default_exp first", 1), code("#| export\ndef one(): return 1", 2)]
+    put(nbs, "00_first", lesson)
+    nbs.export()
+    before = (nbs.NBS/"00_first.ipynb").read_text()
+    nbs.check(nbs.notebooks())
+    at("https://github.com/someone/ships")
+    assert any("00_first.ipynb: its badge" in c for c in complaints(nbs, capsys))
+    nbs.badges(nbs.notebooks())
+    text = json.loads((nbs.NBS/"00_first.ipynb").read_text())["cells"][0]["source"]
+    assert "github/someone/ships/blob/main/nbs/00_first.ipynb" in text[2] and text[4:] == ["[Second](01_second.ipynb)"]
+    nbs.check(nbs.notebooks())
+    at("")
+    nbs.badges(nbs.notebooks())
+    assert (nbs.NBS/"00_first.ipynb").read_text() == before
+
+
+def test_docs_lead_to_each_other(nbs, capsys):
+    nbs.docs()
+    page = (nbs.ROOT/"_docs/index.html").read_text()
+    assert 'href="00_first.html"' in page and (nbs.ROOT/"_docs/solutions/00_first.html").exists()
+    put(nbs, "index", [md("[Third](02_third.ipynb)")])
+    with pytest.raises(nbs.Broken, match="index.html: 02_third.html"): nbs.docs()
+
+
 def test_too_large_and_unreadable(nbs, capsys):
     (nbs.NBS/"film.bin").write_bytes(bytes(nbs.MAX_BYTES))
     (nbs.NBS/"00_first.ipynb").write_text("<<<<<<< HEAD")
