@@ -4,8 +4,9 @@
     heat = sv.heatmap(learn, photos)
     heat.show()
 
-The names that most programs need are here; `__init__.pyi` lists them with their modules. Importing shipviz loads none
-of those: a name brings its module with it when it is first used. All else is in the modules, e.g. `shipviz.kernels`."""
+The names that most programs need are here; `__init__.pyi` lists them with their modules. Importing shipviz
+loads none of those: a name brings its module with it when it is first used. All else is in the modules, e.g.
+`shipviz.kernels`."""
 __version__ = "0.1.0"
 
 import ast
@@ -40,13 +41,15 @@ def __getattr__(name):
 def __dir__(): return sorted({*globals(), *__all__})
 
 
-# `heatmaps` and `report` are modules and functions. Python puts a module that is imported in the place of the function,
-# so here such a module can be called, and does what its function does.
+# `heatmaps` and `report` are modules and functions. Python puts a module that is imported in the place of the
+# function, so here such a module can be called, and does what its function does.
 
 _SAME_NAME = {name for name, module in _HOMES.items() if name == module}
 
 class _CallableModule(ModuleType):
-    def __call__(self, *args, **kwargs): return getattr(self, self.__name__.rpartition(".")[2])(*args, **kwargs)
+    def __call__(self, *args, **kwargs):
+        function = getattr(self, self.__name__.rpartition(".")[2])
+        return function(*args, **kwargs)
 
 class _Package(ModuleType):
     def __setattr__(self, name, value):

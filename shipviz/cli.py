@@ -1,99 +1,17 @@
-"""The command line: `shipviz demo`, `train`, `predict`, `report`, `heatmap`, `ships`, `lessons`, `check`, `explorer`.
+"""The command line: `shipviz demo`, `train`, `predict`, `report` and the rest that `shipviz --help` lists.
 
-Everything heavy is imported inside the commands, so that `shipviz --help` answers at once. Exit codes: 0 it worked,
-1 it did not, 2 the command was not understood, 130 stopped with Ctrl-C."""
+Everything heavy is imported inside the commands, so that `shipviz --help` answers at once. Exit codes:
+0 it worked, 1 it did not, 2 the command was not understood, 130 stopped with Ctrl-C."""
 import contextlib
-import errno
 import os
 import shutil
 import sys
-import traceback
-import warnings
 from pathlib import Path
 
 import click
 
 from . import __version__
-
-
-class People(click.Group):
-    """A group whose commands end in a sentence instead of a traceback.
-
-    SHIPVIZ_DEBUG=1 in the environment shows the traceback as well."""
-
-    def main(self, *args, **kwargs):
-        for stream in (sys.stdout, sys.stderr):  # a name or sign that the terminal has no code for ends no command
-            if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **kwargs)
-
-    def invoke(self, ctx):
-        with warnings.catch_warnings():
-            warnings.showwarning = note
-            try: return super().invoke(ctx)
-            except (click.ClickException, click.exceptions.Exit, click.Abort): raise
-            except KeyboardInterrupt:
-                click.echo("\nStopped. Nothing was left half-made.", err=True)
-                ctx.exit(130)
-            except Exception as e:
-                if isinstance(e, OSError) and e.errno == errno.EPIPE: raise  # `shipviz … | head`: click ends quietly
-                if os.environ.get("SHIPVIZ_DEBUG"): traceback.print_exc()
-                raise click.ClickException(sentence(e, self.options(ctx))) from e
-
-    def options(self, ctx):
-        "The options of the command that was called, such as '--force'."
-        command = self.commands.get(ctx.invoked_subcommand)
-        return {o for p in command.params for o in p.opts} if command else set()
-
-
-def note(message, category, *args, **kwargs):
-    "How warnings are shown: as notes to people; not those that are for programmers."
-    if not issubclass(category, (DeprecationWarning, FutureWarning)):
-        click.echo(f"Note: {in_words_of_the_command_line(str(message))}", err=True)
-
-
-EXPECTED = OSError, ValueError, ImportError  # what shipviz raises when the trouble is with what it was given
-
-def sentence(e, options=()):
-    "What an exception says, for people; `options` are those of the command that raised it."
-    if isinstance(e, PermissionError) and e.filename: return f"{e.filename}: no permission to read or write here."
-    if isinstance(e, OSError) and e.strerror: return f"{e.filename}: {e.strerror}" if e.filename else e.strerror
-    if isinstance(e, UnicodeDecodeError): return f"a file is not the text that it should be ({e.reason})"
-    if isinstance(e, UnicodeEncodeError):
-        name = e.object[max(e.start - 40, 0):e.end + 10]
-        return f"{name!r} has characters that can't be written as {e.encoding}. If it is a file's name, rename the file."
-    if isinstance(e, ModuleNotFoundError) and e.name and not e.name.startswith("shipviz"):
-        return f"{e.name} is missing from this installation: pip install shipviz brings it."
-    if isinstance(e, EXPECTED) and str(e): return in_words_of_the_command_line(str(e), options)
-    what = f"{type(e).__name__}: {e}".rstrip(": ").replace("\n", " ")[:300]
-    return f"Something happened that shipviz did not foresee ({what}).\n{where_to_report()}"
-
-
-def where_to_report():
-    "Whom to tell about an error of ours: the place that the package names, if it names one."
-    from importlib.metadata import PackageNotFoundError, metadata
-    try: urls = metadata("shipviz").get_all("Project-URL") or []
-    except PackageNotFoundError: urls = []
-    issues = [u.partition(",")[2].strip() for u in urls if u.lower().startswith("issues")]
-    return (f"Please report it{f' at {issues[0]}' if issues else ' to whom you have shipviz from'}, with the command and "
-            "what it prints when SHIPVIZ_DEBUG=1 is set in the environment.")
-
-
-# The library's advice in the words of Python, and the same for the command line: (Python, option, with it, without it)
-ADVICE = [
-    ("`load_ships(path, verify='skip')` lists such files and drops them", "--skip-broken",
-     "`--skip-broken` leaves such files out", "Take such files out of the folder"),
-    ("`verify='skip'` leaves them out", "--skip-broken", "`--skip-broken` leaves them out", "Take them out of the table"),
-    ("verify='skip'", "--skip-broken", "--skip-broken", "leaving them out"),
-    ("force=True", "--force", "--force", "another name"),
-    ("fresh=True", "--fresh", "--fresh", "another name"),
-    ("make_ships", None, "shipviz ships", "shipviz ships"),
-]
-
-def in_words_of_the_command_line(text, options=("--force", "--fresh", "--skip-broken")):
-    "Advice to programmers as advice to those who type commands."
-    for python, option, with_it, without in ADVICE:
-        text = text.replace(python, with_it if option is None or option in options else without)
-    return text
+from ._errors import People
 
 
 @click.group(cls=People, context_settings=dict(help_option_names=["-h", "--help"], max_content_width=100))
@@ -101,16 +19,18 @@ def in_words_of_the_command_line(text, options=("--force", "--fresh", "--skip-br
 def main():
     """Ships, kernels and heatmaps: train a network on five classes of ships and see where it looks.
 
-    Everything works offline on a CPU. What is rendered and trained is kept in $SHIPVIZ_HOME (~/.cache/shipviz)."""
+    Everything works offline on a CPU. What is rendered and trained is kept in $SHIPVIZ_HOME
+    (~/.cache/shipviz)."""
 
 
 def output(default, what):
-    return click.option("-o", "--output", "out", type=click.Path(path_type=Path), default=default, show_default=default is not None,
-                        required=default is None, help=what)
+    return click.option("-o", "--output", "out", type=click.Path(path_type=Path), default=default,
+                        show_default=default is not None, required=default is None, help=what)
 
 force = click.option("--force", is_flag=True, help="Write over what is there.")
 quick = click.option("--quick", is_flag=True, help="A small run in under a minute, with poorer numbers.")
-seed = click.option("--seed", default=42, show_default=True, help="The same seed gives the same result on the same machine.")
+seed = click.option("--seed", default=42, show_default=True,
+                    help="The same seed gives the same result on the same machine.")
 photos = click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
 folder = click.argument("folder", type=click.Path(path_type=Path))
 
@@ -122,7 +42,9 @@ def check_photos(paths):
     for p in paths:
         try: open_picture(p)
         except (OSError, ValueError) as e:
-            why = "no such file" if not p.exists() else "a folder" if p.is_dir() else f"not a picture ({reason(e)})"
+            why = f"not a picture ({reason(e)})"
+            if p.is_dir(): why = "a folder"
+            elif not p.exists(): why = "no such file"
             bad.append(f"  {p}: {why}")
     if bad: raise click.ClickException("\n".join([f"{len(bad)} of {len(paths)} photos can't be read:", *bad]))
 
@@ -132,7 +54,8 @@ def reason(e): return str(e.__cause__ or e).split("\n")[0][:100]
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
 
 def refuse_odd(path):
-    "Refuse an output that is no place of its own: a folder that holds everything, or a name that is a device on Windows."
+    "Refuse an output that is no place of its own: a folder that holds everything, or a name that is a "
+    "device on Windows."
     here, full = Path.cwd(), Path(os.path.abspath(path.expanduser()))
     if full == Path.home() or full in (here, *here.parents) or not full.name:
         what = "the folder you are in" if full == here else "a folder that holds much else"
@@ -150,12 +73,14 @@ def free(path, force, files=()):
     path = path.expanduser()
     parent = next(p for p in path.absolute().parents if p.exists())
     if not parent.is_dir():
-        raise click.ClickException(f"{parent} is a file, so {path} can't be made. Choose another place with -o.")
+        raise click.ClickException(f"{parent} is a file, so {path} can't be made. Choose another place with "
+                                   "-o.")
     if not os.access(path if path.is_dir() else parent, os.W_OK):
         raise click.ClickException(f"{path}: no permission to write here. Choose another place with -o.")
     there = [p for p in files or [path] if (any(p.iterdir()) if p.is_dir() else p.exists())]
     if there and not force:
-        raise click.ClickException(f"{there[0]} exists. Give another name with -o, or write over it with --force.")
+        raise click.ClickException(f"{there[0]} exists. Give another name with -o, or write over it with "
+                                   "--force.")
     return path
 
 
@@ -180,8 +105,8 @@ def model_name(path):
 def demo(photos, out, force, quick, seed):
     """Render ships, train a network on them, and write a report with scored heatmaps.
 
-    PHOTOS, if given, are explained in it too: by the network that knows the thousand classes of ImageNet, and by the one that was
-    trained on real photos of these five (`real-ships`)."""
+    PHOTOS, if given, are explained in it too: by the network that knows the thousand classes of ImageNet,
+    and by the one that was trained on real photos of these five (`real-ships`)."""
     out = free(out, force)
     check_photos(photos)
     from shipviz.report import demo as make
@@ -197,13 +122,15 @@ class Size(click.ParamType):
         try: sides = [int(v) for v in str(value).lower().replace("×", "x").split("x")]
         except ValueError: sides = []
         if len(sides) not in (1, 2) or not all(32 <= v <= 1024 for v in sides):
-            self.fail(f"{value!r} is no size. Give a number of pixels from 32 to 1024, or HEIGHTxWIDTH, such as 192x288.", param, ctx)
+            self.fail(f"{value!r} is no size. Give a number of pixels from 32 to 1024, or HEIGHTxWIDTH, "
+                      "such as 192x288.", param, ctx)
         return tuple(sides*2)[:2]
 
 
-RESERVED = ("real-ships", "ships", "imagenet")  # as in shipviz.models.MODELS, which is too heavy to import for --help
-MODEL_HELP = """MODEL is what `shipviz train` saved, or one of three names: `real-ships` (trained on real photos of the five classes),
-    `ships` (the network of the lessons, trained on rendered ships on the first call), `imagenet` (a thousand classes)."""
+RESERVED = ("real-ships", "ships", "imagenet")  # shipviz.models.MODELS is too heavy to import for --help
+MODEL_HELP = """MODEL is what `shipviz train` saved, or one of three names: `real-ships` (trained on real photos
+    of the five classes), `ships` (the network of the lessons, trained on rendered ships on the first call),
+    `imagenet` (a thousand classes)."""
 
 
 def model_command(f):
@@ -217,10 +144,12 @@ def model_command(f):
 @click.option("--arch", default="efficientnet_lite0", show_default=True,
               help="A torchvision or timm model, made of convolutions: the head is cut off and replaced. "
                    "All but the default download weights.")
-@click.option("--size", type=Size(), help="Pixels to which pictures are squeezed: N or HEIGHTxWIDTH. Default: in their own shape.")
+@click.option("--size", type=Size(),
+              help="Pixels to which pictures are squeezed: N or HEIGHTxWIDTH. Default: in their own shape.")
 @click.option("--epochs", default=8, show_default=True, type=click.IntRange(1),
               help="Passes over the data; from the third on over its harder half.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Instead: as many epochs as fit into so many minutes.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True),
+              help="Instead: as many epochs as fit into so many minutes.")
 @click.option("--valid", type=click.FloatRange(0, 1, min_open=True, max_open=True),
               help="Share of the pictures to hold out. Default: a fifth; of more than 1,000, a twentieth.")
 @click.option("--skip-broken", is_flag=True, help="Leave out pictures that can't be read, and list them.")
@@ -232,20 +161,23 @@ def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, for
     """Train a network on the pictures in DATA.
 
     DATA is the hackathon's folder as unpacked (train/train.csv, train/images), or a folder for each class.
-    A run that was killed goes on where it was when the same command is given again, and ends with the same numbers."""
+    A run that was killed goes on where it was when the same command is given again, and ends with the same
+    numbers."""
     out = model_name(out)
     refuse_odd(out)
     free(out, force, [out.with_name(out.name + s) for s in (".safetensors", ".json")])
     from shipviz.models import train_on
     from shipviz.training import find_arch
     find_arch(arch)  # a name that is no network is refused before the pictures are read
-    learn = train_on(data, arch=arch, size=(128, 192) if quick and size is None else size, epochs=1 if quick else epochs, minutes=minutes,
-                     valid_pct=valid, verify="skip" if skip_broken else True, seed=seed, out=out, force=force, fresh=fresh)
+    if quick: size, epochs = size or (128, 192), 1
+    learn = train_on(data, arch=arch, size=size, epochs=epochs, minutes=minutes, valid_pct=valid, seed=seed,
+                     verify="skip" if skip_broken else True, out=out, force=force, fresh=fresh)
     from shipviz.data import weighted_f1
     from shipviz.evaluation import bootstrap
     t, f1 = learn.training, bootstrap(learn.held_out_actual, learn.held_out_said, stat=weighted_f1)
-    click.echo(f"Trained on {t['trained_on']} pictures in {t['processor_seconds']/60:.1f} minutes of processor time. Weighted F1 on the "
-               f"{f1.n} held out: {f1.value:.3f}, 95 % interval {f1.low:.3f} to {f1.high:.3f}.")
+    minutes = t["processor_seconds"]/60
+    click.echo(f"Trained on {t['trained_on']} pictures in {minutes:.1f} minutes of processor time. Weighted F1 on "
+               f"the {f1.n} held out: {f1.value:.3f}, 95 % interval {f1.low:.3f} to {f1.high:.3f}.")
     click.echo(f"Saved {out}.safetensors and {out}.json. See where it looks: shipviz heatmap {out} PHOTO…")
 
 
@@ -253,15 +185,17 @@ def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, for
 @click.argument("model")
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
 @output("submission.csv", "File to write.")
-@click.option("--no-mirror", is_flag=True, help="Don't average with the mirror images: twice as fast, a little worse.")
-@click.option("--table", is_flag=True, help="A table of probabilities, even if DATA is the hackathon's folder.")
+@click.option("--no-mirror", is_flag=True,
+              help="Don't average with the mirror images: twice as fast, a little worse.")
+@click.option("--table", is_flag=True,
+              help="A table of probabilities, even if DATA is the hackathon's folder.")
 @force
 @model_command
 def predict(model, data, out, no_mirror, table, force):
     """Write what MODEL says to the pictures in DATA.
 
-    For the hackathon's folder that is the submission, image,category, in the order it wants. For any other folder, or for photos, it
-    is a table: image, the predicted class, and for each class its probability.
+    For the hackathon's folder that is the submission, image,category, in the order it wants. For any other
+    folder, or for photos, it is a table: image, the predicted class, and for each class its probability.
     MODEL_HELP
     Several, separated by commas, are averaged."""
     out = free(out, force)
@@ -270,22 +204,26 @@ def predict(model, data, out, no_mirror, table, force):
     check_photos(photos)
     from shipviz.models import find_model, write_predictions
     learns = [find_model(m) for m in model.split(",")]
-    path, n, kind = write_predictions(learns, data[0] if len(data) == 1 else data, out, mirror=not no_mirror, force=force, table=table)
-    click.echo(f"Wrote {path}: {'the submission for' if kind == 'submission' else 'a table of'} {n} pictures.")
+    path, n, kind = write_predictions(learns, data[0] if len(data) == 1 else data, out, mirror=not no_mirror,
+                                      force=force, table=table)
+    what = "the submission for" if kind == "submission" else "a table of"
+    click.echo(f"Wrote {path}: {what} {n} pictures.")
 
 
 @main.command()
 @click.argument("model")
 @click.argument("data", type=click.Path(path_type=Path))
 @output("shipviz-report", "Folder for the report.")
-@click.option("-n", "n", default=500, show_default=True, type=click.IntRange(5), help="Pictures to report on, at most.")
+@click.option("-n", "n", default=500, show_default=True, type=click.IntRange(5),
+              help="Pictures to report on, at most.")
 @force
 @model_command
 def report(model, data, out, n, force):
     """Write a report on MODEL and the labelled pictures in DATA.
 
-    DATA is a folder as for `shipviz train`. Of the data that MODEL was trained on, only the pictures held out are used. Rendered ships
-    have true masks, against which heatmaps are scored; real photos have none, and are scored by deletion and insertion instead.
+    DATA is a folder as for `shipviz train`. Of the data that MODEL was trained on, only the pictures held out
+    are used. Rendered ships have true masks, against which heatmaps are scored; real photos have none, and
+    are scored by deletion and insertion instead.
     MODEL_HELP"""
     out = free(out, force)
     from shipviz.report import report_on
@@ -296,7 +234,8 @@ def report(model, data, out, n, force):
 @click.argument("model")
 @photos
 @output("heatmaps", "Folder for the pictures.")
-@click.option("--method", default="gradcam", show_default=True, help="How to make the map; `--method help` lists all.")
+@click.option("--method", default="gradcam", show_default=True,
+              help="How to make the map; `--method help` lists all.")
 @click.option("--class", "target", help="Explain this class instead of the predicted one.")
 @force
 @model_command
@@ -305,8 +244,11 @@ def heatmap(model, photos, out, method, target, force):
 
     MODEL_HELP"""
     from shipviz.heatmaps import METHODS
-    if method == "help": return click.echo("\n".join(f"{k:16} {(f.__doc__ or '').strip().splitlines()[0]}" for k, f in METHODS.items()))
-    if method not in METHODS: raise click.UsageError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")
+    if method == "help":
+        for name, f in METHODS.items(): click.echo(f"{name:16} {(f.__doc__ or '').strip().splitlines()[0]}")
+        return
+    if method not in METHODS:
+        raise click.UsageError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")
     if not photos: raise click.UsageError("Give at least one photo.")
     out = out.expanduser()
     outs = [out/n for n in picture_names(photos)]
@@ -329,11 +271,14 @@ def picture_names(photos):
 
 @main.command()
 @folder
-@click.option("-n", "n", default=1000, show_default=True, type=click.IntRange(5), help="Pictures to train on.")
-@click.option("--test", "n_test", default=300, show_default=True, type=click.IntRange(0), help="Test pictures besides.")
-@click.option("--size", type=click.IntRange(48, 2048), help="Pixels along a side of square pictures; by default they are 210×140.")
-@click.option("--difficulty", type=click.Choice(["easy", "normal", "hard"]), default="normal", show_default=True,
-              help="From side views in fine weather to far, hazy, small and dark ships.")
+@click.option("-n", "n", default=1000, show_default=True, type=click.IntRange(5),
+              help="Pictures to train on.")
+@click.option("--test", "n_test", default=300, show_default=True, type=click.IntRange(0),
+              help="Test pictures besides.")
+@click.option("--size", type=click.IntRange(48, 2048),
+              help="Pixels along a side of square pictures; by default they are 210×140.")
+@click.option("--difficulty", type=click.Choice(["easy", "normal", "hard"]), default="normal",
+              show_default=True, help="From side views in fine weather to far, hazy, small and dark ships.")
 @seed
 def ships(folder, n, n_test, size, difficulty, seed):
     """Render ships with their true masks into FOLDER, in the layout of the hackathon.
@@ -350,19 +295,22 @@ def lessons_dir():
     here = Path(__file__).resolve().parent
     for d in (here.parent/"nbs", here/"lessons"):
         if (d/"00_ships.ipynb").exists() or (d/"index.ipynb").exists(): return d
-    raise FileNotFoundError("The lessons are missing from this installation. Install shipviz again: pip install --force-reinstall shipviz")
+    raise FileNotFoundError("The lessons are missing from this installation. Install shipviz again: "
+                            "pip install --force-reinstall shipviz")
 
 
 def copy_new(source, to, force):
-    "Copy all files of a folder; files that are there and differ are kept unless `force`. Returns (copied, kept)."
+    "Copy all files of a folder; those that are there and differ are kept unless `force`: (copied, kept)."
     from shipviz.core import atomic_write
     copied, kept = [], []
     for p in sorted(source.rglob("*")):
         name = p.relative_to(source)
-        if p.is_dir() or any(part.startswith((".", "_")) for part in name.parts) or p.suffix == ".tmp": continue
+        hidden = any(part.startswith((".", "_")) for part in name.parts)
+        if p.is_dir() or hidden or p.suffix == ".tmp": continue
         if name.parts[0] == "library": continue  # the workshop notebooks are for those who work on shipviz
         dst = to/name
-        if dst.is_dir(): raise ValueError(f"{dst} is a folder, but a lesson's file has that name. Choose another folder.")
+        if dst.is_dir():
+            raise ValueError(f"{dst} is a folder, but a lesson's file has that name. Choose another folder.")
         if dst.exists():
             if dst.read_bytes() == p.read_bytes(): continue
             if not force:
@@ -384,9 +332,11 @@ def lessons(folder, no_open, force):
     Lessons that you changed are kept."""
     folder = folder.expanduser()
     refuse_device(folder)
-    if folder.exists() and not folder.is_dir(): raise click.ClickException(f"{folder} is a file. Give a folder.")
+    if folder.exists() and not folder.is_dir():
+        raise click.ClickException(f"{folder} is a file. Give a folder.")
     source = lessons_dir()
-    if folder.resolve() == source.resolve(): raise click.ClickException(f"{folder} is where the lessons come from. Give another folder.")
+    if folder.resolve() == source.resolve():
+        raise click.ClickException(f"{folder} is where the lessons come from. Give another folder.")
     copied, kept = copy_new(source, folder, force)
     if copied: click.echo(f"Copied {len(copied)} files to {folder}.")
     elif not kept: click.echo(f"The lessons are in {folder} already.")
@@ -396,7 +346,8 @@ def lessons(folder, no_open, force):
     if no_open: return click.echo(f"Open them with: jupyter lab {folder}")
     import importlib.util
     import subprocess
-    if importlib.util.find_spec("jupyterlab") is None: raise click.ClickException("JupyterLab is not installed: pip install jupyterlab")
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise click.ClickException("JupyterLab is not installed: pip install jupyterlab")
     click.echo("Starting JupyterLab; stop it with Ctrl-C.")
     with contextlib.suppress(KeyboardInterrupt):
         if code := subprocess.call([sys.executable, "-m", "jupyterlab", str(folder)]):
@@ -410,7 +361,8 @@ def lessons(folder, no_open, force):
 def check(ctx, folder, only):
     """Run the notebooks in FOLDER and print which exercises pass.
 
-    LESSON picks some, e.g. `02 kernels`. Your files are not changed. The exit code is 0 if all exercises pass."""
+    LESSON picks some, e.g. `02 kernels`. Your files are not changed. The exit code is 0 if all exercises
+    pass."""
     books = find_notebooks(folder.expanduser(), only)
     total = passed = 0
     for path in books:
@@ -428,13 +380,17 @@ def check(ctx, folder, only):
 
 
 def find_notebooks(folder, only=()):
-    "The notebooks of a folder in reading order (or one notebook), as chosen by number or by a part of their names."
+    "The notebooks of a folder in reading order (or one notebook), chosen by a part of their names."
     if folder.is_file() and folder.suffix == ".ipynb": return [folder]
-    if not folder.is_dir(): raise click.ClickException(f"There is no folder {folder}. `shipviz lessons {folder}` makes one.")
+    if not folder.is_dir():
+        raise click.ClickException(f"There is no folder {folder}. `shipviz lessons {folder}` makes one.")
     books = sorted(folder.glob("*.ipynb"))
-    if not books: raise click.ClickException(f"{folder} holds no notebooks. `shipviz lessons {folder}` copies them there.")
+    if not books:
+        raise click.ClickException(f"{folder} holds no notebooks. `shipviz lessons {folder}` copies them "
+                                   "there.")
     if not only: return books
-    if none := [o for o in only if not any(o in p.stem for p in books)]: raise click.UsageError(f"No lesson is called {', '.join(none)}.")
+    if none := [o for o in only if not any(o in p.stem for p in books)]:
+        raise click.UsageError(f"No lesson is called {', '.join(none)}.")
     return [p for p in books if any(o in p.stem for o in only)]
 
 
@@ -448,11 +404,14 @@ def run_exercises(path):
     from shipviz.exercises import MIME
     try: nb = nbformat.read(path, 4)
     except Exception as e: return {}, f"this is not a notebook that can be read ({reason(e)})"
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    paths = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     for cell in nb.cells: cell.outputs = [] if cell.cell_type == "code" else None
-    bar = tqdm(total=sum(c.cell_type == "code" for c in nb.cells), desc=path.stem, unit="cell", delay=1, leave=False)
-    client = NotebookClient(nb, timeout=600, kernel_name="python3", allow_errors=True, resources={"metadata": {"path": str(path.parent)}},
-                            extra_arguments=["--log-level=ERROR"],  # no words about encryption between two programs of one computer
+    cells = sum(c.cell_type == "code" for c in nb.cells)
+    bar = tqdm(total=cells, desc=path.stem, unit="cell", delay=1, leave=False)
+    quiet = ["--log-level=ERROR"]  # no words about encryption between two programs of one computer
+    client = NotebookClient(nb, timeout=600, kernel_name="python3", allow_errors=True, extra_arguments=quiet,
+                            resources={"metadata": {"path": str(path.parent)}},
                             on_cell_complete=lambda cell, cell_index: bar.update(cell.cell_type == "code"))
     error = None
     try: client.execute()
@@ -463,7 +422,8 @@ def run_exercises(path):
     for cell in nb.cells:
         for o in cell.get("outputs") or []:
             if f := o.get("data", {}).get(MIME): results[f["name"]] = f
-            if o.output_type == "error" and error is None: error = f"a cell stopped with {o.ename}: {o.evalue}".split("\n")[0][:200]
+            if o.output_type == "error" and error is None:
+                error = f"a cell stopped with {o.ename}: {o.evalue}".split("\n")[0][:200]
     return results, error
 
 
@@ -472,7 +432,9 @@ def run_exercises(path):
 @output("kernel.html", "HTML file to write.")
 @force
 def explorer(photo, out, force):
-    """Write one HTML file in which you drag a kernel's numbers and watch PHOTO answer. It needs no Python and no network."""
+    """Write one HTML file in which you drag a kernel's numbers and watch PHOTO answer.
+
+    It needs no Python and no network."""
     out = free(out, force)
     if photo: check_photos([photo])
     from shipviz.widgets import explorer_page

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from shipviz import __version__, cli
+from shipviz import __version__, _errors, cli
 
 FEEDBACK = "from shipviz.exercises import *\n"
 COMMANDS = ["check", "demo", "explorer", "heatmap", "lessons", "predict", "report", "ships", "train"]
@@ -94,7 +94,7 @@ def test_the_trace_is_shown_to_those_who_ask(tmp_path):
 def test_advice_is_in_the_words_of_the_command_line(command, python, says):
     group = cli.main
     options = group.options(type("Context", (), dict(invoked_subcommand=command)))
-    said = cli.sentence(ValueError(python), options)
+    said = _errors.sentence(ValueError(python), options)
     assert says in said and not any(word in said for word in ("verify=", "force=True", "load_ships", "make_ships"))
 
 
