@@ -20,7 +20,7 @@ def main():
     """Ships, kernels and heatmaps: train a network on five classes of ships and see where it looks.
 
     Everything works offline on a CPU. What is rendered and trained is kept in $SHIPVIZ_HOME
-    (~/.cache/shipviz)."""
+    (~/.cache/shipviz). With SHIPVIZ_DEBUG=1 an error shows its trace."""
 
 
 def output(default, what):
@@ -128,9 +128,9 @@ class Size(click.ParamType):
 
 
 RESERVED = ("real-ships", "ships", "imagenet")  # shipviz.models.MODELS is too heavy to import for --help
-MODEL_HELP = """MODEL is what `shipviz train` saved, or one of three names: `real-ships` (trained on real photos
-    of the five classes), `ships` (the network of the lessons, trained on rendered ships on the first call),
-    `imagenet` (a thousand classes)."""
+MODEL_HELP = """MODEL is what `shipviz train` saved, or one of three names: `real-ships` (trained on real
+    photos of the five classes), `ships` (the network of the lessons, trained on rendered ships on the first
+    call), `imagenet` (a thousand classes)."""
 
 
 def model_command(f):
@@ -176,8 +176,8 @@ def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, for
     from shipviz.evaluation import bootstrap
     t, f1 = learn.training, bootstrap(learn.held_out_actual, learn.held_out_said, stat=weighted_f1)
     minutes = t["processor_seconds"]/60
-    click.echo(f"Trained on {t['trained_on']} pictures in {minutes:.1f} minutes of processor time. Weighted F1 on "
-               f"the {f1.n} held out: {f1.value:.3f}, 95 % interval {f1.low:.3f} to {f1.high:.3f}.")
+    click.echo(f"Trained on {t['trained_on']} pictures in {minutes:.1f} minutes of processor time. Weighted "
+               f"F1 on the {f1.n} held out: {f1.value:.3f}, 95 % interval {f1.low:.3f} to {f1.high:.3f}.")
     click.echo(f"Saved {out}.safetensors and {out}.json. See where it looks: shipviz heatmap {out} PHOTO…")
 
 

@@ -45,6 +45,13 @@ print(*names)""").split()
     assert set(modules) == {name.removesuffix(".__init__") for name in ours} - {"__init__"}
 
 
+def test_the_names_at_the_top(run):
+    assert run("python", "-c", """
+import sys, shipviz as sv
+assert 'torch' not in sys.modules
+print(len([getattr(sv, name) for name in sv.__all__]) > 25, sv.heatmap.__module__)""").split()[0] == "True"
+
+
 def test_help(run):
     assert "lessons" in run("shipviz", "--help")
 
@@ -74,7 +81,7 @@ photo = render_ship('Cruise', seed=3, size=64).image
 print(tuple(KernelExplorer(photo).map.shape), explorer_page('kernel.html', photo))""").split() == ["(64,", "64)", "kernel.html"]
     package = Path(run("python", "-c", "import shipviz; print(shipviz.__path__[0])").strip())
     def data(folder): return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*")
-                              if p.suffix in (".html", ".js") or p.parent.name == "weights"}
+                              if p.suffix in (".html", ".js", ".pyi", ".typed") or p.parent.name == "weights"}
     ours = {k: v for k, v in data(package).items() if k.parts[0] != "lessons"}
     assert len(ours) >= 4 and ours == data(ROOT/"shipviz") and Path("weights/real-ships.safetensors") in ours
     assert run("python", "-c", "from shipviz.models import real_ships; print(*real_ships().dls.vocab)").split()[2] == "Carrier"

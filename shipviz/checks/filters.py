@@ -20,7 +20,7 @@ def _own_kernel(name, answer, shape):
                        f'A kernel of shape {shape} is asked for, this one is {tuple(kernel.shape)}.')
 
 def check_right_edge(answer) -> Feedback:
-    "Exercise 1: a 3x3 kernel with a positive answer to right edges of bright things, to nothing else straight."
+    "Exercise 1: a 3x3 kernel with a positive answer to right edges of bright things, and to no other line."
     name = 'right edge'
     k, problem = _own_kernel(name, answer, (3, 3))
     if problem is not None: return problem
