@@ -140,7 +140,7 @@ def model_command(f):
 
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@output("model", "Model to write: OUTPUT.safetensors and OUTPUT.json.")
+@output("model", "Model to write, as OUTPUT.safetensors.")
 @click.option("--arch", default="efficientnet_lite0", show_default=True,
               help="A torchvision or timm model, made of convolutions: the head is cut off and replaced. "
                    "All but the default download weights.")
@@ -165,7 +165,8 @@ def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, for
     numbers."""
     out = model_name(out)
     refuse_odd(out)
-    free(out, force, [out.with_name(out.name + s) for s in (".safetensors", ".json")])
+    files = [out.with_name(out.name + s) for s in (".safetensors", ".json")]
+    free(out, force, files)
     from shipviz.models import train_on
     from shipviz.training import find_arch
     find_arch(arch)  # a name that is no network is refused before the pictures are read
@@ -178,7 +179,8 @@ def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, for
     minutes = t["processor_seconds"]/60
     click.echo(f"Trained on {t['trained_on']} pictures in {minutes:.1f} minutes of processor time. Weighted "
                f"F1 on the {f1.n} held out: {f1.value:.3f}, 95 % interval {f1.low:.3f} to {f1.high:.3f}.")
-    click.echo(f"Saved {out}.safetensors and {out}.json. See where it looks: shipviz heatmap {out} PHOTO…")
+    saved = " and ".join(str(f) for f in files if f.expanduser().exists())
+    click.echo(f"Saved {saved}. See where it looks: shipviz heatmap {out} PHOTO…")
 
 
 @main.command()
