@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from shipviz import training
+from shipviz import learners
 from shipviz.data import get_dls
-from shipviz.training import (
+from shipviz.learners import (
     cached_learner,
     find_arch,
     fingerprint,
@@ -19,10 +19,9 @@ from shipviz.training import (
     predict,
     save_model,
     ship_learner,
-    train_all,
-    train_head,
     trained_learner,
 )
+from shipviz.training import train_all, train_head
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +107,7 @@ def test_nothing_is_overwritten(learn, saved):
 
 
 def test_a_failed_save_leaves_nothing(learn, tmp_path):
-    with patch.object(training, "save_file", side_effect=OSError("disk full")), pytest.raises(OSError, match="disk full"):
+    with patch.object(learners, "save_file", side_effect=OSError("disk full")), pytest.raises(OSError, match="disk full"):
         save_model(learn, tmp_path / "m")
     assert not list(tmp_path.iterdir())
 
@@ -194,10 +193,10 @@ def train_in(home, queue):
     import os
     os.environ["SHIPVIZ_HOME"] = str(home)
     torch.set_num_threads(1)
-    with patch.dict(training._RECIPES, quick=TINY):
+    with patch.dict(learners._RECIPES, quick=TINY):
         trainings = []
-        train = training._train
-        with patch.object(training, "_train", side_effect=lambda *a: (trainings.append(1), train(*a))):
+        train = learners._train
+        with patch.object(learners, "_train", side_effect=lambda *a: (trainings.append(1), train(*a))):
             learn = trained_learner(quick=True, progress=False)
         queue.put((len(trainings), learn.metrics_saved["weighted_f1"]))
 
@@ -215,7 +214,7 @@ def test_two_processes_train_once(tmp_path):
 
 def test_a_damaged_cache_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setenv("SHIPVIZ_HOME", str(tmp_path))
-    with patch.dict(training._RECIPES, quick=TINY):
+    with patch.dict(learners._RECIPES, quick=TINY):
         first = trained_learner(quick=True, progress=False)
         weights = next(tmp_path.rglob("*.safetensors"))
         weights.write_bytes(weights.read_bytes()[:100])
