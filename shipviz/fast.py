@@ -19,7 +19,7 @@ from contextlib import contextmanager
 import shipviz  # first: it repairs a torchvision built for another torch
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -150,12 +150,8 @@ class Folded(nn.Module):
 
 # %% ../nbs/library/08a_fast.ipynb #9ead86eb
 def _open(path, size):
-    "A photo as RGB, upright; a large JPEG is decoded at a fraction of its size, but not below twice `size`."
-    try:
-        with Image.open(path) as im:
-            if im.format == 'JPEG': im.draft('RGB', (2*size[1], 2*size[0]))
-            return ImageOps.exif_transpose(im).convert('RGB')
-    except Exception: return open_picture(path) # which says what is wrong
+    "A photo; a large JPEG is decoded at a fraction of its size, but not below twice `size`."
+    return open_picture(path, at_least=(2*size[0], 2*size[1]))
 
 def _part(im, size, rng):
     "A random part of a picture, squeezed to `size` and perhaps mirrored: `(H,W,3)` uint8"
