@@ -27,38 +27,79 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from tqdm import tqdm
 
+from .archs import find_arch
+from .cards import model_files, refuse_existing
 from .core import atomic_write, cache_dir
 from .data import CLASSES, get_dls, load_ships, weighted_f1, write_submission
-from .fast import (Folded, _FIT, _Net, _Run, _cores, _fit_size, _is_lite, _keep_memory, _logits, _one_thread_each, _phases,
-                          _whole_size, fit_head)
-from .learners import (_picture_dls, fingerprint, imagenet_learner, load_model, predict, save_model, ship_learner,
-                              trained_learner)
+from .fast import (_FIT, Folded, _cores, _fit_size, _is_lite, _keep_memory, _logits, _Net, _one_thread_each, _phases,
+                          _Run, _whole_size, fit_head)
+from .learners import (_picture_dls, fingerprint, imagenet_learner, load_model, predict, refuse_no_answer,
+                              save_model, ship_learner, trained_learner)
+from .runs import history_table
 
 # %% ../nbs/library/08b_models.ipynb #adcffe52
 def _held_out(df):
-    "The share to hold out: a fifth, but of more than a thousand pictures only a twentieth, for more would be missed in training"
+    "The share to hold out: a fifth; of more than a thousand pictures a twentieth, for more would be missed in training"
     return .2 if int(df.category.notna().sum()) <= 1000 else .05
 
-def _epochs_in(minutes, net, train, valid, stats, size, seed, pool):
-    "How many epochs fit into so many minutes, by the time that one batch takes here."
-    run = _Run(net, train, valid, stats, _phases(size, 3), size, seed)
+def _seconds_of_a_step(run, pool):
+    "How long the gradients of one batch take here; the first try warms up."
     x, y, _ = run.batch(0, run.choose(0))
     half = -(-run.bs//2)
     def once():
         start = time.perf_counter()
-        for p in [pool.submit(run.gradients, x[s], y[s]) for s in (slice(0, half), slice(half, None)) if len(x[s])]: p.result()
+        parts = [pool.submit(run.gradients, x[s], y[s]) for s in (slice(0, half), slice(half, None)) if len(x[s])]
+        for p in parts: p.result()
         return time.perf_counter() - start
     once()
-    pace = 1.15*min(once(), once())/(run.bs*run.cost(0)) # reading pictures, scores and the last predictions take their share
-    seconds = lambda n: pace*_Run(net, train, valid, stats, _phases(size, n), size, seed).total()
+    return min(once(), once())
+
+def _epochs_in(minutes, net, train, valid, stats, size, seed, pool):
+    "How many epochs fit into so many minutes, by the time that one batch takes here."
+    def run_of(epochs): return _Run(net, train, valid, stats, _phases(size, epochs), size, seed)
+    run = run_of(3)
+    pace = 1.15*_seconds_of_a_step(run, pool)/(run.bs*run.cost(0)) # reading and scores take their share
     n = 1
-    while seconds(n + 1) < 60*minutes: n += 1
+    while pace*run_of(n + 1).total() < 60*minutes: n += 1
     return n
 
 def _state_path(settings):
+    "The file in the cache that holds the state of a run with these settings."
     folder = cache_dir()/'training'
     folder.mkdir(exist_ok=True)
-    return folder/f"{hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]}.safetensors"
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    return folder/f'{key}.safetensors'
+
+def _table(data, valid_pct, seed, verify):
+    "The table of the pictures with their split, and the share held out."
+    df = load_ships(data, seed=seed, verify=verify)
+    valid_pct = valid_pct or _held_out(df)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore') # broken pictures have been listed
+        return load_ships(data, valid_pct, seed, verify='skip' if verify == 'skip' else False), valid_pct
+
+def _sets(learn, df):
+    "The training and the held-out pictures: for each its paths and the indices of their classes."
+    vocab = list(learn.dls.vocab)
+    code = {str(p): vocab.index(label) for p, label in zip(df.path, df.label) if label in vocab}
+    paths = [[str(p) for p in dl.items] for dl in learn.dls.loaders]
+    return [(some, [code[p] for p in some]) for some in paths]
+
+def _trainable(model):
+    "The network in the form in which it is trained, its last layer at zero."
+    model[1][-1].weight.data.zero_()
+    model[1][-1].bias.data.zero_()
+    net = Folded(model, _FIT['frozen']) if _is_lite(model) else _Net(model)
+    return net.eval()
+
+def _only_run(state):
+    "The lock of a run, taken. Raises ValueError if another process has it."
+    lock = FileLock(f'{state}.lock')
+    try: lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError('Another process is training with just these pictures and settings. Wait for it, or choose '
+                         'another seed.') from None
+    return lock
 
 def train_on(
     data, # a data set: the hackathon's folder as unpacked, or a folder for each class
@@ -69,78 +110,84 @@ def train_on(
     seed:int=42, # the same seed gives the same weights on the same machine
     progress:bool=True, # a progress bar with the time that is left?
     minutes:float=None, # instead of `epochs`: about how long the training may take on this machine
-    valid_pct:float=None, # share of each class to hold out; None: a fifth, of more than 1,000 pictures a twentieth
+    valid_pct:float=None, # share of each class to hold out; None: a fifth, of more than 1,000 a twentieth
     out=None, # save the model here, as `save_model` does
     force:bool=False, # write over a model that is there?
     fresh:bool=False, # begin anew, even if a run with the same settings was stopped half-way?
     every:float=60, # seconds after which the state is written down
-)->Learner: # trained; `learn.recorder` has the epochs, `learn.metrics_saved` the scores, `learn.training` what was done
-    """Train a network on a folder of pictures; a run that was killed is taken up by the same call, and ends with the same numbers.
+)->Learner: # trained; `.history` has the epochs, `.metrics_saved` the scores, `.training` what was done
+    """Train a network on a folder of pictures.
 
-    EfficientNet-Lite0 is trained from its third stage up, with batch norms folded (`Folded`), any other network as a whole. Raises
-    ValueError for settings that make no sense and for a run that another process is at, FileExistsError for an `out` that is there."""
-    if epochs < 1 or (minutes is not None and minutes <= 0): raise ValueError('Training takes one epoch or more, and more than 0 minutes.')
-    df = load_ships(data, seed=seed, verify=verify)
-    valid_pct = valid_pct or _held_out(df)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore') # broken pictures have been listed
-        df = load_ships(data, valid_pct, seed, verify='skip' if verify == 'skip' else False)
+    A run that was killed is taken up by the same call, and ends with the same numbers. EfficientNet-Lite0 is trained
+    from its third stage up, with batch norms folded (`Folded`), any other network as a whole. Raises ValueError for
+    settings that make no sense and for a run that another process is at, FileExistsError for an `out` that is there."""
+    if epochs < 1 or (minutes is not None and minutes <= 0):
+        raise ValueError('Training takes one epoch or more, and more than 0 minutes.')
+    find_arch(arch)
+    if out is not None: refuse_existing(out, force)
+    df, valid_pct = _table(data, valid_pct, seed, verify)
     size = _fit_size(df, size)
     learn = ship_learner(get_dls(df, size=size, seed=seed), arch, head='linear', bn_final=False, seed=seed)
-    learn.data, vocab = fingerprint(learn.dls), list(learn.dls.vocab)
-    code = {str(p): vocab.index(label) for p, label in zip(df.path, df.label) if label in vocab}
-    sets = [([str(p) for p in dl.items], [code[str(p)] for p in dl.items]) for dl in learn.dls.loaders]
-    lite = _is_lite(learn.model)
-    learn.model[1][-1].weight.data.zero_(); learn.model[1][-1].bias.data.zero_()
-    net = Folded(learn.model, _FIT['frozen']) if lite else _Net(learn.model)
-    net.eval()
-    settings = dict(_FIT, data=learn.data, arch=learn.recipe['arch'], size=size, epochs=None if minutes else epochs, minutes=minutes,
-                    seed=seed, valid_pct=valid_pct, torch=torch.__version__)
+    learn.data = fingerprint(learn.dls)
+    sets, net = _sets(learn, df), _trainable(learn.model)
+    settings = dict(_FIT, data=learn.data, arch=learn.recipe['arch'], size=size, epochs=None if minutes else epochs,
+                    minutes=minutes, seed=seed, valid_pct=valid_pct, torch=torch.__version__)
     state = _state_path(settings)
-    lock = FileLock(f'{state}.lock')
-    try: lock.acquire(timeout=0)
-    except Timeout:
-        raise ValueError('Another process is training with just these pictures and settings. Wait for it, or choose another '
-                         'seed.') from None
+    lock = _only_run(state)
     try:
         if fresh: state.unlink(missing_ok=True)
         done = _fit(net, sets, learn.recipe['normalisation'], size, epochs, minutes, seed, state, progress, every)
         net.unfold(learn.model).eval()
-        _record(learn, done, sets, size, valid_pct)
+        _record(learn, done, sets, valid_pct)
         if out is not None: save_model(learn, out, force=force, metrics=learn.metrics_saved)
         state.unlink(missing_ok=True)
     finally: lock.release()
     return learn
 
+def _processor_seconds(): return sum(os.times()[:2])
+
+def _written(state):
+    "What was written about a run that was stopped; None if there was none."
+    if not state.exists(): return None
+    with safe_open(state, 'pt') as f: return json.loads(f.metadata()['run'])
+
 def _fit(net, sets, stats, size, epochs, minutes, seed, state, progress, every):
     "Train, or go on training; returns the finished `_Run` with the logits of the pictures held out."
     _keep_memory()
-    spent = lambda: sum(os.times()[:2])
-    start, before = spent(), 0.
+    start, before = _processor_seconds(), _written(state)
+    earlier = before.get('spent', 0.) if before else 0.
+    def spent(): return earlier + _processor_seconds() - start
     with _one_thread_each(_cores()) as pool:
-        phases = None
-        if state.exists():
-            with safe_open(state, 'pt') as f: meta = json.loads(f.metadata()['run'])
-            phases, before = [(tuple(s), e) for s, e in meta['phases']], meta.get('spent', 0.)
-        if phases is None: phases = _phases(size, epochs if minutes is None else _epochs_in(minutes, net, *sets, stats, size, seed, pool))
+        if before: phases = [(tuple(view), n) for view, n in before['phases']]
+        elif minutes is None: phases = _phases(size, epochs)
+        else: phases = _phases(size, _epochs_in(minutes, net, *sets, stats, size, seed, pool))
         run = _Run(net, *sets, stats, phases, size, seed)
-        if state.exists(): run.load(state)
+        if before: run.load(state)
         elif len(sets[0][0]) < 1000: _first_head(net, sets[0], _whole_size(run.sizes[0], size), stats, pool)
-        with tqdm(total=run.total(), initial=run.done(), disable=not progress, delay=2, leave=False, file=sys.stderr,
-                  bar_format='{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left') as bar:
-            if run.i and progress: tqdm.write(f'Going on at step {run.i + 1} of {run.n}, where the last run was stopped.', file=sys.stderr)
-            ready, saved = run.batch(run.i, run.choose(run.i)) if run.i < run.n else None, time.monotonic()
-            while run.i < run.n:
-                epoch = run.epoch(run.i)
-                h, w = run.sizes[epoch]
-                bar.set_description(f'Training, epoch {epoch + 1} of {len(run.sizes)} at {h}×{w} pixels', refresh=False)
-                ready = run.step(pool, ready)
-                bar.update(run.cost(epoch)*run.bs)
-                if time.monotonic() - saved > every: run.spent = before + spent() - start; run.save(state); saved = time.monotonic()
-        run.spent = before + spent() - start
+        _go_on(run, pool, state, spent, progress, every)
+        run.spent = spent()
         run.save(state)
         run.final = _logits(net, sets[1][0], size, stats, True, pool)
     return run
+
+def _go_on(run, pool, state, spent, progress, every):
+    "All steps that are left, the state written down now and then, with a progress bar."
+    with tqdm(total=run.total(), initial=run.done(), disable=not progress, delay=2, leave=False, file=sys.stderr,
+              bar_format='{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left') as bar:
+        if run.i and progress:
+            tqdm.write(f'Going on at step {run.i + 1} of {run.n}, where the last run was stopped.', file=sys.stderr)
+        ready = run.batch(run.i, run.choose(run.i)) if run.i < run.n else None
+        saved = time.monotonic()
+        while run.i < run.n:
+            epoch = run.epoch(run.i)
+            h, w = run.sizes[epoch]
+            bar.set_description(f'Training, epoch {epoch + 1} of {len(run.sizes)} at {h}×{w} pixels', refresh=False)
+            ready = run.step(pool, ready)
+            bar.update(run.cost(epoch)*run.bs)
+            if time.monotonic() - saved > every:
+                run.spent = spent()
+                run.save(state)
+                saved = time.monotonic()
 
 def _first_head(net, train, size, stats, pool):
     "Fit the head to the training pictures, whole and mirrored, as the body sees them before any training."
@@ -148,34 +195,39 @@ def _first_head(net, train, size, stats, pool):
     net_features.forward = net.features
     x, y = _logits(net_features, train[0], size, stats, True, pool), torch.tensor(train[1])
     w, b = fit_head(x.flatten(0, 1), y.repeat(2), head.out_features)
-    head.weight.data.copy_(w); head.bias.data.copy_(b)
+    head.weight.data.copy_(w)
+    head.bias.data.copy_(b)
 
-def _record(learn, run, sets, size, valid_pct):
+def _record(learn, run, sets, valid_pct):
     "Give a Learner the history, the scores and the description of a run."
-    learn.recorder.metric_names = L(['epoch', 'train_loss', 'valid_loss', 'weighted_f1', 'accuracy', 'time'])
+    names = ['train_loss', 'valid_loss', 'weighted_f1', 'accuracy']
+    learn.history = history_table(names, run.rows)
+    learn.recorder.metric_names = L(['epoch', *names, 'time'])
     learn.recorder.values = L(L(row) for row in run.rows)
     y, said = np.array(sets[1][1]), run.final.softmax(2).mean(0).argmax(1).numpy()
     learn.held_out_actual, learn.held_out_said = y, said
     learn.metrics_saved = dict(weighted_f1=weighted_f1(y, said), accuracy=float((y == said).mean()), pictures=len(y))
-    learn.training = dict(recipe=_FIT['recipe'], phases=run.phases, seed=run.seed, valid_pct=valid_pct, trained_on=len(sets[0][0]),
-                          held_out=len(sets[1][0]), processor_seconds=round(run.spent))
+    learn.training = dict(recipe=_FIT['recipe'], phases=run.phases, seed=run.seed, valid_pct=valid_pct,
+                          trained_on=len(sets[0][0]), held_out=len(sets[1][0]), processor_seconds=round(run.spent))
 
 # %% ../nbs/library/08b_models.ipynb #f1deef3a
 def _weights_dir(): return Path(str(files('shipviz')))/'weights'
 
-def real_ships()->Learner:
-    """EfficientNet-Lite0 as ImageNet has left it, with a head for the five classes that was trained on real photos of the hackathon.
+_AGAIN = 'Install shipviz again: pip install --force-reinstall shipviz'
+
+def real_ships()->Learner: # without pictures: `learn.has_pictures` is False
+    """EfficientNet-Lite0 as ImageNet has left it, with a head for the five classes, trained on photos of the hackathon.
 
     Loaded in a second, without training. `learn.training` says what it was trained on and how good it is."""
     weights, card = _weights_dir()/'real-ships.safetensors', _weights_dir()/'real-ships.json'
-    if missing := [p for p in (weights, card) if not p.is_file()]:
-        raise FileNotFoundError(f'{missing[0].name} is missing from this installation of shipviz. Install it again: '
-                                'pip install --force-reinstall shipviz')
+    for path in (weights, card):
+        if not path.is_file(): raise FileNotFoundError(f'{path.name} is missing from this installation. {_AGAIN}')
     about = json.loads(card.read_text(encoding='utf-8'))
     if about['weights'] != hashlib.sha256(weights.read_bytes()).hexdigest():
-        raise ValueError(f'{weights.name} is damaged. Install shipviz again: pip install --force-reinstall shipviz')
+        raise ValueError(f'{weights.name} is damaged. {_AGAIN}')
     stats = about['normalisation']
-    learn = ship_learner(_picture_dls(about['classes'], about['size'], (stats['mean'], stats['std'])), head='linear', bn_final=False)
+    dls = _picture_dls(about['classes'], about['size'], (stats['mean'], stats['std']))
+    learn = ship_learner(dls, head='linear', bn_final=False)
     learn.model[1][-1].load_state_dict(load_file(weights))
     learn.data, learn.metrics_saved, learn.training = about['data'], about['metrics'], about
     learn.model.eval()
@@ -187,15 +239,17 @@ MODELS = {'real-ships': 'a head trained on real photos of the five classes, on t
           'imagenet': 'the thousand classes of ImageNet'}
 
 def find_model(
-    model, # what `save_model` wrote; or one of the names in `MODELS`
+    model:str|Path, # what `save_model` wrote; or, as text, one of the names in `MODELS`
 )->Learner:
-    "A saved model, or the network of a name: `real_ships()`, `trained_learner()` or `imagenet_learner()`. Warns if a file has such a name."
-    name = str(model)
-    if name not in MODELS: return load_model(model)
-    if own := [f'{name}{e}' for e in ('.safetensors', '.json') if Path(name + e).is_file()]:
-        warnings.warn(f'{name!r} means the network that comes with shipviz ({MODELS[name]}), not your file {own[0]}: '
-                      f'for that, write ./{name}', stacklevel=2)
-    return {'imagenet': imagenet_learner, 'ships': trained_learner, 'real-ships': real_ships}[name]()
+    """A saved model, or the network of a name: `real_ships()`, `trained_learner()` or `imagenet_learner()`.
+
+    Warns if a file of yours has such a name. A `Path` always means a file."""
+    if isinstance(model, os.PathLike) or model not in MODELS: return load_model(model)
+    own = [path.name for path in model_files(model) if path.is_file()]
+    if own:
+        warnings.warn(f'{model!r} means the network that comes with shipviz ({MODELS[model]}), not your file {own[0]}: '
+                      f'for that, write ./{model}', stacklevel=2)
+    return {'imagenet': imagenet_learner, 'ships': trained_learner, 'real-ships': real_ships}[model]()
 
 # %% ../nbs/library/08b_models.ipynb #0e5c8a53
 def probabilities(
@@ -205,24 +259,49 @@ def probabilities(
     progress:bool=True, # show a progress bar?
 )->torch.Tensor: # `(N,classes)`
     "Class probabilities of pictures, each treated as the validation pictures of the Learner; EfficientNet-Lites run folded."
-    learns = [learns] if isinstance(learns, Learner) else list(learns)
-    vocab, pictures = list(learns[0].dls.vocab), list(pictures)
-    for other in learns[1:]:
-        if list(other.dls.vocab) != vocab: raise ValueError('The networks know different classes, so their answers can\'t be averaged.')
+    learns, pictures = _as_list(learns), list(pictures)
+    if any(list(other.dls.vocab) != list(learns[0].dls.vocab) for other in learns):
+        raise ValueError("The networks know different classes, so their answers can't be averaged.")
     if not pictures: raise ValueError('There are no pictures to predict.')
+    with tqdm(total=len(learns)*len(pictures), desc='Predicting', unit='picture', delay=2, leave=False,
+              disable=not progress) as bar:
+        answers = [_answers(learn, pictures, mirror, bar.update) for learn in learns]
+    return refuse_no_answer(torch.stack(answers).mean(0))
+
+def _as_list(learns): return [learns] if isinstance(learns, Learner) else list(learns)
+
+def _answers(learn, pictures, mirror, tick):
+    "Probabilities by one network."
+    if _is_lite(learn.model):
+        net, size = Folded(learn.model, 9).eval(), tuple(learn.dls.valid.one_batch()[0].shape[-2:])
+        with _one_thread_each(_cores()) as pool:
+            z = _logits(net, pictures, size, learn.recipe['normalisation'], mirror, pool, tick)
+        return z.softmax(2).mean(0)
     out = []
-    with tqdm(total=len(learns)*len(pictures), desc='Predicting', unit='picture', delay=2, leave=False, disable=not progress) as bar:
-        for learn in learns:
-            if _is_lite(learn.model):
-                net, size = Folded(learn.model, 9).eval(), tuple(learn.dls.valid.one_batch()[0].shape[-2:])
-                with _one_thread_each(_cores()) as pool:
-                    z = _logits(net, pictures, size, learn.recipe['normalisation'], mirror, pool, bar.update)
-                out.append(z.softmax(2).mean(0))
-            else:
-                parts = [pictures[i:i + 32] for i in range(0, len(pictures), 32)]
-                for p in parts: out.append(predict(learn, p, mirror=mirror)); bar.update(len(p))
-                out[-len(parts):] = [torch.cat(out[-len(parts):])]
-    return torch.stack(out).mean(0)
+    for i in range(0, len(pictures), 32):
+        out.append(predict(learn, pictures[i:i + 32], mirror=mirror))
+        tick(len(out[-1]))
+    return torch.cat(out)
+
+def _photos(data):
+    "Paths of photos, and their names in a table: of a folder all pictures, in the order of their names."
+    from shipviz.data import _hackathon_files, _pictures
+    paths, names = [], []
+    for path in [Path(p).expanduser() for p in ([data] if isinstance(data, (str, os.PathLike)) else data)]:
+        if not path.is_dir():
+            paths.append(path)
+            names.append(path.name)
+            continue
+        parts = _hackathon_files(path)
+        found = _pictures(parts['images'] if parts else path)
+        if not found: raise FileNotFoundError(f'{str(path)!r} holds no pictures.')
+        paths += found
+        names += [p.relative_to(path).as_posix() for p in found]
+    missing = [str(p) for p in paths if not p.is_file()]
+    if missing:
+        more = ' …' if len(missing) > 4 else ''
+        raise FileNotFoundError(f"{len(missing)} photo(s) are missing: {', '.join(missing[:4])}{more}")
+    return paths, names
 
 def prediction_table(
     learn, # a Learner, or several
@@ -231,19 +310,8 @@ def prediction_table(
     progress:bool=True, # show a progress bar?
 )->pd.DataFrame: # image, predicted, and for each class a column with its probability
     "What a network says to photos. Of a folder all pictures are taken, in the order of their names."
-    from shipviz.data import _hackathon_files, _pictures
-    if isinstance(data, (str, os.PathLike)): data = [data]
-    paths, names = [], []
-    for p in map(Path, data):
-        if p.expanduser().is_dir():
-            parts = _hackathon_files(p.expanduser())
-            found = _pictures(parts['images'] if parts else p.expanduser())
-            if not found: raise FileNotFoundError(f'{str(p)!r} holds no pictures.')
-            paths += found; names += [q.relative_to(p.expanduser()).as_posix() for q in found]
-        else: paths.append(p.expanduser()); names.append(p.name)
-    if missing := [str(p) for p in paths if not p.is_file()]:
-        raise FileNotFoundError(f"{len(missing)} photo(s) are missing: {', '.join(missing[:4])}{' …' if len(missing) > 4 else ''}")
-    learns = [learn] if isinstance(learn, Learner) else list(learn)
+    paths, names = _photos(data)
+    learns = _as_list(learn)
     probs, vocab = probabilities(learns, paths, mirror, progress).numpy(), [str(c) for c in learns[0].dls.vocab]
     table = pd.DataFrame(dict(image=names, predicted=[vocab[k] for k in probs.argmax(1)]))
     return table.join(pd.DataFrame(probs.round(6), columns=vocab))
@@ -260,14 +328,15 @@ def write_predictions(
     """The hackathon's submission, if `data` is its folder with test pictures; otherwise a table with probabilities.
 
     Raises FileExistsError unless `force`, and ValueError for a submission by a network that knows other classes."""
-    out, learns = Path(out).expanduser(), [learn] if isinstance(learn, Learner) else list(learn)
+    out, learns = Path(out).expanduser(), _as_list(learn)
     if out.exists() and not force: raise FileExistsError(f'{str(out)!r} exists. Use force=True to write over it.')
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     tests = [] if table else _test_pictures(data)
     if len(tests):
         if [str(c) for c in learns[0].dls.vocab] != CLASSES:
-            raise ValueError(f"A submission needs a network of the five classes {', '.join(CLASSES)}, but this one knows "
-                             f"{len(learns[0].dls.vocab)} others. For a table of its probabilities use --table (table=True).")
+            raise ValueError(f"A submission needs a network of the five classes {', '.join(CLASSES)}, but this one "
+                             f"knows {len(learns[0].dls.vocab)} others. For a table of its probabilities use --table "
+                             "(table=True).")
         write_submission(out, tests, probabilities(learns, tests, mirror, progress), data=data, force=force)
         return out, len(tests), 'submission'
     found = prediction_table(learns, data, mirror, progress)
