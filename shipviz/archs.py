@@ -19,10 +19,8 @@ from .network import efficientnet_lite0
 
 # %% ../nbs/library/07_archs.ipynb #0856b39b
 # torchvision's networks that fastai can't cut into a body that gives maps and a head
-_NO_BODY = ('googlenet', 'inception_v3', 'maxvit_t',
-            'vit_b_16', 'vit_b_32', 'vit_h_14', 'vit_l_16', 'vit_l_32')
-# those that it can cut only if it is told where: before the last of their two parts
-_CUT_BY_HAND = ('mnasnet0_5', 'mnasnet0_75', 'mnasnet1_0', 'mnasnet1_3', 'mobilenet_v2')
+_NO_BODY = ('googlenet', 'inception_v3', 'maxvit_t', 'mnasnet0_5', 'mnasnet0_75', 'mnasnet1_0', 'mnasnet1_3',
+            'mobilenet_v2', 'vit_b_16', 'vit_b_32', 'vit_h_14', 'vit_l_16', 'vit_l_32')
 
 def _torchvision_archs():
     "The names of torchvision's networks for classification, and the functions that build them."
@@ -34,18 +32,14 @@ def _timm_names():
     except ImportError: return []
     return timm.list_models()
 
-def _refuse_uncuttable(name, cut):
+def _refuse_uncuttable(name):
     "Raises ValueError for a network of torchvision that gives no maps for a new head."
     if name in _NO_BODY:
-        raise ValueError(f"{name!r} can't be cut into a body that gives maps and a head, so it can't be "
-                         "trained here. Take 'efficientnet_lite0', or a ResNet, ConvNeXt or RegNet of torchvision.")
-    if name in _CUT_BY_HAND and cut is None:
-        raise ValueError(f"Where the body of {name!r} ends can't be found out. Say it to ship_learner with "
-                         "cut=-1, or take 'efficientnet_lite0'.")
+        raise ValueError(f"{name!r} can't be cut into a body that gives maps and a head, so it can't be trained "
+                         "here. Take 'efficientnet_lite0', or a ResNet, ConvNeXt or RegNet of torchvision.")
 
 def find_arch(
     arch, # 'efficientnet_lite0', a name of torchvision or timm, or a function `f(pretrained=...)`
-    cut:int=None, # where the body ends, as for fastai's `create_body`, if you want to say it
 ): # the function that builds the network; for a timm model its name
     """What fastai's `vision_learner` builds the network from.
 
@@ -53,11 +47,11 @@ def find_arch(
     known = _torchvision_archs()
     if callable(arch):
         for name, build in known.items():
-            if arch is build: _refuse_uncuttable(name, cut)
+            if arch is build: _refuse_uncuttable(name)
         return arch
     known['efficientnet_lite0'] = efficientnet_lite0
     if arch in known:
-        _refuse_uncuttable(arch, cut)
+        _refuse_uncuttable(arch)
         return known[arch]
     more = _timm_names()
     if arch in more: return arch

@@ -91,7 +91,7 @@ def ship_learner(
     `head`, ConnectionError if weights would have to be downloaded and can't."""
     if head not in _HEADS:
         raise ValueError(f"head is one of {', '.join(map(repr, _HEADS))}, but is {head!r}.")
-    arch = find_arch(arch, kwargs.get('cut'))
+    arch = find_arch(arch)
     stats = stats_of(arch)
     set_seed(seed)
     options = dict(bn_final=bn_final) | _HEADS[head] | kwargs
