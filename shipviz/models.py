@@ -120,8 +120,8 @@ def train_on(
 
     A run that was killed is taken up by the same call, and ends with the same numbers. EfficientNet-Lite0 is
     trained from its third stage up, with batch norms folded (`Folded`), any other network as a whole. Raises
-    ValueError for settings that make no sense and for a run that another process is at, FileExistsError for an
-    `out` that is there."""
+    ValueError for settings that make no sense and for a run that another process is at, FileExistsError for
+    an `out` that is there."""
     if epochs < 1 or (minutes is not None and minutes <= 0):
         raise ValueError('Training takes one epoch or more, and more than 0 minutes.')
     find_arch(arch)
@@ -175,7 +175,8 @@ def _fit(net, sets, stats, size, epochs, minutes, seed, state, progress, every):
 def _go_on(run, pool, state, spent, progress, every):
     "All steps that are left, the state written down now and then, with a progress bar."
     with tqdm(total=run.total(), initial=run.done(), disable=not progress, delay=2, leave=False,
-              file=sys.stderr, bar_format='{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left') as bar:
+              file=sys.stderr,
+              bar_format='{desc}{percentage:3.0f} %|{bar}| {elapsed}, {remaining} left') as bar:
         if run.i and progress:
             tqdm.write(f'Going on at step {run.i + 1} of {run.n}, where the last run was stopped.',
                        file=sys.stderr)
@@ -222,7 +223,7 @@ def _weights_dir(): return Path(str(files('shipviz')))/'weights'
 _AGAIN = 'Install shipviz again: pip install --force-reinstall shipviz'
 
 def real_ships()->Learner: # without pictures: `learn.has_pictures` is False
-    """EfficientNet-Lite0 as ImageNet has left it, with a head trained on the hackathon's photos of five classes.
+    """EfficientNet-Lite0 as ImageNet has left it, with a head trained on the hackathon's photos.
 
     Loaded in a second, without training. `learn.training` says what it was trained on and how good it is."""
     weights, card = _weights_dir()/'real-ships.safetensors', _weights_dir()/'real-ships.json'
@@ -343,9 +344,9 @@ def write_predictions(
     tests = [] if table else _test_pictures(data)
     if len(tests):
         if [str(c) for c in learns[0].dls.vocab] != CLASSES:
-            raise ValueError(f"A submission needs a network of the five classes {', '.join(CLASSES)}, but this "
-                             f"one knows {len(learns[0].dls.vocab)} others. For a table of its probabilities use "
-                             "--table (table=True).")
+            raise ValueError(f"A submission needs a network of the five classes {', '.join(CLASSES)}, but "
+                             f"this one knows {len(learns[0].dls.vocab)} others. For a table of its probabilities "
+                             "use --table (table=True).")
         write_submission(out, tests, probabilities(learns, tests, mirror, progress), data=data, force=force)
         return out, len(tests), 'submission'
     found = prediction_table(learns, data, mirror, progress)
