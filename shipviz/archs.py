@@ -35,8 +35,8 @@ def _timm_names():
 def _refuse_uncuttable(name):
     "Raises ValueError for a network of torchvision that gives no maps for a new head."
     if name in _NO_BODY:
-        raise ValueError(f"{name!r} can't be cut into a body that gives maps and a head, so it can't be trained "
-                         "here. Take 'efficientnet_lite0', or a ResNet, ConvNeXt or RegNet of torchvision.")
+        raise ValueError(f"{name!r} can't be cut into a body that gives maps and a head, so it can't be "
+                         "trained here. Take 'efficientnet_lite0', or a ResNet, ConvNeXt or RegNet of torchvision.")
 
 def find_arch(
     arch, # 'efficientnet_lite0', a name of torchvision or timm, or a function `f(pretrained=...)`

@@ -264,7 +264,7 @@ def _card_of_two_files(weights, beside, data):
     "The card of a model that an earlier version wrote: beside the weights, with their hash."
     if not beside.is_file():
         raise FileNotFoundError(f"There is no {str(beside)!r}. {weights.name} was saved without its card "
-                                "inside: then a model is two files, NAME.safetensors and NAME.json, side by side.")
+                                "inside: then a model is two files, NAME.safetensors and NAME.json.")
     card = _parsed(beside.read_bytes(), beside)
     if card.get('weights') != hashlib.sha256(data).hexdigest():
         raise ValueError(f"{weights.name} and {beside.name} don't belong together, or one is damaged: the "

@@ -340,7 +340,7 @@ def refuse_no_answer(
     bad = (~probs.isfinite().all(1)).nonzero().flatten().tolist()
     if bad:
         raise ValueError(f'The network has no finite answer to {len(bad)} of {len(probs)} pictures, the '
-                         f'first of them at place {bad[0]}: its weights are damaged, or its training went astray.')
+                         f'first at place {bad[0]}: its weights are damaged, or its training went astray.')
     return probs
 
 def predict(

@@ -345,7 +345,7 @@ def write_predictions(
     if len(tests):
         if [str(c) for c in learns[0].dls.vocab] != CLASSES:
             raise ValueError(f"A submission needs a network of the five classes {', '.join(CLASSES)}, but "
-                             f"this one knows {len(learns[0].dls.vocab)} others. For a table of its probabilities "
+                             f"this one knows {len(learns[0].dls.vocab)} others. For a table of probabilities "
                              "use --table (table=True).")
         write_submission(out, tests, probabilities(learns, tests, mirror, progress), data=data, force=force)
         return out, len(tests), 'submission'

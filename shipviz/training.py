@@ -15,8 +15,9 @@ def find_lr(
     learn:Learner, # its weights are the same afterwards
     num_it:int=60, # steps of the mock training
 )->float: # a learning rate for the steepest part of the valley
-    "fastai's learning-rate finder without its plot: raise the rate at every step, look where the loss falls (Smith 2017)."
-    with learn.no_bar(): return float(learn.lr_find(num_it=num_it, show_plot=False, suggest_funcs=valley).valley)
+    "fastai's learning-rate finder without its plot: raise the rate step by step, see where the loss falls."
+    with learn.no_bar():
+        return float(learn.lr_find(num_it=num_it, show_plot=False, suggest_funcs=valley).valley)
 
 def train_head(
     learn:Learner, # as from `ship_learner`
@@ -24,7 +25,7 @@ def train_head(
     lr:float=2e-3, # highest learning rate
     **kwargs, # for `fit_one_cycle`
 )->Learner: # `learn`
-    "Train the head on the frozen body. (fastai leaves the body's batch norms in training mode: their averages still move.)"
+    "Train the head on the frozen body. (Its batch norms stay in training mode: their averages still move.)"
     learn.freeze()
     learn.fit_one_cycle(epochs, lr, **kwargs)
     return learn
@@ -36,7 +37,7 @@ def train_all(
     div:float=20, # the first layers get `lr/div`, the ones between a rate between
     **kwargs, # for `fit_one_cycle`
 )->Learner: # `learn`
-    "Unfreeze, and train all layers with discriminative learning rates: the earlier a layer, the smaller its steps."
+    "Unfreeze, and train all layers with discriminative rates: the earlier a layer, the smaller its steps."
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(lr/div, lr), **kwargs)
     return learn
