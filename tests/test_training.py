@@ -4,6 +4,7 @@ import json
 import multiprocessing as mp
 import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import patch
 from urllib.error import URLError
@@ -168,6 +169,18 @@ def test_a_save_that_is_killed_between_the_files_leaves_a_whole_model(saved, dls
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_model(saved)
+
+
+def test_two_savers_at_once_leave_one_model(saved, tmp_path):
+    card = {k: v for k, v in card_of(saved).items() if k != "tensors"}
+    def save(k):
+        for _ in range(8): cards.write_model(tmp_path / "both", card | dict(seed=k), {"w": torch.full((50_000,), float(k))}, force=True)
+    with ThreadPoolExecutor(3) as pool: list(pool.map(save, range(3)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, tensors = cards.read_model(tmp_path / "both")
+    assert (tensors["w"] == found["seed"]).all()
+    assert json.loads((tmp_path / "both.json").read_text())["seed"] == found["seed"]
 
 
 def test_models_of_earlier_versions_are_read(learn, saved, folder):
