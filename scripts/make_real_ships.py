@@ -18,9 +18,10 @@ from safetensors.torch import save_file
 from sklearn.metrics import recall_score
 
 import shipviz
-from shipviz.data import CLASSES, atomic_write, load_ships, weighted_f1
+from shipviz.core import atomic_write
+from shipviz.data import CLASSES, load_ships, weighted_f1
 from shipviz.evaluation import exact, f1_interval
-from shipviz.models import fit_head
+from shipviz.fast import fit_head
 from shipviz.transfer import cached_features, folds
 
 SIZES = ((224, 224), (192, 288))  # the first is the one the network is used at

