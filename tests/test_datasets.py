@@ -11,19 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from shipviz.data import (
-    CLASSES,
-    atomic_write,
-    cache_dir,
-    get_dls,
-    load_mask,
-    load_ships,
-    make_ships,
-    open_picture,
-    ships_data,
-    test_dl,
-    write_submission,
-)
+from shipviz.core import atomic_write, cache_dir, open_picture
+from shipviz.data import get_dls, test_dl
+from shipviz.datasets import load_mask, load_ships, make_ships, ships_data, write_submission
+from shipviz.ships import CLASSES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -287,7 +278,7 @@ def test_same_files_for_any_number_of_workers(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 def test_interrupted_and_completed(tmp_path):
-    command = "import sys; from shipviz.data import make_ships; make_ships(sys.argv[1], n=30, n_test=5, size=48, workers=1)"
+    command = "import sys; from shipviz.datasets import make_ships; make_ships(sys.argv[1], n=30, n_test=5, size=48, workers=1)"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     p = subprocess.Popen([sys.executable, "-c", command, str(tmp_path/"a")], env=env, stderr=subprocess.PIPE, start_new_session=True)
     images, start = tmp_path/"a/train/images", time.time()
