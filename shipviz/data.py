@@ -7,14 +7,14 @@ __all__ = ['PADDING_MODES', 'weighted_f1', 'get_dls', 'test_dl']
 
 # %% ../nbs/01_data.ipynb #0a856c0a
 import os
-from numbers import Integral
 from pathlib import Path
 
 import shipviz # first: it repairs a torchvision that does not fit torch
-from .core import open_picture
-from .datasets import _size, load_ships
+from .core import open_picture, whole_number
+from .datasets import load_ships
+from .rendered import check_size
 from .ships import CLASSES
-from .tables import _some
+from .tables import some
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ from PIL import Image
 
 # %% ../nbs/01_data.ipynb #3abd4e86
 def weighted_f1(
-    y_true, # labels, one a picture; or, alone, a confusion matrix `(K,K)`: rows actual, columns predicted
+    y_true, # labels, one a picture; or, alone, a confusion matrix `(K,K)` of counts: rows actual, columns predicted
     y_pred=None, # predicted labels, one a picture
 )->float: # 0..1
     """F1 of each class, averaged with the class's share of the pictures as weight (the hackathon's score).
@@ -39,12 +39,17 @@ def weighted_f1(
     if cm.ndim != 2 or cm.shape[0] != cm.shape[1]:
         raise ValueError(f'A confusion matrix is square, (K,K), but this has shape {cm.shape}. '
                          'Or give labels: weighted_f1(y_true, y_pred).')
-    if (cm < 0).any() or cm.sum() == 0: raise ValueError('A confusion matrix holds counts: none below 0, and not all of them 0.')
+    if (cm != np.round(cm)).any():
+        raise ValueError('A confusion matrix holds counts, but this one has fractions. Shares no longer tell '
+                         'how many pictures each class has, which are the weights: give the counts.')
+    if (cm < 0).any() or cm.sum() == 0:
+        raise ValueError('A confusion matrix holds counts: none below 0, and not all of them 0.')
     actual, predicted = cm.sum(1), cm.sum(0)
     f1 = 2*cm.diagonal() / np.maximum(actual + predicted, 1)
     return float((f1 * actual).sum() / actual.sum())
 
 def _confusion(y_true, y_pred):
+    "The confusion matrix of two lists of labels."
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.ndim != 1 or y_true.shape != y_pred.shape or not len(y_true):
         raise ValueError('y_true and y_pred must be two lists of labels of the same length, '
@@ -58,37 +63,57 @@ def _confusion(y_true, y_pred):
 PADDING_MODES = ('zeros', 'border', 'reflection')
 
 def get_dls(
-    path, # a data set, see `load_ships`; or the table that `load_ships` returned
-    size=224, # pixels, or (height, width): every picture is squeezed to it whole, nothing is cut off
+    path:str | os.PathLike | pd.DataFrame, # a data set, see `load_ships`; or the table that `load_ships` returned
+    size:int | tuple=224, # pixels, or (height, width): every picture is squeezed to it whole, nothing is cut off
     padding_mode:str='reflection', # what a turned picture's corners are filled with: 'zeros', 'border' or 'reflection'
     bs:int=32, # batch size; never more than there are training pictures
     valid_pct:float=0.2, # share of each class to hold out for validation
     seed:int=42, # of the split (call `fastai.torch_core.set_seed` to repeat order and augmentation)
     augment:bool=True, # flip, turn up to 10°, zoom up to 1.1, change light and contrast of training pictures
-    verify=False, # look for broken pictures first, see `load_ships`
+    verify:bool | str=False, # look for broken pictures first, see `load_ships`
     num_workers:int=0, # processes that load pictures; 0 always works
     device=None, # where batches go; fastai's default device if None
 )->DataLoaders: # batches of images `(N,3,H,W)`, normalised with ImageNet's statistics, and class indices `(N,)`
-    "The article's helper: fastai DataLoaders of a chosen size and padding mode. `dls.vocab` are the classes, in the order of their codes."
-    size = _size(size)
-    if padding_mode not in PADDING_MODES:
-        same = {'replicate': 'border', 'edge': 'border', 'reflect': 'reflection', 'constant': 'zeros'}.get(str(padding_mode))
-        tip = f' (fastai calls it {same!r})' if same else ''
-        raise ValueError(f"padding_mode is one of {', '.join(map(repr, PADDING_MODES))}, but is {padding_mode!r}{tip}.")
-    if not isinstance(bs, Integral) or bs < 1: raise ValueError(f'bs, the batch size, is 1 or more, but is {bs!r}.')
+    """The article's helper: fastai DataLoaders of a chosen size and padding mode.
+
+    `dls.vocab` are the classes, in the order of their codes."""
+    size, bs = check_size(size), whole_number('bs, the batch size,', bs, 1)
+    num_workers = whole_number('num_workers', num_workers, 0)
+    _check_padding(padding_mode)
     df = path if isinstance(path, pd.DataFrame) else load_ships(path, valid_pct, seed, verify)
     df = df[df.split != 'test'].reset_index(drop=True)
     n_train = int((df.split == 'train').sum())
     if n_train in (0, len(df)):
         raise ValueError(f'{n_train} training and {len(df) - n_train} validation pictures: both must be more than 0.')
-    vocab = CLASSES if set(df.label) <= set(CLASSES) else df.drop_duplicates('label').sort_values('category').label.tolist()
-    labels = {str(p): label for p, label in zip(df.path, df.label)}
-    tfms = aug_transforms(max_rotate=10., max_zoom=1.1, max_warp=0., max_lighting=.2, pad_mode=padding_mode) if augment else []
-    block = DataBlock((TransformBlock(type_tfms=_picture, batch_tfms=IntToFloatTensor), CategoryBlock(vocab, sort=False)),
-        get_y=_LabelOf(labels), splitter=IndexSplitter(np.flatnonzero(df.split == 'valid').tolist()),
+    tfms = _augmentations(padding_mode) if augment else []
+    pictures = TransformBlock(type_tfms=_picture, batch_tfms=IntToFloatTensor)
+    block = DataBlock((pictures, CategoryBlock(_vocab(df), sort=False)),
+        get_y=_LabelOf({str(p): label for p, label in zip(df.path, df.label)}),
+        splitter=IndexSplitter(np.flatnonzero(df.split == 'valid').tolist()),
         item_tfms=Resize(size, ResizeMethod.Squish), batch_tfms=[*tfms, Normalize.from_stats(*imagenet_stats)])
-    root = os.path.commonpath([str(p.parent) for p in df.path]) if isinstance(path, pd.DataFrame) else Path(path).expanduser().absolute()
-    return block.dataloaders(df.path.tolist(), path=Path(root), bs=min(bs, n_train), num_workers=num_workers, device=device)
+    return block.dataloaders(df.path.tolist(), path=_folder(path), bs=min(bs, n_train), num_workers=num_workers,
+                             device=device)
+
+def _check_padding(mode):
+    "Refuse a padding mode that fastai does not know, with its name there if it is known elsewhere."
+    if mode in PADDING_MODES: return
+    elsewhere = {'replicate': 'border', 'edge': 'border', 'reflect': 'reflection', 'constant': 'zeros'}
+    same = elsewhere.get(str(mode))
+    tip = f' (fastai calls it {same!r})' if same else ''
+    raise ValueError(f"padding_mode is one of {', '.join(map(repr, PADDING_MODES))}, but is {mode!r}{tip}.")
+
+def _augmentations(padding_mode):
+    return aug_transforms(max_rotate=10., max_zoom=1.1, max_warp=0., max_lighting=.2, pad_mode=padding_mode)
+
+def _vocab(df):
+    "The classes in the order of their codes."
+    if set(df.label) <= set(CLASSES): return CLASSES
+    return df.drop_duplicates('label').sort_values('category').label.tolist()
+
+def _folder(data):
+    "The folder of a data set; for a table, the one in which all its pictures lie."
+    if not isinstance(data, pd.DataFrame): return Path(data).expanduser().absolute()
+    return Path(os.path.commonpath([str(p.parent) for p in data.path]))
 
 def _picture(image)->PILImage:
     "A picture in fastai's own class, by which its transforms know what they may do to it."
@@ -105,7 +130,7 @@ class _LabelOf:
 # %% ../nbs/01_data.ipynb #52933d15
 def test_dl(
     dls:DataLoaders, # from `get_dls`
-    data, # a data set's folder (its test pictures), one picture, or a list of paths or PIL images
+    data, # a data set's folder (its test pictures), one picture, or a list of paths, PIL images or arrays
     **kwargs, # for fastai's `dls.test_dl`, e.g. `bs`
 )->DataLoader: # batches of images alone; `.items` has the paths (or pictures) in order
     "A DataLoader of pictures without labels, treated exactly as the validation pictures of `dls`."
@@ -115,9 +140,10 @@ def test_dl(
         if not data: raise FileNotFoundError('This data set has no test pictures (test_*.csv).')
     items = [data] if isinstance(data, (str, os.PathLike, Image.Image)) else list(data)
     if not items: raise ValueError('There are no pictures to load.')
-    paths = [Path(p) for p in items if isinstance(p, (str, os.PathLike))]
+    if 'bs' in kwargs: kwargs['bs'] = whole_number('bs, the batch size,', kwargs['bs'], 1)
+    paths = [Path(p).expanduser() for p in items if isinstance(p, (str, os.PathLike))]
     if missing := [str(p) for p in paths if not p.is_file()]:
-        raise FileNotFoundError(f'{len(missing)} picture(s) are missing: {_some(missing)}.')
+        raise FileNotFoundError(f'{len(missing)} picture(s) are missing: {some(missing)}.')
     items = paths if len(paths) == len(items) else [_picture(o) for o in items]
     return dls.test_dl(items, num_workers=0, **kwargs)
 
