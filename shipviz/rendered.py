@@ -115,10 +115,10 @@ def _plan(n, n_test, seed):
 
 # %% ../nbs/library/01_rendered.ipynb #fa36c281
 def _whole_image(path, kind, size, since):
-    "Is this an undamaged image file? One that is older than `since`, when its set was complete, is looked at less closely."
+    "Is this an undamaged image file? One older than `since`, when its set was complete, is looked at less closely."
     try:
         with Image.open(path) as im:
-            if im.format != kind or im.size != tuple(size)[::-1]: return False
+            if im.format != kind or (size is not None and im.size != tuple(size)[::-1]): return False
             if kind == 'PNG': im.verify() # by its checksums
             elif path.stat().st_mtime_ns >= since: im.load()
         if kind == 'PNG': return bool(_facts(path))
@@ -134,7 +134,7 @@ def _whole_table(path, rows):
     return text.endswith(b'\n') and text.count(b'\n') == rows + 1 and b'\0' not in text
 
 def _lacking(path, plan, size):
-    "The rows of `plan` whose picture or mask is missing or damaged."
+    "The rows of `plan` whose picture or mask is missing, damaged or (unless that is None) not of this size."
     done = path/'train/train.csv'
     since = done.stat().st_mtime_ns if done.is_file() else 0
     def whole(name):
@@ -187,7 +187,7 @@ def _same_pictures(path, settings, plan):
     "Do the pictures in a folder without a record come from these settings? Three of them are rendered again."
     there = {p.name for p in (path/'train/images').glob('*.jpg')}
     if there - set(plan.image): return False
-    lacking = set(_lacking(path, plan, settings['size']).image)
+    lacking = set(_lacking(path, plan, None).image)
     whole = plan[[name not in lacking for name in plan.image]]
     for r in whole.iloc[[0, len(whole)//2, -1]].itertuples() if len(whole) else ():
         files = _ship_files(r.image, render_ship(**_job(r, settings)))

@@ -79,7 +79,10 @@ def _leads_out(names, folder):
         if parent not in inside: inside[parent] = (folder/parent).resolve().is_relative_to(root)
         if not inside[parent]: return True
         return os.path.islink(f'{folder}/{name}') and not (folder/name).resolve().is_relative_to(root)
-    return names.map(leads_out).astype(bool)
+    with os.scandir(folder) as entries: links = {e.name for e in entries if e.is_symlink()}
+    out = names.str.contains(r'[\\/:]|^\.\.$') | names.isin(links) # all others are files in the folder itself
+    out[out] = names[out].map(leads_out).astype(bool)
+    return out
 
 def check_names(
     table:pd.DataFrame, # from `read_table`, with a column image
