@@ -29,7 +29,7 @@ from PIL import Image
 
 # %% ../nbs/01_data.ipynb #3abd4e86
 def weighted_f1(
-    y_true, # labels, one a picture; or, alone, a confusion matrix `(K,K)` of counts: rows actual, columns predicted
+    y_true, # labels, one a picture; or, alone, a confusion matrix `(K,K)` of counts, rows actual
     y_pred=None, # predicted labels, one a picture
 )->float: # 0..1
     """F1 of each class, averaged with the class's share of the pictures as weight (the hackathon's score).
@@ -63,9 +63,9 @@ def _confusion(y_true, y_pred):
 PADDING_MODES = ('zeros', 'border', 'reflection')
 
 def get_dls(
-    path:str | os.PathLike | pd.DataFrame, # a data set, see `load_ships`; or the table that `load_ships` returned
-    size:int | tuple=224, # pixels, or (height, width): every picture is squeezed to it whole, nothing is cut off
-    padding_mode:str='reflection', # what a turned picture's corners are filled with: 'zeros', 'border' or 'reflection'
+    path:str | os.PathLike | pd.DataFrame, # a data set's folder, or the table that `load_ships` made of it
+    size:int | tuple=224, # pixels, or (height, width): pictures are squeezed to it, nothing is cut off
+    padding_mode:str='reflection', # fills the corners of turned pictures: 'zeros', 'border', 'reflection'
     bs:int=32, # batch size; never more than there are training pictures
     valid_pct:float=0.2, # share of each class to hold out for validation
     seed:int=42, # of the split (call `fastai.torch_core.set_seed` to repeat order and augmentation)
@@ -73,7 +73,7 @@ def get_dls(
     verify:bool | str=False, # look for broken pictures first, see `load_ships`
     num_workers:int=0, # processes that load pictures; 0 always works
     device=None, # where batches go; fastai's default device if None
-)->DataLoaders: # batches of images `(N,3,H,W)`, normalised with ImageNet's statistics, and class indices `(N,)`
+)->DataLoaders: # batches of images `(N,3,H,W)`, normalised as ImageNet's, and class indices `(N,)`
     """The article's helper: fastai DataLoaders of a chosen size and padding mode.
 
     `dls.vocab` are the classes, in the order of their codes."""
@@ -84,15 +84,18 @@ def get_dls(
     df = df[df.split != 'test'].reset_index(drop=True)
     n_train = int((df.split == 'train').sum())
     if n_train in (0, len(df)):
-        raise ValueError(f'{n_train} training and {len(df) - n_train} validation pictures: both must be more than 0.')
-    tfms = _augmentations(padding_mode) if augment else []
+        raise ValueError(f'{n_train} training and {len(df) - n_train} validation pictures: '
+                         'both must be more than 0.')
     pictures = TransformBlock(type_tfms=_picture, batch_tfms=IntToFloatTensor)
-    block = DataBlock((pictures, CategoryBlock(_vocab(df), sort=False)),
+    tfms = _augmentations(padding_mode) if augment else []
+    block = DataBlock(
+        (pictures, CategoryBlock(_vocab(df), sort=False)),
         get_y=_LabelOf({str(p): label for p, label in zip(df.path, df.label)}),
         splitter=IndexSplitter(np.flatnonzero(df.split == 'valid').tolist()),
-        item_tfms=Resize(size, ResizeMethod.Squish), batch_tfms=[*tfms, Normalize.from_stats(*imagenet_stats)])
-    return block.dataloaders(df.path.tolist(), path=_folder(path), bs=min(bs, n_train), num_workers=num_workers,
-                             device=device)
+        item_tfms=Resize(size, ResizeMethod.Squish),
+        batch_tfms=[*tfms, Normalize.from_stats(*imagenet_stats)])
+    return block.dataloaders(
+        df.path.tolist(), path=_folder(path), bs=min(bs, n_train), num_workers=num_workers, device=device)
 
 def _check_padding(mode):
     "Refuse a padding mode that fastai does not know, with its name there if it is known elsewhere."
@@ -103,6 +106,7 @@ def _check_padding(mode):
     raise ValueError(f"padding_mode is one of {', '.join(map(repr, PADDING_MODES))}, but is {mode!r}{tip}.")
 
 def _augmentations(padding_mode):
+    "What is done to training pictures, at random: what could have happened to a photo of a ship."
     return aug_transforms(max_rotate=10., max_zoom=1.1, max_warp=0., max_lighting=.2, pad_mode=padding_mode)
 
 def _vocab(df):

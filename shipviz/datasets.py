@@ -54,17 +54,20 @@ def load_ships(
     path:str | os.PathLike, # a data set: the hackathon's, as unpacked, or a folder for each class
     valid_pct:float=0.2, # share of each class to hold out for validation
     seed:int=42, # of the split
-    verify:bool | str=False, # True: open every picture and refuse broken ones; 'skip': warn of them and leave them out
+    verify:bool | str=False, # True: refuse broken pictures; 'skip': leave them out, with a warning
     truth:bool=False, # fill in the labels of test pictures from metadata.csv (`make_ships` writes it)
 )->pd.DataFrame: # image, path, category (code, from 1), label, split ('train', 'valid' or 'test')
     """Read a data set as a table, one row a picture, in the order of its files.
 
-    The hackathon layout is `train/train.csv` (image,category with codes 1-5), `train/images/*.jpg`, `test_*.csv`; `path` may
-    also be its train folder. Otherwise each class has a folder of its name, perhaps under train/ and valid/ (or val/,
-    validation/). Test pictures have no category. Raises `FileNotFoundError` or `ValueError`, naming the rows, for missing
-    files, unknown codes, repeated names, names that lead out of the folder, and tables that can't be read. A warning
-    tells what is left out of class folders. `df.attrs['skipped']` has what 'skip' left out."""
-    if verify not in (True, False, 'skip'): raise ValueError(f"verify is True, False or 'skip', but is {verify!r}.")
+    The hackathon layout is `train/train.csv` (image,category with codes 1-5), `train/images/*.jpg`,
+    `test_*.csv`; `path` may also be its train folder. Otherwise each class has a folder of its name, perhaps
+    under train/ and valid/ (or val/, validation/). Test pictures have no category.
+
+    Raises `FileNotFoundError` or `ValueError`, naming the rows, for missing files, unknown codes, repeated
+    names, names that lead out of the folder, and tables that can't be read. A warning tells what is left out of
+    class folders. `df.attrs['skipped']` has what 'skip' left out."""
+    if not isinstance(verify, bool) and verify != 'skip':
+        raise ValueError(f"verify is True, False or 'skip', but is {verify!r}.")
     valid_pct, seed = _check_share('valid_pct', valid_pct), whole_number('seed', seed)
     path = Path(path).expanduser().absolute()
     if not path.is_dir(): raise FileNotFoundError(f'There is no folder {str(path)!r}.')
@@ -84,8 +87,8 @@ def load_ships(
 def _broken_pictures(paths, verify):
     "{index: what is wrong} of missing pictures, and if `verify` of broken ones."
     broken = {}
-    bar = tqdm(paths.items(), total=len(paths), desc='Checking pictures', delay=2, leave=False, disable=not verify)
-    for i, p in bar:
+    bar = dict(total=len(paths), desc='Checking pictures', delay=2, leave=False, disable=not verify)
+    for i, p in tqdm(paths.items(), **bar):
         if not p.is_file(): broken[i] = 'missing'
         elif verify:
             try: open_picture(p)
@@ -102,7 +105,8 @@ def _drop_broken(df, verify):
     if broken and verify != 'skip':
         missing = all(reason == 'missing' for reason in broken.values())
         kind, what = (FileNotFoundError, 'are missing') if missing else (ValueError, "can't be read")
-        raise kind(f"{len(broken)} of {len(df)} pictures {what}: {some(lines)}. `verify='skip'` leaves them out.")
+        raise kind(f"{len(broken)} of {len(df)} pictures {what}: {some(lines)}. "
+                   "`verify='skip'` leaves them out.")
     if broken: warnings.warn(f'Left out {len(broken)} of {len(df)} pictures: {some(lines)}.', stacklevel=3)
     out = df.drop(index=list(broken)).reset_index(drop=True)
     out.attrs['skipped'] = lines
@@ -112,7 +116,8 @@ def _fill_truth(df, path):
     "The table with the labels that metadata.csv knows, also those of test pictures."
     file = next((p/'metadata.csv' for p in (path, path.parent) if (p/'metadata.csv').is_file()), None)
     if file is None:
-        raise FileNotFoundError(f'{str(path)!r} has no metadata.csv: the test labels of this data set are not known.')
+        raise FileNotFoundError(f'{str(path)!r} has no metadata.csv: '
+                                'the test labels of this data set are not known.')
     table = read_table(file, ['image', 'category'])
     facts = pd.Series(read_codes(table, file).values, index=table.image)
     if unknown := sorted(set(df.image) - set(facts.index)):
@@ -125,15 +130,17 @@ def write_submission(
     path:str | os.PathLike, # the csv file to write; or the data set's folder, for submission.csv in it
     images:Iterable, # names or paths of the test pictures
     preds, # for each a code (1-5), a class name, or a row of probabilities `(N,5)`
-    data:str | os.PathLike | None=None, # the data set whose sample submission gives order and names; `path` if a folder
+    data:str | os.PathLike | None=None, # data set with a sample submission; `path` if that is a folder
     force:bool=False, # write over a file that exists
 )->Path: # the file
-    """Write predictions as the hackathon wants them, `image,category`, in the order of the sample submission if any.
+    """Write predictions as the hackathon wants them: `image,category`, in the order of the sample submission.
 
-    Raises `ValueError` for anything but one valid prediction for each picture, `FileExistsError` unless `force`."""
+    Raises `ValueError` for anything but one valid prediction for each picture, and `FileExistsError` unless
+    `force`. Where there is no sample submission, the pictures stay in their order."""
     path, names = Path(path).expanduser(), [Path(o).name for o in images]
     if path.is_dir(): path, data = path/'submission.csv', data or path
-    if path.exists() and not force: raise FileExistsError(f'{str(path)!r} exists. Use force=True to write over it.')
+    if path.exists() and not force:
+        raise FileExistsError(f'{str(path)!r} exists. Use force=True to write over it.')
     codes = _codes(preds)
     if len(codes) != len(names): raise ValueError(f'{len(names)} pictures, but {len(codes)} predictions.')
     table = pd.DataFrame(dict(image=names, category=codes))
@@ -148,7 +155,8 @@ def _in_order(table, sample):
     "The rows in the order of the sample submission, which must have the same pictures."
     wanted = read_table(sample, ['image']).image.tolist()
     if odd := sorted(set(wanted) ^ set(table.image)):
-        raise ValueError(f'The pictures are not those of {sample.name}: {some(odd)} are in only one of the two.')
+        raise ValueError(f'The pictures are not those of {sample.name}: '
+                         f'{some(odd)} are in only one of the two.')
     return table.set_index('image').loc[wanted].reset_index()
 
 def _codes(preds):
@@ -156,7 +164,8 @@ def _codes(preds):
     if hasattr(preds, 'detach'): preds = preds.detach().cpu().numpy()
     a = np.asarray(preds)
     if a.ndim == 2 and a.shape[1] == len(CLASSES):
-        if not np.isfinite(a).all(): raise ValueError('Probabilities must be numbers, but some are nan or infinite.')
+        if not np.isfinite(a).all():
+            raise ValueError('Probabilities must be numbers, but some are nan or infinite.')
         return (a.argmax(1) + 1).tolist()
     if a.ndim != 1:
         raise ValueError(f'preds has one value, or a row of {len(CLASSES)} probabilities, for each picture, '

@@ -63,7 +63,8 @@ def read_table(
     _check_header(path, header, columns)
     filled = [(row, line) for row, line in zip(rows, lines) if ''.join(row).strip()]
     ragged = [f'line {line}' for row, line in filled if len(row) != len(header)]
-    if ragged: raise ValueError(f'{str(path)!r} has rows without exactly {len(header)} values: {some(ragged)}.')
+    if ragged:
+        raise ValueError(f'{str(path)!r} has rows without exactly {len(header)} values: {some(ragged)}.')
     if not filled: raise ValueError(f'{str(path)!r} has a header but no rows.')
     table = pd.DataFrame([row for row, _ in filled], columns=header, dtype=object)[columns]
     for c in columns: table[c] = table[c].str.strip()
@@ -159,8 +160,9 @@ def hackathon_table(
 
 # %% ../nbs/library/01_tables.ipynb #34361f23
 _USUAL = {'.jpg', '.jpeg', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp'}
-_SELDOM = {'.arw', '.avif', '.cr2', '.cr3', '.dng', '.heic', '.heif', '.j2k', '.jfif', '.jp2', '.jpe', '.jxl', '.nef',
-           '.pbm', '.pgm', '.ppm', '.psd', '.raw', '.svg', '.tga'} # pictures too, but Pillow can't read all of them
+# pictures too, but Pillow can't read all of them
+_SELDOM = {'.arw', '.avif', '.cr2', '.cr3', '.dng', '.heic', '.heif', '.j2k', '.jfif', '.jp2', '.jpe', '.jxl',
+           '.nef', '.pbm', '.pgm', '.ppm', '.psd', '.raw', '.svg', '.tga'}
 _CONVERT = 'convert them to JPEG or PNG'
 
 def _readable():
@@ -171,7 +173,7 @@ def _readable():
     return _USUAL | _SELDOM & opened
 
 def _scan(folder):
-    "All pictures under `folder`, without hidden files and folders: those that can be read here, those that can't."
+    "All pictures under `folder`, without hidden files: those that can be read here, and those that can't."
     def refuse(e):
         raise OSError(f"The folder {str(e.filename)!r} can't be read ({why(e)}). "
                       'Give yourself the right to read it, or move it out of the data set.') from e
@@ -211,20 +213,28 @@ def _class_folders(folder, remarks):
     for d in _subfolders(folder):
         pictures, others = _scan(d)
         if others and not pictures:
-            raise ValueError(f"The folder {str(d)!r} holds {len(others)} picture(s), but none of a kind that can be "
-                             f"read here ({some(p.name for p in others)}): {_CONVERT}, or move the folder away.")
+            names = some(p.name for p in others)
+            raise ValueError(f'The folder {str(d)!r} holds {len(others)} picture(s), but none of a kind that can '
+                             f'be read here ({names}): {_CONVERT}, or move the folder away.')
         if others: remarks.append(_unreadable(others, folder))
         if pictures: found[d.name] = pictures
         else: remarks.append(f'the folder {d.name!r} holds no pictures, so there is no such class')
-    loose = [p.name for p in folder.iterdir() if p.suffix.lower() in _USUAL | _SELDOM] if folder.is_dir() else []
-    if loose: remarks.append(f'{len(loose)} picture(s) lie outside of the class folders: {some(sorted(loose))}')
+    if loose := _loose(folder):
+        remarks.append(f'{len(loose)} picture(s) lie outside of the class folders: {some(loose)}')
     return found
+
+def _loose(folder):
+    "The names of pictures straight in `folder`; none if it doesn't exist."
+    if not folder.is_dir(): return []
+    return sorted(p.name for p in folder.iterdir()
+                  if p.suffix.lower() in _USUAL | _SELDOM and not p.name.startswith('.'))
 
 def _valid_folder(path):
     "The folder of validation pictures, if there is one."
     found = [v for v in _VALID if (path/v).is_dir()]
     if len(found) > 1:
-        raise ValueError(f"{str(path)!r} holds several folders for validation: {', '.join(found)}. Leave only one there.")
+        raise ValueError(f"{str(path)!r} holds several folders for validation: {', '.join(found)}. "
+                         'Leave only one there.')
     return path/found[0] if found else path/_VALID[0]
 
 def _split_folders(path, remarks):
@@ -233,8 +243,9 @@ def _split_folders(path, remarks):
     if not train.is_dir():
         parts = [d.name for d in _subfolders(path) if d.name.lower() in (*_VALID, 'training')]
         if parts:
-            raise ValueError(f'{str(path)!r} holds {some(parts)}, but no folder train/. Name the folders of a split train/, '
-                             "valid/ and test/, with a folder for each class in the first two.")
+            raise ValueError(
+                f'{str(path)!r} holds {some(parts)}, but no folder train/. Name the folders of a split train/, '
+                'valid/ and test/, with a folder for each class in the first two.')
         return {'train': _class_folders(path, remarks)}, []
     splits = {'train': _class_folders(train, remarks), 'valid': _class_folders(valid, remarks)}
     tests, others = _scan(test) if test.is_dir() else ([], [])
@@ -250,7 +261,8 @@ def folder_table(
 )->pd.DataFrame: # path, category, label, split ('train', 'valid' or 'test') and image
     """The pictures of a folder for each class.
 
-    A warning tells what is left out: classes without pictures, pictures that can't be read here or lie elsewhere."""
+    A warning tells what is left out: classes without pictures, and pictures that can't be read here or lie
+    elsewhere."""
     remarks = []
     splits, tests = _split_folders(path, remarks)
     names = sorted(splits['train'])
@@ -259,7 +271,8 @@ def folder_table(
             '(the hackathon), or a folder of pictures for each of two or more classes; '
             f'found {some(names) or "no folder with pictures"}.')
     if unknown := sorted(set(splits.get('valid', {})) - set(names)):
-        raise ValueError(f"{str(_valid_folder(path))!r} has classes that {str(path/'train')!r} has not: {some(unknown)}.")
+        raise ValueError(f"{str(_valid_folder(path))!r} has classes that {str(path/'train')!r} has not: "
+                         f'{some(unknown)}.')
     if remarks: warnings.warn(f"{str(path)!r}: {'; '.join(remarks)}.", stacklevel=3)
     if set(names) <= set(CLASSES): names = [c for c in CLASSES if c in names]
     rows = []

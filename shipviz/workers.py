@@ -21,20 +21,21 @@ from queue import SimpleQueue
 _START = 'import sys; sys.path[:] = {path!r}; from shipviz.workers import _serve; _serve()'
 
 def _serve():
-    "The whole life of a worker: jobs come in by stdin, results go out by stdout, until the owner closes the pipe."
+    "The whole life of a worker: jobs come in by stdin, results go out by stdout, until the pipe is closed."
     signal.signal(signal.SIGINT, signal.SIG_IGN) # Ctrl-C is for the owner to handle
     jobs, results = sys.stdin.buffer, os.fdopen(os.dup(1), 'wb')
     os.dup2(2, 1) # what a job prints must not get between the results
     while True:
         try:
-            function, job = pickle.loads(pickle.load(jobs)) # packed twice: a job that can't be unpacked is read to its end
+            # packed twice, so that also a job that can't be unpacked is read to its end
+            function, job = pickle.loads(pickle.load(jobs))
             answer = pickle.dumps((True, function(**job)))
         except EOFError: return
         except Exception as e: answer = _as_failure(e)
         try:
             results.write(answer)
             results.flush()
-        except BrokenPipeError: os._exit(0) # the owner has gone; closing `results` at a usual end would fail again
+        except BrokenPipeError: os._exit(0) # the owner has gone; a usual end would write to the pipe again
 
 def _as_failure(error):
     "An error as bytes; those that can't be sent are told in words."
@@ -63,7 +64,8 @@ class _Worker:
             self.process.stdin.flush()
             done, result = pickle.load(self.process.stdout)
         except (EOFError, BrokenPipeError):
-            raise RuntimeError(f'A worker process ended in the middle of its work (exit status {self.process.wait()}). '
+            status = self.process.wait()
+            raise RuntimeError(f'A worker process ended in the middle of its work (exit status {status}). '
                                'If the memory was full, use fewer workers.') from None
         if done: return result
         raise result
@@ -74,10 +76,13 @@ def in_processes(
     jobs:Iterable[dict], # its keyword arguments, one dict for each call
     workers:int, # processes
 )->Iterator: # of the results, in the order of the jobs
-    """Call a function for each of `jobs`, several at a time. The workers end with the last job, with an error, when the
-    iterator is closed, and with this process, whatever ends it."""
+    """Call a function for each of `jobs`, several at a time.
+
+    The workers end with the last job, with an error, when the iterator is closed, and with this process,
+    whatever ends it."""
     with ExitStack() as stack:
-        threads = stack.enter_context(ThreadPoolExecutor(workers)) # entered first, so left last: no worker, no waiting
+        # entered first, so left last: threads that wait for a worker end when there are no workers any more
+        threads = stack.enter_context(ThreadPoolExecutor(workers))
         free = SimpleQueue()
         for _ in range(workers): free.put(stack.enter_context(_Worker()))
         def do(job):

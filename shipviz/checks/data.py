@@ -9,44 +9,65 @@ from PIL import Image
 
 from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
 
-def check_batch_shape(answer)->Feedback:
+def check_batch_shape(
+    answer, # the learner's shape, a tuple
+)->Feedback:
     "Exercise 1: the shape of a batch of 16 pictures from `get_dls(path, size=(140, 210), bs=16)`."
     name, want = 'batch shape', (16, 3, 140, 210)
-    if unanswered(answer) or isinstance(answer, (tuple, list)) and any(map(unanswered, answer)): return not_yet(name)
+    if unanswered(answer) or isinstance(answer, (tuple, list)) and any(map(unanswered, answer)):
+        return not_yet(name)
     try: got = tuple(int(v) for v in answer)
-    except (TypeError, ValueError): return wrong(name, 'type', f'A shape is a tuple of whole numbers; this is {answer!r}.')
+    except (TypeError, ValueError):
+        return wrong(name, 'type', f'A shape is a tuple of whole numbers; this is {answer!r}.')
     if got == want: return right(name, 'Pictures, channels, rows, columns.')
-    if got == want[1:]: return wrong(name, 'one picture', 'This is the shape of a single picture; a batch has an axis more.')
+    if got == want[1:]:
+        return wrong(name, 'one picture', 'This is the shape of a single picture; a batch has an axis more.')
     if got == (16, 140, 210, 3):
-        return wrong(name, 'channels last', 'So it would be in NumPy. PyTorch puts the channels before rows and columns.')
+        return wrong(name, 'channels last',
+                     'So it would be in NumPy. PyTorch puts the channels before rows and columns.')
     if got == (16, 3, 210, 140):
-        return wrong(name, 'height and width', 'Height and width are exchanged: size=(height, width), and rows come first.')
+        return wrong(name, 'height and width',
+                     'Height and width are exchanged: size=(height, width), and rows come first.')
     if len(got) != 4: return wrong(name, 'axes', f'A batch has four axes, here are {len(got)}.')
     return wrong(name, 'value', 'The four axes are pictures, channels, height and width.')
 
-def check_to_tensor(answer)->Feedback:
+def check_to_tensor(
+    answer, # the learner's function of a picture
+)->Feedback:
     "Exercise 2: a function from a PIL picture to a float tensor (3,H,W) from 0 to 1."
     name = 'to tensor'
     pixels = np.random.default_rng(1).integers(0, 256, (6, 9, 3), dtype=np.uint8)
     got, problem = call(name, answer, Image.fromarray(pixels))
     if problem is not None: return problem
-    if not hasattr(got, 'detach'): return wrong(name, 'type', f'The function should return a tensor, not {type(got).__name__}.')
+    if not hasattr(got, 'detach'):
+        return wrong(name, 'type', f'The function should return a tensor, not {type(got).__name__}.')
     want, values = pixels.transpose(2, 0, 1) / 255, got.detach().cpu().double().numpy()
-    if values.shape == (6, 9, 3): return wrong(name, 'channels last', 'The channels still come last, (6, 9, 3). Move them to the front.')
-    if values.shape == (3, 9, 6): return wrong(name, 'height and width', 'Rows and columns are exchanged: permute(2, 0, 1), not (2, 1, 0).')
-    if values.shape != want.shape: return wrong(name, 'shape', f'A picture of 6 rows and 9 columns gives (3, 6, 9), not {values.shape}.')
-    if np.allclose(values, want * 255): return wrong(name, 'unscaled', 'The values still run from 0 to 255. Divide by 255.')
+    if values.shape == (6, 9, 3):
+        return wrong(name, 'channels last',
+                     'The channels still come last, (6, 9, 3). Move them to the front.')
+    if values.shape == (3, 9, 6):
+        return wrong(name, 'height and width',
+                     'Rows and columns are exchanged: permute(2, 0, 1), not (2, 1, 0).')
+    if values.shape != want.shape:
+        return wrong(name, 'shape', f'A picture of 6 rows and 9 columns gives (3, 6, 9), not {values.shape}.')
+    if np.allclose(values, want * 255):
+        return wrong(name, 'unscaled', 'The values still run from 0 to 255. Divide by 255.')
     if np.allclose(values, pixels.reshape(3, 6, 9) / 255):
         return wrong(name, 'scrambled', 'reshape keeps the order of the numbers; permute moves the axes.')
     if np.allclose(values, want[::-1]): return wrong(name, 'colours', 'Red and blue are exchanged.')
     if not got.is_floating_point():
-        return wrong(name, 'dtype', f'The numbers should be floats, not {got.dtype}: whole numbers lose what dividing gives.')
-    return compare(name, values, want, message='Rows, columns and channels are where they belong, from 0 to 1.')
+        return wrong(name, 'dtype',
+                     f'The numbers should be floats, not {got.dtype}: '
+                     'whole numbers lose what dividing gives.')
+    good = 'Rows, columns and channels are where they belong, from 0 to 1.'
+    return compare(name, values, want, message=good)
 
 # %% ../../nbs/01_data.ipynb #3b8d5fe0
 F1_EXERCISE = [[8, 2, 0], [2, 2, 0], [0, 1, 5]] # rows actual, columns predicted
 
-def check_f1(answer)->Feedback:
+def check_f1(
+    answer, # the learner's number
+)->Feedback:
     "Exercise 3: the weighted F1 of `F1_EXERCISE`, to two digits."
     name, cm = 'weighted F1', np.array(F1_EXERCISE)
     if unanswered(answer): return not_yet(name)
@@ -58,31 +79,46 @@ def check_f1(answer)->Feedback:
     if near(best): return right(name, f'{best:.4f}.')
     if near(100 * best): return wrong(name, 'scaled', 'Right digits, but F1 runs from 0 to 1.')
     if near(f1.mean()):
-        return wrong(name, 'unweighted', 'This is the plain mean of the three (macro F1). Weigh each class with its number of pictures.')
-    if near(cm.trace() / cm.sum()): return wrong(name, 'accuracy', 'This is the accuracy: the diagonal over everything.')
+        return wrong(name, 'unweighted',
+                     'This is the plain mean of the three (macro F1). '
+                     'Weigh each class with its number of pictures.')
+    if near(cm.trace() / cm.sum()):
+        return wrong(name, 'accuracy', 'This is the accuracy: the diagonal over everything.')
     if near((f1 * cm.sum(0)).sum() / cm.sum()):
-        return wrong(name, 'weights', 'You weigh with the predictions (column sums); weigh with the actual counts, the row sums.')
+        return wrong(name, 'weights',
+                     'You weigh with the predictions (column sums); '
+                     'weigh with the actual counts, the row sums.')
     if near((cm.diagonal() / cm.sum(0) * cm.sum(1)).sum() / cm.sum()):
         return wrong(name, 'precision', 'This is the weighted precision; F1 takes recall into account too.')
-    return wrong(name, 'value', 'Per class: twice the diagonal over row sum plus column sum. Then the mean, weighted with the row sums.')
+    return wrong(name, 'value',
+                 'Per class: twice the diagonal over row sum plus column sum. '
+                 'Then the mean, weighted with the row sums.')
 
-def check_split(answer)->Feedback:
-    "Exercise 4: a function `split(labels)` that holds out a fifth of every class, as a list or array of bools."
+def check_split(
+    answer, # the learner's function of labels
+)->Feedback:
+    "Exercise 4: a function `split(labels)` that holds out a fifth of every class, as bools."
     name, labels = 'stratified split', np.array(['a', 'b', 'a', 'c', 'a']*8 + ['b', 'a', 'c', 'c', 'b']*4)
     got, problem = call(name, answer, labels.copy())
     if problem is not None: return problem
     try: got = np.asarray(got.detach().cpu() if hasattr(got, 'detach') else got)
-    except ValueError: return wrong(name, 'type', 'Return one list or array, with True or False for each picture.')
+    except ValueError:
+        return wrong(name, 'type', 'Return one list or array, with True or False for each picture.')
     if got.dtype.kind in 'iu' and got.ndim == 1 and len(got) < len(labels):
-        return wrong(name, 'indices', 'These look like the numbers of the pictures held out. Return a bool for every picture instead.')
+        return wrong(name, 'indices',
+                     'These look like the numbers of the pictures held out. '
+                     'Return a bool for every picture instead.')
     if got.shape != labels.shape:
-        return wrong(name, 'shape', f'{len(labels)} labels need {len(labels)} bools; here the shape is {got.shape}.')
-    if got.dtype.kind != 'b' and not np.isin(got, (0, 1)).all(): return wrong(name, 'type', 'Return True or False for each picture.')
+        return wrong(name, 'shape',
+                     f'{len(labels)} labels need {len(labels)} bools; here the shape is {got.shape}.')
+    if got.dtype.kind != 'b' and not np.isin(got, (0, 1)).all():
+        return wrong(name, 'type', 'Return True or False for each picture.')
     held = {c: got[labels == c].astype(bool).mean() for c in 'abc'}
     if all(abs(share - .2) <= .5 / (labels == c).sum() + 1e-9 for c, share in held.items()):
         return right(name, 'Every class gives its fifth.')
     shares = ', '.join(f'{share:.0%} of {c}' for c, share in held.items())
     if all(abs(share - .8) < .1 for share in held.values()):
         return wrong(name, 'inverted', 'You mark the training pictures; True is for validation.')
-    if abs(got.mean() - .2) < .02: return wrong(name, 'not stratified', f'A fifth of all pictures, but not of each class: {shares}.')
+    if abs(got.mean() - .2) < .02:
+        return wrong(name, 'not stratified', f'A fifth of all pictures, but not of each class: {shares}.')
     return wrong(name, 'share', f'A fifth of every class was asked for; you hold out {shares}.')
