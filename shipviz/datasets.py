@@ -64,8 +64,8 @@ def load_ships(
     under train/ and valid/ (or val/, validation/). Test pictures have no category.
 
     Raises `FileNotFoundError` or `ValueError`, naming the rows, for missing files, unknown codes, repeated
-    names, names that lead out of the folder, and tables that can't be read. A warning tells what is left out of
-    class folders. `df.attrs['skipped']` has what 'skip' left out."""
+    names, names that lead out of the folder, and tables that can't be read. A warning tells what is left out
+    of class folders. `df.attrs['skipped']` has what 'skip' left out."""
     if not isinstance(verify, bool) and verify != 'skip':
         raise ValueError(f"verify is True, False or 'skip', but is {verify!r}.")
     valid_pct, seed = _check_share('valid_pct', valid_pct), whole_number('seed', seed)

@@ -231,14 +231,20 @@ def make_ships(
     plan = _plan(settings['n'], settings['n_test'], settings['seed'])
     _claim(path, settings, plan)
     if _complete(path, settings, plan): return path
-    if path.exists() and not os.access(path, os.W_OK):
-        raise PermissionError(f"{str(path)!r} is not complete, and files can't be written there. "
-                              'Ask its owner to call make_ships once, or give another folder.')
+    _check_writable(path)
     path.mkdir(parents=True, exist_ok=True)
     with FileLock(path/'.lock'):
         _claim(path, settings, plan) # again: another process may have been here in between
         _fill(path, settings, plan, workers, progress)
     return path
+
+def _check_writable(path):
+    "Refuse a folder in which nothing can be written, or a new one where none can be made."
+    there = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if os.access(there, os.W_OK): return
+    what = 'is not complete' if there == path else 'does not exist yet'
+    raise PermissionError(f"{str(path)!r} {what}, and files can't be written in {str(there)!r}. Ask its owner to "
+                          'call make_ships once, or give another folder (for ships_data, set SHIPVIZ_HOME).')
 
 def _leftovers(path): return list(path.rglob('.*.tmp')) # of calls that were killed
 

@@ -172,13 +172,15 @@ def _readable():
     if '.avif' in opened and not features.check('avif'): opened.remove('.avif')
     return _USUAL | _SELDOM & opened
 
+def _refuse(error):
+    "An `OSError` about a folder, in words."
+    raise OSError(f"The folder {str(error.filename)!r} can't be read ({why(error)}). "
+                  'Give yourself the right to read it, or move it out of the data set.') from error
+
 def _scan(folder):
     "All pictures under `folder`, without hidden files: those that can be read here, and those that can't."
-    def refuse(e):
-        raise OSError(f"The folder {str(e.filename)!r} can't be read ({why(e)}). "
-                      'Give yourself the right to read it, or move it out of the data set.') from e
     files = []
-    for root, folders, names in os.walk(folder, onerror=refuse):
+    for root, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [f for f in folders if not f.startswith('.')]
         files += [Path(root)/name for name in names if not name.startswith('.')]
     readable = _readable()
@@ -202,10 +204,15 @@ def find_pictures(
 # %% ../nbs/library/01_tables.ipynb #a93d07e8
 _VALID = ('valid', 'val', 'validation')
 
-def _subfolders(folder):
-    "The visible folders in `folder`, by name; none if it doesn't exist."
-    if not folder.is_dir(): return []
-    return sorted(d for d in folder.iterdir() if d.is_dir() and not d.name.startswith('.'))
+def _visible(folder):
+    "What lies straight in `folder` and is not hidden, by name; nothing if it doesn't exist."
+    try:
+        with os.scandir(folder) as entries: names = sorted(e.name for e in entries)
+    except FileNotFoundError: return []
+    except OSError as e: _refuse(e)
+    return [folder/name for name in names if not name.startswith('.')]
+
+def _subfolders(folder): return [p for p in _visible(folder) if p.is_dir()]
 
 def _class_folders(folder, remarks):
     "Class name -> pictures, for each subfolder that holds any. What is left out is told in `remarks`."
@@ -214,8 +221,9 @@ def _class_folders(folder, remarks):
         pictures, others = _scan(d)
         if others and not pictures:
             names = some(p.name for p in others)
-            raise ValueError(f'The folder {str(d)!r} holds {len(others)} picture(s), but none of a kind that can '
-                             f'be read here ({names}): {_CONVERT}, or move the folder away.')
+            raise ValueError(
+                f'The folder {str(d)!r} holds {len(others)} picture(s), but none of a kind that can be read '
+                f'here ({names}): {_CONVERT}, or move the folder away.')
         if others: remarks.append(_unreadable(others, folder))
         if pictures: found[d.name] = pictures
         else: remarks.append(f'the folder {d.name!r} holds no pictures, so there is no such class')
@@ -224,10 +232,8 @@ def _class_folders(folder, remarks):
     return found
 
 def _loose(folder):
-    "The names of pictures straight in `folder`; none if it doesn't exist."
-    if not folder.is_dir(): return []
-    return sorted(p.name for p in folder.iterdir()
-                  if p.suffix.lower() in _USUAL | _SELDOM and not p.name.startswith('.'))
+    "The names of pictures straight in `folder`."
+    return [p.name for p in _visible(folder) if p.suffix.lower() in _USUAL | _SELDOM]
 
 def _valid_folder(path):
     "The folder of validation pictures, if there is one."
@@ -244,8 +250,8 @@ def _split_folders(path, remarks):
         parts = [d.name for d in _subfolders(path) if d.name.lower() in (*_VALID, 'training')]
         if parts:
             raise ValueError(
-                f'{str(path)!r} holds {some(parts)}, but no folder train/. Name the folders of a split train/, '
-                'valid/ and test/, with a folder for each class in the first two.')
+                f'{str(path)!r} holds {some(parts)}, but no folder train/. Name the folders of a split '
+                'train/, valid/ and test/, with a folder for each class in the first two.')
         return {'train': _class_folders(path, remarks)}, []
     splits = {'train': _class_folders(train, remarks), 'valid': _class_folders(valid, remarks)}
     tests, others = _scan(test) if test.is_dir() else ([], [])

@@ -269,6 +269,12 @@ def test_unreadable_folders(tmp_path, monkeypatch):
     for read in (load_ships, find_pictures):
         with pytest.raises(OSError, match="more' can't be read .*the right to read it"): read(tmp_path)
 
+def test_an_unreadable_data_set(tmp_path, monkeypatch):
+    class_folders(tmp_path, "train/a", "train/b")
+    def refusing(path): raise PermissionError(13, "Permission denied", str(path))
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(OSError, match="train' can't be read .*the right to read it"): load_ships(tmp_path)
+
 @pytest.mark.parametrize("valid", ["valid", "val", "validation"])
 def test_names_of_the_validation_folder(tmp_path, valid):
     class_folders(tmp_path, "train/a", "train/b", f"{valid}/a", f"{valid}/b")

@@ -144,7 +144,8 @@ def test_a_complete_folder_is_only_read(copy, monkeypatch):
     (copy/".ships.json.x.tmp").write_text("")  # a leftover that can't be removed is no reason to fail
     make_ships(copy, **SMALL)
     damage(copy/"train/images/0000001.jpg", "empty")
-    with pytest.raises(PermissionError, match="not complete, and files can't be written there"): make_ships(copy, **SMALL)
+    with pytest.raises(PermissionError, match="not complete, and files can't be written in"): make_ships(copy, **SMALL)
+    with pytest.raises(PermissionError, match="new' does not exist yet.*another folder"): make_ships(copy.parent/"new", **SMALL)
 
 def test_arguments(original):
     numbers = dict(n=np.int64(9), n_test=np.int32(5), size=(np.int64(48), 48), seed=np.int64(42), workers=np.int64(1))
