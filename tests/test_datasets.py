@@ -193,6 +193,11 @@ def test_verify(hackathon):
     with pytest.raises(ValueError, match="4 of 25 pictures can't be read") as e: load_ships(hackathon, verify=True)
     assert all(f"'{i}.jpg'" in str(e.value) for i in (1, 2, 3, 4)) and "verify='skip'" in str(e.value)
 
+def test_verify_opens_pictures_as_training_does(tmp_path):
+    for c in "ab": picture(tmp_path/c/"1.jpg")
+    Image.fromarray(np.full((20, 30), np.nan, dtype=np.float32)).save(tmp_path/"a/2.tif")
+    with pytest.raises(ValueError, match="1 of 3 pictures can't be read: 'a/2.tif'.*not finite"): load_ships(tmp_path, verify=True)
+
 def test_skip(hackathon):
     break_some(hackathon)
     with pytest.warns(UserWarning, match="Left out 4 of 25 pictures"): df = load_ships(hackathon, verify="skip")

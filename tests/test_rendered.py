@@ -99,12 +99,22 @@ def test_damaged_tables_are_written_again(original, copy, file, how):
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"n": 9}', "\x00"*40])
 def test_a_lost_record(original, copy, text):
     (copy/"ships.json").write_text(text)
+    (copy/"train/images/.0000001.jpg.abc.tmp").write_text("half")
     make_ships(copy, **SMALL)
     assert files(copy) == files(original)
     (copy/"ships.json").write_text(text)
     for other in (dict(seed=1), dict(difficulty="hard"), dict(size=64), dict(n=8)):  # whose pictures are these?
         with pytest.raises(FileExistsError, match="lost its record"): make_ships(copy, **(SMALL | other))
     assert (copy/"ships.json").read_text() == text and files(copy/"train") == files(original/"train")
+
+def test_a_record_of_somebody_else(tmp_path):
+    (tmp_path/"ships.json").write_text('{"fleet": ["Elmina"]}')
+    with pytest.raises(FileExistsError, match="lost its record"): make_ships(tmp_path, **SMALL)
+    (tmp_path/"ships.json").write_text("")
+    (tmp_path/"thesis.txt").write_text("years of work")
+    with pytest.raises(FileExistsError, match="lost its record"): make_ships(tmp_path, **SMALL)
+    (tmp_path/"thesis.txt").unlink()
+    assert len(load_ships(make_ships(tmp_path, **SMALL))) == 14  # an empty record, and nothing else: a call that was killed
 
 def test_an_old_file_that_was_cut_off(original, copy):
     "Copied by a program that keeps times, onto a disk that ran full"
