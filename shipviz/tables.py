@@ -212,7 +212,9 @@ def _visible(folder):
     except OSError as e: _refuse(e)
     return [folder/name for name in names if not name.startswith('.')]
 
-def _subfolders(folder): return [p for p in _visible(folder) if p.is_dir()]
+def _subfolders(folder):
+    "The visible folders straight in `folder`."
+    return [p for p in _visible(folder) if p.is_dir()]
 
 def _class_folders(folder, remarks):
     "Class name -> pictures, for each subfolder that holds any. What is left out is told in `remarks`."
@@ -258,8 +260,10 @@ def _split_folders(path, remarks):
     if others: remarks.append(_unreadable(others, path))
     for d in _subfolders(path):
         if d in (train, valid, test): continue
-        if pictures := sum(_scan(d), []):
-            remarks.append(f'the folder {d.name!r} beside train/ is not read ({len(pictures)} pictures)')
+        pictures, others = _scan(d)
+        if pictures or others:
+            count = len(pictures) + len(others)
+            remarks.append(f'the folder {d.name!r} beside train/ is not read ({count} pictures)')
     return splits, tests
 
 def folder_table(

@@ -26,11 +26,11 @@ def _serve():
     jobs, results = sys.stdin.buffer, os.fdopen(os.dup(1), 'wb')
     os.dup2(2, 1) # what a job prints must not get between the results
     while True:
-        try:
-            # packed twice, so that also a job that can't be unpacked is read to its end
-            function, job = pickle.loads(pickle.load(jobs))
-            answer = pickle.dumps((True, function(**job)))
+        try: packed = pickle.load(jobs) # packed twice: what can't be unpacked is still read to its end
         except EOFError: return
+        try:
+            function, job = pickle.loads(packed)
+            answer = pickle.dumps((True, function(**job)))
         except Exception as e: answer = _as_failure(e)
         try:
             results.write(answer)
