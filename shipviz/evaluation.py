@@ -9,15 +9,20 @@ __all__ = ['pictures_and_masks', 'compare_methods', 'plot_comparison', 'pointing
            'randomisation_check']
 
 # %% ../nbs/11_evaluation.ipynb #0ba522e1
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
+from torch import Tensor
 
+from .core import class_indices, open_picture, whole_number
 from .data import load_mask
 from .faithfulness import (Curves, Road, blur, deletion_insertion, impute, randomisation_check, randomised,
                                   rank_correlation, road, ssim)
-from .heatmaps import as_batch, heatmap
+from .heatmaps import as_batch, heatmap, heatmaps
 from .scores import (CHANCE, Interval, area_share, bootstrap, chance_maps, dilate, energy_in_mask, exact,
                             f1_interval, interval, iou, pointing_game, score_maps)
 
@@ -27,70 +32,106 @@ _all_ = ['pointing_game', 'area_share', 'energy_in_mask', 'iou', 'dilate', 'scor
 
 # %% ../nbs/11_evaluation.ipynb #aeb69b02
 def pictures_and_masks(
-    ships, # list from `render_ship`, or a table from `load_ships` or a list of paths of a data set with masks
+    ships:list|pd.DataFrame, # from `render_ship`, or a table from `load_ships` or a list of paths of a data set with masks
     size:tuple, # (H,W) to which the masks are brought, squeezed whole as the pictures are
-) -> tuple: # list of pictures or paths, and masks of the ships, boolean `(N,H,W)`
-    "Rendered ships as `heatmap` takes them, and the masks to score the maps against"
-    if isinstance(ships, pd.DataFrame): ships = ships.path
-    ships = list(ships)
+) -> tuple[list, Tensor]: # pictures or paths, and masks of the ships, boolean `(N,H,W)`
+    """Rendered ships as `heatmap` takes them, and the masks to score the maps against
+
+    Raises ValueError for a mask of another size than its picture, and for one without a ship."""
+    ships = _listed(ships)
+    masks = [_ship_mask(ship) for ship in ships]
+    for i, (ship, mask) in enumerate(zip(ships, masks)): _check_mask(i, ship, mask)
+    small = [Image.fromarray(m).resize(size[::-1], Image.Resampling.NEAREST) for m in masks]
+    return [_picture(ship) for ship in ships], torch.from_numpy(np.stack([np.asarray(m) for m in small]))
+
+def _listed(ships):
+    "Rendered ships or paths as a list; none at all is refused"
+    ships = list(ships.path if isinstance(ships, pd.DataFrame) else ships)
     if not ships: raise ValueError('there are no ships to score heatmaps on')
-    images = [s.image if hasattr(s, 'mask') else s for s in ships]
-    masks = [np.asarray(s.mask) if hasattr(s, 'mask') else np.isin(load_mask(s), (1, 2)) for s in ships]
-    masks = [np.asarray(Image.fromarray(m).resize(size[::-1], Image.Resampling.NEAREST)) for m in masks]
-    return images, torch.from_numpy(np.stack(masks))
+    return ships
+
+def _picture(ship): return ship.image if hasattr(ship, 'mask') else ship
+
+def _ship_mask(ship):
+    "Which pixels are the ship: boolean `(H,W)`, of the picture's own size"
+    if hasattr(ship, 'mask'): return np.asarray(ship.mask).astype(bool)
+    return np.isin(load_mask(ship), (1, 2))
+
+def _check_mask(i, ship, mask):
+    "A mask must lie on its picture, pixel by pixel, and hold a ship"
+    what = f'Ship {i}' if hasattr(ship, 'mask') else f"The ship of '{ship}'"
+    width, height = open_picture(_picture(ship)).size
+    if mask.shape != (height, width):
+        raise ValueError(f'{what} has a mask of {mask.shape[1]}×{mask.shape[0]} pixels, but a picture of {width}×{height}: '
+                         'they must lie on each other.')
+    if not mask.any(): raise ValueError(f'{what} has an empty mask: nothing to hit there. Leave it out.')
 
 # %% ../nbs/11_evaluation.ipynb #46fd1215
 def compare_methods(
     learn, # Learner
-    ships, # list from `render_ship`, or a table from `load_ships` or a list of paths of a data set with masks
-    methods=('gradcam', 'hirescam', 'layercam', 'gradcampp', 'xgradcam', 'eigencam', 'mean_activation'), # names in `METHODS`
-    layers=(None,), # names or modules; None: the last with spatial extent before pooling
-    target=None, # class to explain; the predicted one by default
-    tolerance:float=None, # of the pointing game, in pixels; 15 for pictures of 224, and in proportion
+    ships:list|pd.DataFrame, # from `render_ship`, or a table from `load_ships` or a list of paths of a data set with masks
+    methods:str|Sequence=('gradcam', 'hirescam', 'layercam', 'gradcampp', 'xgradcam', 'eigencam', 'mean_activation'),
+    layers:Sequence=(None,), # names or modules; None: the last with spatial extent before pooling
+    target:int|str|Sequence|None=None, # class to explain: index, name, or one for each ship; the predicted one by default
+    tolerance:float|None=None, # of the pointing game, in pixels; 15 for pictures of 224, and in proportion
     deletion:int=0, # how many of the pictures go through deletion and insertion too; slow
     chance:bool=True, # score maps that know nothing as well
 ) -> pd.DataFrame: # a row for each method and layer: an `Interval` for each score, and the number of unusable maps
     "Score methods and layers on the same pictures, beside what a map that knows nothing gets"
-    images, masks = pictures_and_masks(ships, size := tuple(as_batch(learn, _first(ships)).shape[2:]))
-    x, rows = as_batch(learn, images), {}
-    tolerance = round(15*min(size)/224) if tolerance is None else tolerance
-    for layer in layers:
-        for name in methods: rows[_row(name, layer, layers)] = heatmap(learn, x, target=target, layer=layer, method=name).maps
-    first = next(iter(rows.values()))
-    if chance: rows |= {f'({k})': chance_maps(k, len(x), first.shape[1:], first) for k in CHANCE if k != 'swapped' or len(x) > 1}
-    return pd.DataFrame({name: _summary(learn, x, maps, masks, tolerance, target, deletion) for name, maps in rows.items()}).T
+    ships, deletion = _listed(ships), whole_number('deletion', deletion, 0)
+    size = tuple(as_batch(learn, [_picture(ships[0])]).shape[2:])
+    images, masks = pictures_and_masks(ships, size)
+    x = as_batch(learn, images)
+    if target is not None: target = class_indices(target, len(x), len(learn.dls.vocab), learn.dls.vocab)
+    if tolerance is None: tolerance = round(15*min(size)/224)
+    found = heatmaps(learn, x, methods, layers, target)
+    several = len({layer for _, layer in found}) > 1
+    rows = {f'{method} @ {layer}' if several else method: h.maps for (method, layer), h in found.items()}
+    if chance: rows |= _chance_rows(next(iter(rows.values())))
+    some = target if target is None else target[:deletion]
+    return pd.DataFrame({name: _scored(maps, masks, tolerance) | _deleted(learn, x[:deletion], maps[:deletion], some)
+                         for name, maps in rows.items()}).T
 
-def _first(ships): return pictures_and_masks(ships[:1], (1, 1))[0]
+def _chance_rows(maps):
+    "Maps that know nothing, by the name of their row"
+    kinds = [k for k in CHANCE if k != 'swapped' or len(maps) > 1]
+    return {f'({k})': chance_maps(k, len(maps), maps.shape[1:], maps) for k in kinds}
 
-def _row(name, layer, layers):
-    "What a row is called; the layer is named if there are several"
-    where = 'last' if layer is None else layer if isinstance(layer, str) else type(layer).__name__
-    return name if len(layers) == 1 else f'{name} @ {where}'
+def _scored(maps, masks, tolerance):
+    "The intervals of one row of `compare_methods`; maps that can't be scored are counted as unusable"
+    table = score_maps(maps, masks, tolerance)
+    found = {c: bootstrap(table[c].values) for c in ('ratio', 'iou', 'best_iou')}
+    return dict(pointing=interval(table.pointing.values)) | found | dict(unusable=int((table.problem != '').sum()))
 
-def _summary(learn, x, maps, masks, tolerance, target, deletion):
-    "One row of `compare_methods`"
-    t = score_maps(maps, masks, tolerance)
-    out = {c: (interval if c == 'pointing' else bootstrap)(t[c].values) for c in ('pointing', 'ratio', 'iou', 'best_iou')}
-    if deletion:
-        few = [i for i in range(len(x)) if not t.problem[i].startswith('NaN')][:deletion]
-        c = deletion_insertion(learn, x[few], maps[few], target)
-        out |= dict(deletion=bootstrap(c.deletion_area.numpy()), insertion=bootstrap(c.insertion_area.numpy()))
-    return out | dict(unusable=int((t.problem != '').sum()))
+def _deleted(learn, x, maps, target):
+    "The intervals of deletion and insertion; a map that is not finite has no order of pixels, and is counted as missing"
+    if not len(x): return {}
+    areas = np.full((2, len(x)), np.nan)
+    usable = maps.isfinite().flatten(1).all(1)
+    if usable.any():
+        target = target if target is None else [t for t, u in zip(target, usable) if u]
+        curves = deletion_insertion(learn, x[usable], maps[usable], target)
+        areas[:, usable] = curves.deletion_area, curves.insertion_area
+    return dict(deletion=bootstrap(areas[0]), insertion=bootstrap(areas[1]))
 
 # %% ../nbs/11_evaluation.ipynb #b11d1226
 def plot_comparison(
     table:pd.DataFrame, # from `compare_methods`
-    columns=('pointing', 'ratio', 'iou'), # to draw, each in a panel of its own
-): # the figure
+    columns:Sequence=('pointing', 'ratio', 'iou'), # to draw, each in a panel of its own
+) -> Figure:
     "Each score as a point with its interval; what knows nothing of the picture is hollow"
     import matplotlib.pyplot as plt
-    fig, axes = plt.subplots(1, len(columns), figsize=(8, .6 + .26*len(table)), sharey=True, layout='constrained')
+    fig, axes = plt.subplots(1, len(columns), figsize=(8, .6 + .26*len(table)), sharey=True, layout='constrained',
+                             squeeze=False)
     y = np.arange(len(table))[::-1]
-    for ax, c in zip(np.atleast_1d(axes), columns):
-        for yi, name, s in zip(y, table.index, table[c]):
-            color = '#7a7a7a' if name.startswith('(') else '#0072b2'
-            ax.plot([s.low, s.high], [yi, yi], color=color, lw=2)
-            ax.plot(s.value, yi, 'o', color=color, mfc='white' if name.startswith('(') else color, ms=6)
-        ax.set_title(c); ax.grid(axis='x', alpha=.3); ax.spines[['top', 'right']].set_visible(False)
-    np.atleast_1d(axes)[0].set_yticks(y, table.index)
+    for ax, column in zip(axes[0], columns):
+        for yi, name, score in zip(y, table.index, table[column]):
+            knows_nothing = name.startswith('(')
+            color = '#7a7a7a' if knows_nothing else '#0072b2'
+            ax.plot([score.low, score.high], [yi, yi], color=color, lw=2)
+            ax.plot(score.value, yi, 'o', color=color, mfc='white' if knows_nothing else color, ms=6)
+        ax.set_title(column)
+        ax.grid(axis='x', alpha=.3)
+        ax.spines[['top', 'right']].set_visible(False)
+    axes[0, 0].set_yticks(y, table.index)
     return fig

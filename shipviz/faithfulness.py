@@ -8,6 +8,7 @@ __all__ = ['Curves', 'blur', 'deletion_insertion', 'impute', 'Road', 'road', 'ra
 
 # %% ../nbs/library/11b_faithfulness.ipynb #e78834f4
 import copy
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,181 +17,245 @@ import pandas as pd
 import scipy.sparse as sp
 import scipy.sparse.linalg as spl
 import torch
-import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
-from scipy.stats import rankdata
-from torch import nn
+from scipy.stats import spearmanr
+from torch import Tensor, nn
 
-from .scores import _resize
+from .core import class_indices, evaluating, whole_number
+from .scores import _BROKEN, Maps, _as_maps, _resize, _stacked, _tell
 
 # %% ../nbs/library/11b_faithfulness.ipynb #fc92112b
-def _probs(model, x, target, bs=32):
-    "Probability of `target` `(N,)` for normalised images `(N,3,H,W)`, in batches, in eval mode, the mode put back"
-    dev = next(model.parameters()).device
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad(): logits = torch.cat([model(b.to(dev)).float().cpu() for b in x.split(bs)])
-    finally:
-        for m, mode in modes: m.training = mode
-    p = logits.softmax(1)
-    if target is None: target = p.argmax(1)
-    target = torch.as_tensor(target).expand(len(x))
-    return p.gather(1, target[:, None])[:, 0], target
+def _network(model) -> nn.Module:
+    "The network itself, or that of a Learner"
+    net = model if isinstance(model, nn.Module) else getattr(model, 'model', None)
+    if not isinstance(net, nn.Module):
+        raise TypeError(f'A network (nn.Module) or a Learner was expected, not {type(model).__name__}.')
+    return net
 
-def _ranks(maps, seed=42):
-    "Place `(N,H*W)` of each pixel from the hottest down (0 first); ties in random order; maps with a NaN are refused"
+def _classes(model):
+    "The class names of a Learner, or None"
+    return getattr(getattr(model, 'dls', None), 'vocab', None)
+
+def _batch(images) -> Tensor:
+    "A normalised batch `(N,C,H,W)`, checked"
+    images = _stacked(images, 'images')
+    if images.ndim != 4:
+        raise ValueError(f'images must be a normalised batch (N,C,H,W), but have shape {tuple(images.shape)}')
+    if not images.is_floating_point():
+        raise ValueError(f'The images hold {images.dtype}: normalise them first, as for a prediction.')
+    return images.float()
+
+def _as_weights(net, x) -> Tensor:
+    "Images on the device and in the precision of a network's weights"
+    weights = next((p for p in net.parameters() if p.is_floating_point()), None)
+    return x if weights is None else x.to(weights.device, weights.dtype)
+
+def _logits(net, images, bs) -> Tensor:
+    "Scores `(N,K)` of a network for normalised images `(N,C,H,W)`, in batches, in evaluation mode"
+    found = []
+    with evaluating(net), torch.no_grad():
+        for x in images.split(bs):
+            out = net(_as_weights(net, x))
+            if not isinstance(out, Tensor) or out.ndim != 2:
+                raise ValueError(f'{type(net).__name__} must return one tensor of scores (N,K), a number for each class.')
+            found.append(out.float().cpu())
+    return torch.cat(found)
+
+def _targets(target, logits, names) -> Tensor:
+    "A class index for each image: those given, or the predicted ones"
+    if target is None: return logits.argmax(1)
+    return torch.tensor(class_indices(target, *logits.shape, names))
+
+def _probs(net, images, targets, bs) -> Tensor:
+    "Probability `(N,)` of the targets, one index for each image"
+    return _logits(net, images, bs).softmax(1).gather(1, targets[:, None])[:, 0]
+
+def _full_size(images, maps) -> Tensor:
+    "Maps of the images' size; broken ones are refused, since their pixels have no order"
+    maps, broken = _as_maps(maps)
+    if len(maps) != len(images):
+        raise ValueError(f'{len(maps)} maps but {len(images)} images: there must be one map for each image.')
+    bad = broken.nonzero().flatten().tolist()
+    if bad: raise ValueError(f'maps {bad} {_BROKEN}: their pixels have no order. Leave those pictures out.')
+    return _resize(maps, images.shape[2:])
+
+def _ranks(maps, seed=42) -> Tensor:
+    "Place `(N,H*W)` of each pixel from the hottest down (0 first); ties in random order"
     flat = maps.flatten(1)
-    bad = flat.isnan().any(1).nonzero().flatten().tolist()
-    if bad: raise ValueError(f'maps {bad} hold a NaN: their pixels have no order. Leave those pictures out.')
     shuffle = torch.rand(flat.shape, generator=torch.Generator().manual_seed(seed)).argsort(1)
     order = shuffle.gather(1, flat.gather(1, shuffle).argsort(dim=1, descending=True, stable=True))
     return torch.empty_like(order).scatter_(1, order, torch.arange(flat.shape[1]).expand_as(order))
 
-def _image_maps(model, images, maps):
-    "Model, images `(N,C,H,W)` and maps resized to them, checked"
-    model = getattr(model, 'model', model)
-    images = torch.as_tensor(images).float().cpu()
-    if images.ndim != 4: raise ValueError(f'images must be a normalised batch (N,C,H,W), but have shape {tuple(images.shape)}')
-    maps = _resize(maps, images.shape[2:])
-    if len(maps) != len(images): raise ValueError(f'{len(maps)} maps but {len(images)} images: there must be one map for each image.')
-    return model, images, maps
-
 # %% ../nbs/library/11b_faithfulness.ipynb #ccf86a5a
 class Curves(NamedTuple):
     "What `deletion_insertion` returns; `fraction[k]` of the pixels are deleted, or inserted, at step k"
-    fraction: torch.Tensor # `(S+1,)` from 0 to 1
-    deletion: torch.Tensor # `(N,S+1)` probability of the target
-    insertion: torch.Tensor # `(N,S+1)` probability of the target
-    deletion_area: torch.Tensor # `(N,)` mean height of the curve, in 0..1; lower is better
-    insertion_area: torch.Tensor # `(N,)`; higher is better
+    fraction: Tensor # `(S+1,)` from 0 to 1
+    deletion: Tensor # `(N,S+1)` probability of the target
+    insertion: Tensor # `(N,S+1)` probability of the target
+    deletion_area: Tensor # `(N,)` mean height of the curve, in 0..1; lower is better
+    insertion_area: Tensor # `(N,)`; higher is better
 
 def blur(
-    images, # `(N,C,H,W)`
-    size:int=11, # of the Gaussian kernel, in pixels
+    images:Tensor, # `(N,C,H,W)`
+    size:int=11, # of the Gaussian kernel, in pixels; odd
     sigma:float=5, # its standard deviation
-) -> torch.Tensor: # `(N,C,H,W)`
+) -> Tensor: # `(N,C,H,W)`
     "Gaussian blur; the defaults are those of RISE's insertion"
-    k = torch.exp(-((torch.arange(size) - (size-1)/2)/sigma)**2/2)
-    k, c = k/k.sum(), images.shape[1]
-    x = F.pad(images, [size//2]*4, mode='reflect')
-    x = F.conv2d(x, k.view(1,1,-1,1).expand(c,-1,-1,-1), groups=c)
-    return F.conv2d(x, k.view(1,1,1,-1).expand(c,-1,-1,-1), groups=c)
+    from torchvision.transforms.functional import gaussian_blur
+    return gaussian_blur(images, size, float(sigma))
 
 def deletion_insertion(
-    model, # module or Learner
-    images, # `(N,C,H,W)`, normalised for the model
-    maps, # `(N,h,w)`
-    target=None, # class index, or one for each image; the predicted class by default
+    model:nn.Module, # network or Learner
+    images:Tensor, # `(N,C,H,W)`, normalised for the model
+    maps:Maps, # `(N,h,w)` raw maps, or the result of `heatmap`
+    target:int|str|Sequence|None=None, # class: index, name (Learner), or one for each image; the predicted one by default
     steps:int=28, # how many equal parts the pixels are deleted in
-    bs:int=32,
+    bs:int=32, # images in a pass
     seed:int=42, # for the order of tied pixels
 ) -> Curves:
     """Delete pixels from the hottest down, or insert them, and watch the class's probability (Petsiuk et al. 2018, arXiv 1806.07421)
 
     Deleted pixels become 0, the mean colour of a normalised image; insertion begins with the image blurred."""
-    model, images, maps = _image_maps(model, images, maps)
-    rank, n, (h, w) = _ranks(maps, seed).view(len(maps), 1, *images.shape[2:]), len(images), images.shape[2:]
-    fraction = torch.arange(steps+1)/steps
-    _, target = _probs(model, images, target, bs)
-    soft, rows = blur(images), []
-    for f in fraction:
-        hot = rank < round(f.item()*h*w)
+    net, images = _network(model), _batch(images)
+    steps, bs = whole_number('steps', steps, 1), whole_number('bs', bs, 1)
+    n, _, h, w = images.shape
+    rank = _ranks(_full_size(images, maps), seed).view(n, 1, h, w)
+    targets = _targets(target, _logits(net, images, bs), _classes(model)).repeat(2)
+    soft, heights = blur(images), []
+    fraction = torch.arange(steps + 1)/steps
+    for part in fraction:
+        hot = rank < round(part.item()*h*w)
         both = torch.cat([torch.where(hot, 0., images), torch.where(hot, images, soft)])
-        rows.append(_probs(model, both, torch.cat([target, target]), bs)[0])
-    curve = torch.stack(rows, 1)
+        heights.append(_probs(net, both, targets, bs))
+    curve = torch.stack(heights, 1)
     area = torch.trapezoid(curve, dx=1/steps, dim=1)
     return Curves(fraction, curve[:n], curve[n:], area[:n], area[n:])
 
 # %% ../nbs/library/11b_faithfulness.ipynb #451909d5
+def _beside(n):
+    "Sparse `(n,n)`: 1 where two cells of a row of n are neighbours"
+    return sp.diags([np.ones(n - 1)]*2, [-1, 1])
+
 @lru_cache(maxsize=4)
 def _laplacian(h, w):
     "Sparse matrix `L` with `L@x = 0` where each pixel is the weighted mean of its neighbours: 1/6 beside, 1/12 at the corners"
-    side = lambda n: sp.diags([np.ones(n-1)]*2, [-1, 1])
-    W = (sp.kron(side(h), sp.identity(w)) + sp.kron(sp.identity(h), side(w)))/6 + sp.kron(side(h), side(w))/12
-    return (sp.diags(np.asarray(W.sum(1)).ravel()) - W).tocsc()
+    sides = sp.kron(_beside(h), sp.identity(w)) + sp.kron(sp.identity(h), _beside(w))
+    weights = sides/6 + sp.kron(_beside(h), _beside(w))/12
+    return (sp.diags(np.asarray(weights.sum(1)).ravel()) - weights).tocsc()
 
 def impute(
-    image, # `(C,H,W)`
-    gone, # boolean `(H,W)`: the pixels to replace
+    image:Tensor, # `(C,H,W)`
+    gone:Tensor, # boolean `(H,W)`: the pixels to replace
     noise:float=0.01, # standard deviation of the noise added to them
     seed:int=42,
-) -> torch.Tensor: # `(C,H,W)`
+) -> Tensor: # `(C,H,W)`
     """Replace pixels by the weighted mean of their neighbours, and a little noise (Rong et al. 2022, arXiv 2202.00449)
 
     So a deleted region is filled smoothly from its border, and its outline gives nothing away."""
-    image, gone = torch.as_tensor(image).float(), torch.as_tensor(gone).bool()
+    image, gone = torch.as_tensor(image).float().cpu(), torch.as_tensor(gone).bool().cpu()
+    if image.ndim != 3 or gone.shape != image.shape[1:]:
+        raise ValueError(f'An image (C,H,W) and gone (H,W) were expected, not {tuple(image.shape)} and {tuple(gone.shape)}.')
     c, h, w = image.shape
-    g, x = gone.flatten().numpy(), image.flatten(1).double().numpy().T
+    g = gone.flatten().numpy()
     if not g.any(): return image.clone()
     if g.all(): raise ValueError('all pixels are gone: nothing is left to fill them from')
+    x = image.flatten(1).double().numpy().T.copy()
     L = _laplacian(h, w)[g]
     solve = spl.splu(L[:, g].tocsc(), permc_spec='MMD_AT_PLUS_A', options=dict(SymmetricMode=True)).solve
-    x = x.copy(); x[g] = solve(-(L[:, ~g] @ x[~g]))
-    x[g] += noise*np.random.default_rng(seed).standard_normal((int(g.sum()), c))
+    x[g] = solve(-(L[:, ~g] @ x[~g])) + noise*np.random.default_rng(seed).standard_normal((int(g.sum()), c))
     return torch.from_numpy(x.T.reshape(c, h, w)).float()
 
 class Road(NamedTuple):
     "What `road` returns, each `(N,P)`: change of the target's probability with the first P% of the pixels imputed"
-    most: torch.Tensor # most relevant first; a right map falls
-    least: torch.Tensor # least relevant first; a right map holds
-    score: torch.Tensor # `(N,)` mean over the percentages of (least - most)/2; higher is better
+    most: Tensor # most relevant first; a right map falls
+    least: Tensor # least relevant first; a right map holds
+    score: Tensor # `(N,)` mean over the percentages of (least - most)/2; higher is better
 
 def road(
-    model, # module or Learner
-    images, # `(N,C,H,W)`, normalised for the model
-    maps, # `(N,h,w)`
-    target=None, # class index, or one for each image; the predicted class by default
-    percent=(20, 40, 60, 80), # of the pixels to impute
+    model:nn.Module, # network or Learner
+    images:Tensor, # `(N,C,H,W)`, normalised for the model
+    maps:Maps, # `(N,h,w)` raw maps, or the result of `heatmap`
+    target:int|str|Sequence|None=None, # class: index, name (Learner), or one for each image; the predicted one by default
+    percent:Sequence=(20, 40, 60, 80), # of the pixels to impute, each below 100
     noise:float=0.01, # of the imputation, in the images' units
-    bs:int=32,
-    seed:int=42,
+    bs:int=32, # images in a pass
+    seed:int=42, # for the order of tied pixels, and the noise
 ) -> Road:
     "Change of the probability when pixels are imputed, most or least relevant first (Rong et al. 2022, arXiv 2202.00449)"
-    model, images, maps = _image_maps(model, images, maps)
-    rank, n, (h, w) = _ranks(maps, seed), len(images), images.shape[2:]
-    p, target = _probs(model, images, target, bs)
-    def fall(rank):
-        gone = [rank < round(q/100*h*w) for q in percent]
-        x = [impute(im, g[i].view(h, w), noise, seed) for g in gone for i,im in enumerate(images)]
-        return _probs(model, torch.stack(x), target.repeat(len(percent)), bs)[0].view(-1, n).T - p[:, None]
-    most, least = fall(rank), fall(h*w - 1 - rank)
+    net, images, bs = _network(model), _batch(images), whole_number('bs', bs, 1)
+    percent = np.atleast_1d(percent).tolist()
+    if not percent or not all(0 <= q < 100 for q in percent):
+        raise ValueError(f'percent holds parts of the pixels from 0 to less than 100, not {percent}')
+    n, _, h, w = images.shape
+    rank = _ranks(_full_size(images, maps), seed)
+    targets = _targets(target, _logits(net, images, bs), _classes(model))
+    before = _probs(net, images, targets, bs)
+
+    def change(rank):
+        "Of the probability `(N,P)` when the pixels of the first ranks are imputed"
+        changes = []
+        for q in percent:
+            gone = (rank < round(q/100*h*w)).view(n, h, w)
+            imputed = torch.stack([impute(image, g, noise, seed) for image, g in zip(images, gone)])
+            changes.append(_probs(net, imputed, targets, bs) - before)
+        return torch.stack(changes, 1)
+
+    most, least = change(rank), change(h*w - 1 - rank)
     return Road(most, least, (least - most).mean(1)/2)
 
 # %% ../nbs/library/11b_faithfulness.ipynb #75d10893
+def _two(a, b):
+    "Two batches of maps of one shape, as floats, and `(N,)` which pairs are broken"
+    (a, bad_a), (b, bad_b) = _as_maps(a), _as_maps(b)
+    if a.shape != b.shape: raise ValueError(f'the maps differ in size: {tuple(a.shape)} and {tuple(b.shape)}')
+    return a, b, bad_a | bad_b
+
+def _rows(maps) -> Tensor:
+    "Maps of any number of axes as `(N,1,pixels)`"
+    return _stacked(getattr(maps, 'maps', maps), 'maps').flatten(1)[:, None]
+
 def rank_correlation(
-    a, # `(N,...)`
-    b, # `(N,...)`, of the same shape
-) -> torch.Tensor: # `(N,)` in -1..1; NaN where a map is constant or holds a NaN
+    a:Maps, # `(N,...)`
+    b:Maps, # `(N,...)`, of the same shape
+) -> Tensor: # `(N,)` in -1..1; NaN where a map is constant, or holds a NaN or an infinity
     "Spearman's rank correlation of each pair of maps"
-    a, b = (torch.as_tensor(t).detach().float().cpu().flatten(1) for t in (a, b))
-    if a.shape != b.shape: raise ValueError(f'the maps differ in size: {tuple(a.shape)} and {tuple(b.shape)} when flattened')
-    ra, rb = (torch.from_numpy(rankdata(t.numpy(), axis=1, nan_policy='propagate')) for t in (a, b))
-    ra, rb = (r - r.mean(1, keepdim=True) for r in (ra, rb))
-    return ((ra*rb).sum(1)/(ra.square().sum(1)*rb.square().sum(1)).sqrt()).float()
+    a, b, _ = _two(_rows(a), _rows(b))          # a broken map is all 0 now, so constant
+    found = torch.full((len(a),), torch.nan)
+    for i, (p, q) in enumerate(zip(a.flatten(1), b.flatten(1))):
+        if p.min() < p.max() and q.min() < q.max(): found[i] = spearmanr(p.numpy(), q.numpy()).statistic
+    return _tell(found, f'are constant or {_BROKEN}, or their partners')
 
 def ssim(
-    a, # `(N,H,W)`
-    b, # `(N,H,W)`
-) -> torch.Tensor: # `(N,)` up to 1
+    a:Maps, # `(N,h,w)`
+    b:Maps, # `(N,h,w)`, of the same shape
+) -> Tensor: # `(N,)` up to 1; NaN where a map holds a NaN or an infinity
     """Structural similarity of each pair of maps, each first scaled to 0..1 (Wang et al. 2004)
 
     Gaussian window of standard deviation 1.5, constants 0.01 and 0.03, as published."""
-    def unit(t):
-        t = torch.as_tensor(t).detach().double().cpu(); low, high = t.amin((1,2), keepdim=True), t.amax((1,2), keepdim=True)
-        return ((t - low)/(high - low).clamp(min=torch.finfo(t.dtype).tiny)).numpy()
-    a, b = unit(a), unit(b)
-    g = lambda t: gaussian_filter(t, sigma=(0, 1.5, 1.5), truncate=3.5)
-    ma, mb = g(a), g(b)
-    va, vb, cov = g(a*a) - ma*ma, g(b*b) - mb*mb, g(a*b) - ma*mb
-    s = (2*ma*mb + 1e-4)*(2*cov + 9e-4)/((ma**2 + mb**2 + 1e-4)*(va + vb + 9e-4))
-    s = s[:, 5:-5, 5:-5] if min(a.shape[1:]) > 10 else s
-    return torch.from_numpy(s.mean((1,2))).float()
+    a, b, broken = _two(a, b)
+    a, b = _unit(a), _unit(b)
+    mean_a, mean_b = _window(a), _window(b)
+    var_a, var_b = _window(a*a) - mean_a**2, _window(b*b) - mean_b**2
+    cov = _window(a*b) - mean_a*mean_b
+    alike = (2*mean_a*mean_b + 1e-4)*(2*cov + 9e-4)/((mean_a**2 + mean_b**2 + 1e-4)*(var_a + var_b + 9e-4))
+    if min(a.shape[1:]) > 10: alike = alike[:, 5:-5, 5:-5]  # where the whole window lies on the map
+    found = torch.from_numpy(alike.mean((1, 2))).float()
+    return _tell(torch.where(broken, torch.nan, found), f'{_BROKEN}, or their partners')
+
+def _unit(maps):
+    "Maps scaled to 0..1 each, as an array; a constant one becomes 0"
+    maps = maps.double()
+    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+    return ((maps - low)/(high - low).clamp(min=torch.finfo(maps.dtype).tiny)).numpy()
+
+def _window(maps):
+    "The mean of each pixel's neighbourhood, weighted by a Gaussian"
+    return gaussian_filter(maps, sigma=(0, 1.5, 1.5), truncate=3.5)
 
 # %% ../nbs/library/11b_faithfulness.ipynb #f4e9c69a
 def _in_order(model, x):
     "Names of the modules with parameters of their own, in the order in which they run"
-    names = {m: n for n, m in model.named_modules() if any(True for _ in m.parameters(recurse=False))}
+    names = {m: n for n, m in model.named_modules() if next(m.parameters(recurse=False), None) is not None}
     ran, hooks = {}, []
     try:
         hooks = [m.register_forward_hook(lambda m, i, o: ran.setdefault(names[m])) for m in names]
@@ -204,55 +269,78 @@ def _reset(m):
     if hasattr(m, 'reset_parameters'): return m.reset_parameters()
     for p in m.parameters(recurse=False): nn.init.normal_(p, std=p.detach().std(unbiased=False).item())
 
-def randomised(
-    model, # module or Learner; it is copied, never changed
-    images, # `(N,C,H,W)`, normalised; the fresh batch normalisations take their statistics from them
-    steps:int=6, # the head alone is the first; the other layers fall into `steps - 1` equal parts
-    seed:int=42,
-):
-    """Yield `(names, copy)`: the copy's layers are made random, part by part, from the top (Adebayo et al. 2018, arXiv 1810.03292)
-
-    The same copy is yielded each time, changed further; `names` are the layers that this step made random."""
-    if steps < 1: raise ValueError(f'steps must be 1 or more, got {steps}')
-    model = copy.deepcopy(getattr(model, 'model', model)).cpu().eval()
-    order = _in_order(model, images[:1])[::-1]
-    parts = [order[:1], *(list(p) for p in np.array_split(order[1:], steps-1) if len(p))] if steps > 1 else [order]
-    modules = dict(model.named_modules())
-    for k, names in enumerate(parts):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed + k)
-            for n in names: _reset(modules[n])
-        _refresh_bn(model, [modules[n] for p in parts[:k+1] for n in p], images)
-        yield names, model
+def _copied(model) -> nn.Module:
+    "A copy of the network on the CPU, in evaluation mode"
+    net = copy.deepcopy(_network(model)).cpu()
+    for m in net.modules(): m.training = False   # not `.eval()`: fastai and others override it
+    return net
 
 def _refresh_bn(model, modules, images):
-    "Take the running statistics of these batch normalisations from `images`: a random network of which the signal does not die out"
+    "Take the running statistics of these batch normalisations from `images`: else the signal of a random network dies out"
     bns = [m for m in modules if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
     if not bns or len(images) < 2: return
     momenta = [m.momentum for m in bns]
-    for m in bns: m.reset_running_stats(); m.momentum = None; m.train()
     try:
+        for m in bns:
+            m.reset_running_stats()
+            m.momentum, m.training = None, True   # None: the plain mean over all that is seen
         with torch.no_grad(): model(images)
     finally:
-        for m, mom in zip(bns, momenta): m.momentum = mom; m.eval()
+        for m, momentum in zip(bns, momenta): m.momentum, m.training = momentum, False
+
+def randomised(
+    model:nn.Module, # network or Learner; it is copied, never changed
+    images:Tensor, # `(N,C,H,W)`, normalised; the fresh batch normalisations take their statistics from them
+    steps:int=6, # the head alone is the first; the other layers fall into `steps - 1` equal parts
+    seed:int=42, # of the random weights
+) -> Iterator[tuple[list, nn.Module]]:
+    """Yield `(names, copy)`: the copy's layers are made random, part by part, from the top (Adebayo et al. 2018, arXiv 1810.03292)
+
+    The same copy is yielded each time, changed further; `names` are the layers that this step made random."""
+    steps = whole_number('steps', steps, 1)
+    net = _copied(model)
+    images = _as_weights(net, _batch(images))
+    modules, done = dict(net.named_modules()), []
+    for k, names in enumerate(_parts(_in_order(net, images[:1])[::-1], steps)):
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed + k)   # not `torch.manual_seed`: it would seed the GPUs as well
+            for name in names: _reset(modules[name])
+        done += [modules[name] for name in names]
+        _refresh_bn(net, done, images)
+        yield names, net
+
+def _parts(names, steps):
+    "The first name alone, and the others in `steps - 1` parts; all at once if there is one step only"
+    if steps == 1: return [names]
+    rest = np.array_split(names[1:], steps - 1)
+    return [names[:1], *(part.tolist() for part in rest if len(part))]
 
 def randomisation_check(
-    model, # module or Learner; it is copied, never changed
-    images, # `(N,C,H,W)`, normalised for the model
-    explain, # function of `(module, images)` that returns maps `(N,h,w)`
+    model:nn.Module, # network or Learner; it is copied, never changed
+    images:Tensor, # `(N,C,H,W)`, normalised for the model
+    explain:Callable, # function of `(network, images)` that returns maps `(N,h,w)`
     steps:int=6, # parts in which the layers are made random, from the top
-    seed:int=42,
+    seed:int=42, # of the random weights
 ) -> pd.DataFrame: # a row for each step and picture: step, layers, rank_correlation, ssim with the map of the trained model
     """Make the network random from the top down and compare the maps with the trained network's (Adebayo et al. 2018)
 
     A method whose maps stay alike explains the picture, not the network. Absolute values of the maps are compared."""
-    module = getattr(model, 'model', model)
-    images = torch.as_tensor(images).float().cpu()
-    maps = lambda m: torch.as_tensor(getattr(r := explain(m, images), 'maps', r)).detach().float().cpu().abs()
+    images = _batch(images)
     size = images.shape[2:]
-    first, rows, done = maps(copy.deepcopy(module).cpu().eval()), [], 0
-    for k, (names, net) in enumerate(randomised(module, images, steps, seed), 1):
-        now, done = maps(net), done + len(names)
-        rows.append(pd.DataFrame(dict(step=k, layers=done, picture=range(len(images)), top=names[-1],
-            rank_correlation=rank_correlation(first, now), ssim=ssim(_resize(first, size), _resize(now, size)))))
+    trained = _sizes(explain, _copied(model), images)
+    rows, layers = [], 0
+    for k, (names, net) in enumerate(randomised(model, images, steps, seed), 1):
+        now = _sizes(explain, net, images)
+        layers += len(names)
+        rows.append(pd.DataFrame(dict(step=k, layers=layers, picture=range(len(images)), top=names[-1],
+                                      rank_correlation=rank_correlation(trained, now),
+                                      ssim=ssim(_resize(trained, size), _resize(now, size)))))
     return pd.concat(rows, ignore_index=True)
+
+def _sizes(explain, net, images) -> Tensor:
+    "The absolute values of the maps that `explain` gives"
+    found = explain(net, images)
+    maps = _stacked(getattr(found, 'maps', found), 'maps').float().abs()
+    if maps.ndim != 3 or len(maps) != len(images):
+        raise ValueError(f'explain must return maps (N,h,w), one for each of {len(images)} images, not {tuple(maps.shape)}.')
+    return maps

@@ -8,6 +8,8 @@ __all__ = ['concat_pool', 'adaptive_bins', 'adaptive_pool']
 # %% ../nbs/08_pooling.ipynb #7976dbba
 import torch
 
+from .core import whole_number
+
 # %% ../nbs/08_pooling.ipynb #b899392e
 def concat_pool(
     x:torch.Tensor, # feature maps `(N,C,H,W)`
@@ -19,22 +21,25 @@ def concat_pool(
 def adaptive_bins(
     n:int, # values along one axis of the input
     m:int, # values along that axis of the output
-) -> list: # m pairs (start, end), the end not included
+) -> list[tuple[int, int]]: # m pairs (start, end), the end not included
     """Which inputs an adaptive pooling puts together: bin i is from `floor(i*n/m)` to `ceil((i+1)*n/m)`.
     Raises ValueError for sizes below 1."""
-    if n < 1 or m < 1: raise ValueError(f"Both sizes must be at least 1, not {n} and {m}.")
+    n, m = whole_number('n', n, 1), whole_number('m', m, 1)
     return [(i*n//m, -(-(i+1)*n//m)) for i in range(m)]
 
 def adaptive_pool(
     x:torch.Tensor, # feature maps `(N,C,H,W)`
-    size:tuple, # (rows, columns) of the output, or one number for both
+    size:tuple|int, # (rows, columns) of the output, or one number for both
     how:str='mean', # 'mean' or 'max'
 ) -> torch.Tensor: # `(N,C,rows,columns)`
     """`nn.AdaptiveAvgPool2d` and `nn.AdaptiveMaxPool2d` written out.
     Raises ValueError for another `how`, no feature maps, or sizes below 1."""
     if how not in ('mean', 'max'): raise ValueError(f"how must be 'mean' or 'max', not {how!r}.")
     if x.ndim != 4: raise ValueError(f"x must be feature maps (N,C,H,W), not of shape {tuple(x.shape)}.")
-    rows,cols = (size, size) if isinstance(size, int) else size
+    rows, cols = size if isinstance(size, (tuple, list)) else (size, size)
     reduce = torch.mean if how == 'mean' else torch.amax
-    return torch.stack([torch.stack([reduce(x[:, :, t:b, l:r], (2, 3)) for l,r in adaptive_bins(x.shape[3], cols)], -1)
-                        for t,b in adaptive_bins(x.shape[2], rows)], -2)
+    lines = []
+    for top, bottom in adaptive_bins(x.shape[2], rows):
+        cells = [reduce(x[:, :, top:bottom, left:right], (2, 3)) for left, right in adaptive_bins(x.shape[3], cols)]
+        lines.append(torch.stack(cells, -1))
+    return torch.stack(lines, -2)

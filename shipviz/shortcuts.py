@@ -6,33 +6,38 @@
 __all__ = ['mark_box', 'plant_mark', 'mark_mask', 'feature_maps', 'Probe', 'heat_ratio']
 
 # %% ../nbs/12_shortcuts.ipynb #1045c7cb
+import warnings
+
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
-from .data import CLASSES
-from .evaluation import energy_in_mask
+
+from .core import class_index, evaluating, open_picture, whole_number
+from .scores import Masks, energy_in_mask
 
 # %% ../nbs/12_shortcuts.ipynb #1458e7f6
 def mark_box(
     size:int, # side of the square picture in pixels
-) -> tuple: # left, top, right, bottom in pixels, right and bottom not included
+) -> tuple[int, int, int, int]: # left, top, right, bottom in pixels, right and bottom not included
     "Where `plant_mark` paints: a box of a seventh of the side, near the bottom right corner."
-    m, gap = max(3, size//7), size//40
-    return size-gap-m, size-gap-m, size-gap, size-gap
+    size = whole_number('size', size, 3)
+    side, gap = max(3, size//7), size//40
+    return size-gap-side, size-gap-side, size-gap, size-gap
 
 def plant_mark(
     image:Image.Image, # a square picture
-) -> Image.Image:
+) -> Image.Image: # RGB
     "A copy with a red roundel in the bottom right corner. Raises `ValueError` if the picture is not square."
-    if image.width != image.height: raise ValueError(f"a square picture is wanted, not {image.width}x{image.height}; resize it first")
-    x0, y0, x1, y1 = mark_box(image.width)
-    out, m = image.copy(), x1 - x0
-    draw = ImageDraw.Draw(out)
+    out = open_picture(image).copy()
+    if out.width != out.height:
+        raise ValueError(f"a square picture is wanted, not {out.width}x{out.height}; resize it first")
+    x0, y0, x1, y1 = mark_box(out.width)
+    side, draw = x1 - x0, ImageDraw.Draw(out)
     draw.ellipse((x0, y0, x1-1, y1-1), fill=(240, 240, 240))
-    draw.ellipse((x0+m//7, y0+m//7, x1-1-m//7, y1-1-m//7), fill=(200, 30, 40))
-    draw.rectangle((x0+m*3//7, y0, x0+m*4//7, y1-1), fill=(240, 240, 240))
+    draw.ellipse((x0 + side//7, y0 + side//7, x1-1 - side//7, y1-1 - side//7), fill=(200, 30, 40))
+    draw.rectangle((x0 + side*3//7, y0, x0 + side*4//7, y1-1), fill=(240, 240, 240))
     return out
 
 def mark_mask(
@@ -40,35 +45,47 @@ def mark_mask(
 ) -> np.ndarray: # bool `(size,size)`
     "The pixels of `plant_mark`'s box."
     x0, y0, x1, y1 = mark_box(size)
-    mask = np.zeros((size, size), bool); mask[y0:y1, x0:x1] = True
+    mask = np.zeros((size, size), bool)
+    mask[y0:y1, x0:x1] = True
     return mask
 
 # %% ../nbs/12_shortcuts.ipynb #b300b481
 @torch.inference_mode()
 def feature_maps(
-    trunk:nn.Module, # the network up to its last feature map, in eval mode
+    trunk:nn.Module, # the network up to its last feature map
     images:list, # PIL pictures of one size
     bs:int=32, # pictures at a time
 ) -> Tensor: # `(N,C,h,w)`
-    "Last feature maps of pictures, scaled for `efficientnet_lite0`: `(pixel - 127)/128`."
+    "Last feature maps of pictures in evaluation mode, scaled for `efficientnet_lite0`: `(pixel - 127)/128`."
     if not len(images): raise ValueError("there are no pictures")
-    batches = (torch.stack([torch.from_numpy(np.array(o)) for o in images[i:i+bs]]) for i in range(0, len(images), bs))
-    return torch.cat([trunk(((b.permute(0, 3, 1, 2).float() - 127)/128).contiguous(memory_format=torch.channels_last)) for b in batches])
+    sizes = sorted({o.size for o in images})
+    if len(sizes) > 1: raise ValueError(f"the pictures differ in size: {sizes[:4]}; resize them first")
+    found, bs = [], whole_number('bs', bs, 1)
+    with evaluating(trunk):
+        for i in range(0, len(images), bs):
+            pixels = np.stack([np.asarray(open_picture(o)) for o in images[i:i+bs]])
+            x = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() - 127)/128
+            found.append(trunk(x.contiguous(memory_format=torch.channels_last)))
+    return torch.cat(found)
 
 # %% ../nbs/12_shortcuts.ipynb #1cb6c7d3
 class Probe:
     "A linear head on averaged feature maps: logistic regression, so training is one convex problem with one answer."
     def __init__(self,
         maps:Tensor, # `(N,C,h,w)`
-        labels, # `(N,)` class numbers
+        labels:np.ndarray, # `(N,)` class numbers from 0, two or more of them, each at least once
     ):
-        self.head = LogisticRegression(C=0.1, max_iter=500).fit(maps.mean((2, 3)).numpy(), labels)
+        labels = np.asarray(labels)
+        classes = np.unique(labels)
+        if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):
+            raise ValueError(f"the labels must be class numbers from 0, each at least once, not {classes.tolist()}")
+        self.head = LogisticRegression(C=0.1, max_iter=500).fit(_averaged(maps), labels)
 
     def probs(self,
         maps:Tensor, # `(N,C,h,w)`
     ) -> np.ndarray: # `(N,classes)`, rows add up to 1
         "Class probabilities."
-        return self.head.predict_proba(maps.mean((2, 3)).numpy())
+        return self.head.predict_proba(_averaged(maps))
 
     def predict(self,
         maps:Tensor, # `(N,C,h,w)`
@@ -80,20 +97,35 @@ class Probe:
         maps:Tensor, # `(N,C,h,w)`
         target:int, # class number
     ) -> Tensor: # `(N,h,w)`, signed
-        """Class activation map (Zhou et al. 2016): what each position adds to the class's logit, less the mean of all classes' logits,
-        which softmax ignores."""
-        w = torch.from_numpy(self.head.coef_[target] - self.head.coef_.mean(0)).float()
+        """Class activation map (Zhou et al. 2016): what each position adds to the class's logit, less the mean of
+        all classes' logits, which softmax ignores."""
+        weights = self.head.coef_
+        if len(weights) == 1: weights = np.concatenate([-weights, weights])/2   # two classes: one row, that of class 1
+        target = class_index(target, len(weights))
+        w = torch.from_numpy(weights[target] - weights.mean(0)).float()
         return torch.einsum('c,nchw->nhw', w, maps)
+
+def _averaged(maps):
+    "Feature maps averaged over positions, `(N,C)`"
+    return maps.mean((2, 3)).numpy()
 
 # %% ../nbs/12_shortcuts.ipynb #4dafdb4d
 def heat_ratio(
     maps:Tensor, # `(N,h,w)`, signed; only positive heat counts
-    masks, # bool `(H,W)` or `(N,H,W)`: the suspect object
+    masks:Masks, # bool `(H,W)` or `(N,H,W)`: the suspect object
 ) -> np.ndarray: # `(N,)`; nan where a map has no positive heat or a mask is empty
-    "Share of the positive heat inside a mask, divided by the mask's share of the area: 1 is what chance gives."
-    masks = torch.from_numpy(np.array(masks, dtype=np.float32))
-    masks = masks.expand(len(maps), -1, -1) if masks.ndim == 2 else masks
+    """Share of the positive heat inside a mask, divided by the mask's share of the area: 1 is what chance gives.
+
+    `energy_in_mask(..., relative=True)` of lesson 11, with one mask for all maps or one for each, empty ones too.
+    Warns of maps that hold a NaN or an infinity; their ratio is nan."""
+    masks = torch.from_numpy(np.ascontiguousarray(masks))
+    if masks.ndim == 2: masks = masks.expand(len(maps), -1, -1)
     if len(masks) != len(maps): raise ValueError(f"{len(maps)} maps, but {len(masks)} masks")
-    heat = nn.functional.interpolate(maps[:, None].clamp(min=0), masks.shape[-2:], mode='bilinear', align_corners=False)[:, 0]
-    share = (heat*masks).sum((1, 2))/heat.sum((1, 2))
-    return (share/masks.mean((1, 2))).numpy()
+    broken = int((~maps.isfinite()).flatten(1).any(1).sum())
+    if broken: warnings.warn(f"{broken} of {len(maps)} maps are not finite: their ratio is nan", stacklevel=2)
+    there = masks.flatten(1).any(1)
+    ratio = np.full(len(maps), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')     # a map without positive heat is no surprise here
+        if there.any(): ratio[there] = energy_in_mask(maps[there], masks[there], relative=True)
+    return ratio
