@@ -10,6 +10,7 @@ __all__ = ['pictures_and_masks', 'compare_methods', 'plot_comparison', 'pointing
 
 # %% ../nbs/11_evaluation.ipynb #0ba522e1
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,19 +21,22 @@ from torch import Tensor
 
 from .core import class_indices, open_picture, whole_number
 from .data import load_mask
-from .faithfulness import (Curves, Road, blur, deletion_insertion, impute, randomisation_check, randomised,
-                                  rank_correlation, road, ssim)
+from .faithfulness import (Curves, Road, blur, deletion_insertion, impute, randomisation_check,
+                                  randomised, rank_correlation, road, ssim)
 from .heatmaps import as_batch, heatmap, heatmaps
-from .scores import (CHANCE, Interval, area_share, bootstrap, chance_maps, dilate, energy_in_mask, exact,
-                            f1_interval, interval, iou, pointing_game, score_maps)
+from .scores import (CHANCE, Interval, area_share, bootstrap, chance_maps, dilate, energy_in_mask,
+                            exact, f1_interval, interval, iou, pointing_game, score_maps)
 
-_all_ = ['pointing_game', 'area_share', 'energy_in_mask', 'iou', 'dilate', 'score_maps', 'chance_maps', 'CHANCE',
-         'Interval', 'bootstrap', 'exact', 'interval', 'f1_interval', 'deletion_insertion', 'Curves', 'blur', 'impute',
-         'road', 'Road', 'rank_correlation', 'ssim', 'randomised', 'randomisation_check']
+if TYPE_CHECKING: from fastai.learner import Learner   # for the reader: importing it would take its time
+
+_all_ = ['pointing_game', 'area_share', 'energy_in_mask', 'iou', 'dilate', 'score_maps', 'chance_maps',
+         'CHANCE', 'Interval', 'bootstrap', 'exact', 'interval', 'f1_interval', 'deletion_insertion',
+         'Curves', 'blur', 'impute', 'road', 'Road', 'rank_correlation', 'ssim', 'randomised',
+         'randomisation_check']
 
 # %% ../nbs/11_evaluation.ipynb #aeb69b02
 def pictures_and_masks(
-    ships:list|pd.DataFrame, # from `render_ship`, or a table from `load_ships` or a list of paths of a data set with masks
+    ships:list|pd.DataFrame, # from `render_ship`, a table from `load_ships`, or paths of pictures with masks
     size:tuple, # (H,W) to which the masks are brought, squeezed whole as the pictures are
 ) -> tuple[list, Tensor]: # pictures or paths, and masks of the ships, boolean `(N,H,W)`
     """Rendered ships as `heatmap` takes them, and the masks to score the maps against
@@ -62,21 +66,23 @@ def _check_mask(i, ship, mask):
     what = f'Ship {i}' if hasattr(ship, 'mask') else f"The ship of '{ship}'"
     width, height = open_picture(_picture(ship)).size
     if mask.shape != (height, width):
-        raise ValueError(f'{what} has a mask of {mask.shape[1]}×{mask.shape[0]} pixels, but a picture of {width}×{height}: '
+        raise ValueError(f'{what} has a mask of {mask.shape[1]}×{mask.shape[0]} pixels, but a picture of '
+                         f'{width}×{height}: '
                          'they must lie on each other.')
     if not mask.any(): raise ValueError(f'{what} has an empty mask: nothing to hit there. Leave it out.')
 
 # %% ../nbs/11_evaluation.ipynb #46fd1215
 def compare_methods(
-    learn, # Learner
-    ships:list|pd.DataFrame, # from `render_ship`, or a table from `load_ships` or a list of paths of a data set with masks
-    methods:str|Sequence=('gradcam', 'hirescam', 'layercam', 'gradcampp', 'xgradcam', 'eigencam', 'mean_activation'),
+    learn:'Learner',
+    ships:list|pd.DataFrame, # from `render_ship`, a table from `load_ships`, or paths of pictures with masks
+    methods:str|Sequence=('gradcam', 'hirescam', 'layercam', 'gradcampp', 'xgradcam', 'eigencam',
+                          'mean_activation'), # names in `METHODS`
     layers:Sequence=(None,), # names or modules; None: the last with spatial extent before pooling
-    target:int|str|Sequence|None=None, # class to explain: index, name, or one for each ship; the predicted one by default
+    target:int|str|Sequence|None=None, # class: index, name, or one for each ship; None: the predicted one
     tolerance:float|None=None, # of the pointing game, in pixels; 15 for pictures of 224, and in proportion
     deletion:int=0, # how many of the pictures go through deletion and insertion too; slow
     chance:bool=True, # score maps that know nothing as well
-) -> pd.DataFrame: # a row for each method and layer: an `Interval` for each score, and the number of unusable maps
+) -> pd.DataFrame: # a row for each method and layer: an `Interval` for each score; how many maps are unusable
     "Score methods and layers on the same pictures, beside what a map that knows nothing gets"
     ships, deletion = _listed(ships), whole_number('deletion', deletion, 0)
     size = tuple(as_batch(learn, [_picture(ships[0])]).shape[2:])
@@ -88,9 +94,10 @@ def compare_methods(
     several = len({layer for _, layer in found}) > 1
     rows = {f'{method} @ {layer}' if several else method: h.maps for (method, layer), h in found.items()}
     if chance: rows |= _chance_rows(next(iter(rows.values())))
+    table = {name: _scored(maps, masks, tolerance) for name, maps in rows.items()}
     some = target if target is None else target[:deletion]
-    return pd.DataFrame({name: _scored(maps, masks, tolerance) | _deleted(learn, x[:deletion], maps[:deletion], some)
-                         for name, maps in rows.items()}).T
+    for name, maps in rows.items(): table[name] |= _deleted(learn, x[:deletion], maps[:deletion], some)
+    return pd.DataFrame(table).T
 
 def _chance_rows(maps):
     "Maps that know nothing, by the name of their row"
@@ -100,14 +107,14 @@ def _chance_rows(maps):
 def _scored(maps, masks, tolerance):
     "The intervals of one row of `compare_methods`; maps that can't be scored are counted as unusable"
     table = score_maps(maps, masks, tolerance)
-    found = {c: bootstrap(table[c].values) for c in ('ratio', 'iou', 'best_iou')}
-    return dict(pointing=interval(table.pointing.values)) | found | dict(unusable=int((table.problem != '').sum()))
+    means = {column: bootstrap(table[column]) for column in ('ratio', 'iou', 'best_iou')}
+    return dict(pointing=interval(table.pointing), **means, unusable=int((table.problem != '').sum()))
 
 def _deleted(learn, x, maps, target):
-    "The intervals of deletion and insertion; a map that is not finite has no order of pixels, and is counted as missing"
+    "The intervals of deletion and insertion; a broken map has no order of pixels, and is counted as missing"
     if not len(x): return {}
     areas = np.full((2, len(x)), np.nan)
-    usable = maps.isfinite().flatten(1).all(1)
+    usable = maps.isfinite().flatten(1).all(1).numpy()
     if usable.any():
         target = target if target is None else [t for t, u in zip(target, usable) if u]
         curves = deletion_insertion(learn, x[usable], maps[usable], target)
@@ -121,8 +128,8 @@ def plot_comparison(
 ) -> Figure:
     "Each score as a point with its interval; what knows nothing of the picture is hollow"
     import matplotlib.pyplot as plt
-    fig, axes = plt.subplots(1, len(columns), figsize=(8, .6 + .26*len(table)), sharey=True, layout='constrained',
-                             squeeze=False)
+    fig, axes = plt.subplots(1, len(columns), figsize=(8, .6 + .26*len(table)), sharey=True, squeeze=False,
+                             layout='constrained')
     y = np.arange(len(table))[::-1]
     for ax, column in zip(axes[0], columns):
         for yi, name, score in zip(y, table.index, table[column]):

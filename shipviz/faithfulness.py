@@ -57,7 +57,8 @@ def _logits(net, images, bs) -> Tensor:
         for x in images.split(bs):
             out = net(_as_weights(net, x))
             if not isinstance(out, Tensor) or out.ndim != 2:
-                raise ValueError(f'{type(net).__name__} must return one tensor of scores (N,K), a number for each class.')
+                raise ValueError(f'{type(net).__name__} must return one tensor of scores (N,K), a number '
+                                 'for each class.')
             found.append(out.float().cpu())
     return torch.cat(found)
 
@@ -108,14 +109,15 @@ def deletion_insertion(
     model:nn.Module, # network or Learner
     images:Tensor, # `(N,C,H,W)`, normalised for the model
     maps:Maps, # `(N,h,w)` raw maps, or the result of `heatmap`
-    target:int|str|Sequence|None=None, # class: index, name (Learner), or one for each image; the predicted one by default
+    target:int|str|Sequence|None=None, # class: index, name, or one for each image; None: the predicted one
     steps:int=28, # how many equal parts the pixels are deleted in
     bs:int=32, # images in a pass
     seed:int=42, # for the order of tied pixels
 ) -> Curves:
-    """Delete pixels from the hottest down, or insert them, and watch the class's probability (Petsiuk et al. 2018, arXiv 1806.07421)
+    """Delete pixels from the hottest down, or insert them, and watch the class's probability
 
-    Deleted pixels become 0, the mean colour of a normalised image; insertion begins with the image blurred."""
+    As RISE does (Petsiuk et al. 2018, arXiv 1806.07421): deleted pixels become 0, the mean colour of a
+    normalised image, and insertion begins with the image blurred."""
     net, images = _network(model), _batch(images)
     steps, bs = whole_number('steps', steps, 1), whole_number('bs', bs, 1)
     n, _, h, w = images.shape
@@ -138,7 +140,7 @@ def _beside(n):
 
 @lru_cache(maxsize=4)
 def _laplacian(h, w):
-    "Sparse matrix `L` with `L@x = 0` where each pixel is the weighted mean of its neighbours: 1/6 beside, 1/12 at the corners"
+    "Sparse `L`: `L@x = 0` where each pixel is the mean of its neighbours, 1/6 beside, 1/12 at corners"
     sides = sp.kron(_beside(h), sp.identity(w)) + sp.kron(sp.identity(h), _beside(w))
     weights = sides/6 + sp.kron(_beside(h), _beside(w))/12
     return (sp.diags(np.asarray(weights.sum(1)).ravel()) - weights).tocsc()
@@ -149,12 +151,14 @@ def impute(
     noise:float=0.01, # standard deviation of the noise added to them
     seed:int=42,
 ) -> Tensor: # `(C,H,W)`
-    """Replace pixels by the weighted mean of their neighbours, and a little noise (Rong et al. 2022, arXiv 2202.00449)
+    """Replace pixels by the weighted mean of their neighbours, and a little noise
 
-    So a deleted region is filled smoothly from its border, and its outline gives nothing away."""
+    So a deleted region is filled smoothly from its border, and its outline gives nothing away
+    (Rong et al. 2022, arXiv 2202.00449)."""
     image, gone = torch.as_tensor(image).float().cpu(), torch.as_tensor(gone).bool().cpu()
     if image.ndim != 3 or gone.shape != image.shape[1:]:
-        raise ValueError(f'An image (C,H,W) and gone (H,W) were expected, not {tuple(image.shape)} and {tuple(gone.shape)}.')
+        raise ValueError(f'An image (C,H,W) and gone (H,W) were expected, not {tuple(image.shape)} and '
+                         f'{tuple(gone.shape)}.')
     c, h, w = image.shape
     g = gone.flatten().numpy()
     if not g.any(): return image.clone()
@@ -166,7 +170,7 @@ def impute(
     return torch.from_numpy(x.T.reshape(c, h, w)).float()
 
 class Road(NamedTuple):
-    "What `road` returns, each `(N,P)`: change of the target's probability with the first P% of the pixels imputed"
+    "What `road` returns: change `(N,P)` of the target's probability with the first P% of the pixels imputed"
     most: Tensor # most relevant first; a right map falls
     least: Tensor # least relevant first; a right map holds
     score: Tensor # `(N,)` mean over the percentages of (least - most)/2; higher is better
@@ -175,13 +179,15 @@ def road(
     model:nn.Module, # network or Learner
     images:Tensor, # `(N,C,H,W)`, normalised for the model
     maps:Maps, # `(N,h,w)` raw maps, or the result of `heatmap`
-    target:int|str|Sequence|None=None, # class: index, name (Learner), or one for each image; the predicted one by default
+    target:int|str|Sequence|None=None, # class: index, name, or one for each image; None: the predicted one
     percent:Sequence=(20, 40, 60, 80), # of the pixels to impute, each below 100
     noise:float=0.01, # of the imputation, in the images' units
     bs:int=32, # images in a pass
     seed:int=42, # for the order of tied pixels, and the noise
 ) -> Road:
-    "Change of the probability when pixels are imputed, most or least relevant first (Rong et al. 2022, arXiv 2202.00449)"
+    """Change of the class's probability when pixels are imputed, most or least relevant first
+
+    Rong et al. 2022, arXiv 2202.00449."""
     net, images, bs = _network(model), _batch(images), whole_number('bs', bs, 1)
     percent = np.atleast_1d(percent).tolist()
     if not percent or not all(0 <= q < 100 for q in percent):
@@ -276,7 +282,7 @@ def _copied(model) -> nn.Module:
     return net
 
 def _refresh_bn(model, modules, images):
-    "Take the running statistics of these batch normalisations from `images`: else the signal of a random network dies out"
+    "Give batch normalisations the statistics of `images`: else the signal of a random network dies out"
     bns = [m for m in modules if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
     if not bns or len(images) < 2: return
     momenta = [m.momentum for m in bns]
@@ -294,16 +300,17 @@ def randomised(
     steps:int=6, # the head alone is the first; the other layers fall into `steps - 1` equal parts
     seed:int=42, # of the random weights
 ) -> Iterator[tuple[list, nn.Module]]:
-    """Yield `(names, copy)`: the copy's layers are made random, part by part, from the top (Adebayo et al. 2018, arXiv 1810.03292)
+    """Yield `(names, copy)`: the copy's layers are made random, part by part, from the top
 
-    The same copy is yielded each time, changed further; `names` are the layers that this step made random."""
+    Adebayo et al. 2018, arXiv 1810.03292. The same copy is yielded each time, changed further;
+    `names` are the layers that this step made random."""
     steps = whole_number('steps', steps, 1)
     net = _copied(model)
     images = _as_weights(net, _batch(images))
     modules, done = dict(net.named_modules()), []
     for k, names in enumerate(_parts(_in_order(net, images[:1])[::-1], steps)):
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed + k)   # not `torch.manual_seed`: it would seed the GPUs as well
+            torch.default_generator.manual_seed(seed + k)   # `torch.manual_seed` would seed the GPUs as well
             for name in names: _reset(modules[name])
         done += [modules[name] for name in names]
         _refresh_bn(net, done, images)
@@ -321,26 +328,28 @@ def randomisation_check(
     explain:Callable, # function of `(network, images)` that returns maps `(N,h,w)`
     steps:int=6, # parts in which the layers are made random, from the top
     seed:int=42, # of the random weights
-) -> pd.DataFrame: # a row for each step and picture: step, layers, rank_correlation, ssim with the map of the trained model
-    """Make the network random from the top down and compare the maps with the trained network's (Adebayo et al. 2018)
+) -> pd.DataFrame: # a row for each step and picture: step, layers, picture, top, rank_correlation, ssim
+    """Make the network random from the top down and compare the maps with the trained network's
 
-    A method whose maps stay alike explains the picture, not the network. Absolute values of the maps are compared."""
+    Adebayo et al. 2018: a method whose maps stay alike explains the picture, not the network. Absolute values
+    of the maps are compared. `layers` is how many are random, `top` the lowest of them."""
     images = _batch(images)
     size = images.shape[2:]
-    trained = _sizes(explain, _copied(model), images)
+    trained = _strengths(explain, _copied(model), images)
     rows, layers = [], 0
     for k, (names, net) in enumerate(randomised(model, images, steps, seed), 1):
-        now = _sizes(explain, net, images)
+        now = _strengths(explain, net, images)
         layers += len(names)
         rows.append(pd.DataFrame(dict(step=k, layers=layers, picture=range(len(images)), top=names[-1],
                                       rank_correlation=rank_correlation(trained, now),
                                       ssim=ssim(_resize(trained, size), _resize(now, size)))))
     return pd.concat(rows, ignore_index=True)
 
-def _sizes(explain, net, images) -> Tensor:
+def _strengths(explain, net, images) -> Tensor:
     "The absolute values of the maps that `explain` gives"
     found = explain(net, images)
     maps = _stacked(getattr(found, 'maps', found), 'maps').float().abs()
     if maps.ndim != 3 or len(maps) != len(images):
-        raise ValueError(f'explain must return maps (N,h,w), one for each of {len(images)} images, not {tuple(maps.shape)}.')
+        raise ValueError(f'explain must return maps (N,h,w), one for each of {len(images)} images, not '
+                         f'{tuple(maps.shape)}.')
     return maps

@@ -14,7 +14,7 @@ from .core import whole_number
 def concat_pool(
     x:torch.Tensor, # feature maps `(N,C,H,W)`
 ) -> torch.Tensor: # `(N,2C)`: the maximum of each channel, then the mean of each channel
-    "Maximum and mean over all positions side by side: fastai's `AdaptiveConcatPool2d` and the `Flatten` after it."
+    "Maximum and mean over all positions side by side: fastai's `AdaptiveConcatPool2d`, then `Flatten`."
     return torch.cat([x.amax((2, 3)), x.mean((2, 3))], dim=1)
 
 # %% ../nbs/08_pooling.ipynb #f0dbf488
@@ -38,8 +38,8 @@ def adaptive_pool(
     if x.ndim != 4: raise ValueError(f"x must be feature maps (N,C,H,W), not of shape {tuple(x.shape)}.")
     rows, cols = size if isinstance(size, (tuple, list)) else (size, size)
     reduce = torch.mean if how == 'mean' else torch.amax
-    lines = []
+    across, lines = adaptive_bins(x.shape[3], cols), []
     for top, bottom in adaptive_bins(x.shape[2], rows):
-        cells = [reduce(x[:, :, top:bottom, left:right], (2, 3)) for left, right in adaptive_bins(x.shape[3], cols)]
+        cells = [reduce(x[:, :, top:bottom, left:right], (2, 3)) for left, right in across]
         lines.append(torch.stack(cells, -1))
     return torch.stack(lines, -2)

@@ -39,16 +39,19 @@ def _stacked(arrays, what) -> Tensor:
     if not arrays: raise ValueError(f'There are no {what}.')
     tensors = [_tensor(a) for a in arrays]
     shapes = sorted({tuple(t.shape) for t in tensors})
-    if len(shapes) > 1: raise ValueError(f'The {what} differ in size: {shapes[:4]}. Bring them to one size first.')
+    if len(shapes) > 1:
+        raise ValueError(f'The {what} differ in size: {shapes[:4]}. Bring them to one size first.')
     return torch.stack(tensors)
 
 def _zeros_and_ones(masks):
     "Masks of whole numbers as booleans, if the numbers are 0 and 1; anything else is refused"
     if masks.is_floating_point():
-        raise ValueError(f'masks must be boolean, got {masks.dtype}. Say from where on a pixel counts, e.g. masks > 0.5.')
+        raise ValueError(f'masks must be boolean, got {masks.dtype}. Say from where on a pixel counts, '
+                         'e.g. masks > 0.5.')
     values = masks.unique().tolist()
     if not set(values) <= {0, 1}:
-        raise ValueError(f'masks must be boolean, or 0 and 1, but hold {values[:6]}. Of a black and white picture take '
+        raise ValueError(f'masks must be boolean, or 0 and 1, but hold {values[:6]}. Of a black and white '
+                         'picture take '
                          'mask > 127; of a palette say what counts, e.g. np.isin(mask, (1, 2)).')
     return masks.bool()
 
@@ -56,7 +59,8 @@ def _as_masks(masks) -> Tensor:
     "Masks as a boolean `(N,H,W)` tensor; what is no mask, and an empty one, is refused in words"
     masks = _stacked(masks, 'masks')
     if masks.ndim != 3:
-        raise ValueError(f'masks must be (N,H,W), but have shape {tuple(masks.shape)}. For one mask pass masks[None].')
+        raise ValueError(f'masks must be (N,H,W), but have shape {tuple(masks.shape)}. For one mask pass '
+                         'masks[None].')
     if masks.dtype != torch.bool: masks = _zeros_and_ones(masks)
     empty = (~masks.flatten(1).any(1)).nonzero().flatten().tolist()
     if empty: raise ValueError(f'masks {empty} are empty: nothing to hit there. Leave those pictures out.')
@@ -66,7 +70,8 @@ def _as_maps(maps) -> tuple[Tensor, Tensor]:
     "Maps as float `(N,h,w)`, and `(N,)` which of them hold values that are not finite: these are all 0 then"
     maps = _stacked(getattr(maps, 'maps', maps), 'maps').float()
     if maps.ndim != 3:
-        raise ValueError(f'maps must be (N,h,w), but have shape {tuple(maps.shape)}. For one map pass maps[None].')
+        raise ValueError(f'maps must be (N,h,w), but have shape {tuple(maps.shape)}. For one map pass '
+                         'maps[None].')
     broken = ~maps.isfinite().flatten(1).all(1)
     return torch.where(broken[:, None, None], 0., maps), broken
 
@@ -87,7 +92,8 @@ def _tell(scores, why) -> Tensor:
     "Warn of scores that are NaN, in the name of the function that was called; return the scores"
     bad = int(scores.isnan().sum())
     if bad:
-        warnings.warn(f'{bad} of {len(scores)} maps {why}: their score is NaN, and averages leave them out.', stacklevel=3)
+        said = f'{bad} of {len(scores)} maps {why}: their score is NaN, and averages leave them out.'
+        warnings.warn(said, stacklevel=3)
     return scores
 
 _BROKEN = 'hold values that are not finite'
@@ -135,9 +141,10 @@ def energy_in_mask(
     masks:Masks, # boolean, or 0 and 1, `(N,H,W)`
     relative:bool=False, # divide by the mask's share of the area: 1 is then what a flat map gets
 ) -> Tensor: # `(N,)` in 0..1, or a ratio
-    """How much of each map's positive heat lies on the mask: the energy-based pointing game (Wang et al. 2020, arXiv 1910.01279)
+    """How much of each map's positive heat lies on the mask
 
-    Negative values count as no heat. A map with no positive value, or with a NaN or an infinity, scores NaN."""
+    The energy-based pointing game (Wang et al. 2020, arXiv 1910.01279). Negative values count as no heat.
+    A map with no positive value, or with a NaN or an infinity, scores NaN."""
     maps, masks, broken = _pair(maps, masks)
     share = _energy(maps, masks)                # NaN also where the map is broken: it is all 0 there
     if relative: share = share/area_share(masks)
@@ -152,13 +159,14 @@ def _energy(maps, masks):
 def iou(
     maps:Maps, # `(N,h,w)` raw maps, or the result of `heatmap`; resized to the masks
     masks:Masks, # boolean, or 0 and 1, `(N,H,W)`
-    threshold:float|str=0.5, # part of the map's own maximum from which a pixel counts as hot, in 0..1; or 'best'
+    threshold:float|str=0.5, # part of the map's own maximum from which a pixel is hot, in 0..1; or 'best'
 ) -> Tensor: # `(N,)` in 0..1
     """Intersection over union of the mask and the map's hot region
 
-    Hot: positive, and at least `threshold` times the map's maximum (Zhou et al. 2016, CAM, arXiv 1512.04150, take 0.2).
-    `'best'` takes for each map the threshold that suits its mask best: an upper bound, since it looks at the answer.
-    A map with no positive value has no hot region and scores 0. A map with a NaN or an infinity scores NaN."""
+    Hot: positive, and at least `threshold` times the map's maximum (CAM takes 0.2: Zhou et al. 2016,
+    arXiv 1512.04150). `'best'` takes for each map the threshold that suits its mask best: an upper bound,
+    since it looks at the answer.
+    A map with no positive value has no hot region and scores 0; one with a NaN or an infinity scores NaN."""
     maps, masks, broken = _pair(maps, masks)
     if threshold == 'best': score = _best_iou(maps, masks)
     elif isinstance(threshold, str) or not 0 <= threshold <= 1:
@@ -215,7 +223,7 @@ def chance_maps(
     """Maps that a heatmap has to beat
 
     'flat': constant, so that its scores are what a random point or region gets on average.
-    'noise': independent uniform cells. 'centre': a Gaussian at the centre, of standard deviation a quarter of the side.
+    'noise': independent uniform cells. 'centre': a Gaussian, its standard deviation a quarter of the side.
     'swapped': each picture gets the map of the next one."""
     n, (h, w) = whole_number('n', n, 1), size
     if kind == 'flat': return torch.ones(n, h, w)
@@ -248,7 +256,8 @@ def _unknown(missing, level):
     return Interval(np.nan, np.nan, np.nan, 0, missing, level)
 
 def _check_level(level):
-    if not 0 < level < 1: raise ValueError(f'level is a confidence between 0 and 1, such as 0.95, not {level!r}')
+    if not 0 < level < 1:
+        raise ValueError(f'level is a confidence between 0 and 1, such as 0.95, not {level!r}')
 
 def bootstrap(
     *arrays:np.ndarray, # one or more arrays of equal length, one entry for each picture
@@ -260,13 +269,14 @@ def bootstrap(
     """How far a statistic might be off because the pictures are a sample (Efron 1979)
 
     Pictures with a NaN in any array are left out and counted in `missing`.
-    What never happens in the sample never happens in its resamples: if all n scores are 1, the interval is [1, 1].
+    What never happens in the sample never happens in its resamples: if all scores are 1, it is [1, 1].
     For shares of hits take `exact`, for the score of a classifier `f1_interval`."""
     _check_level(level)
     n_boot = whole_number('n_boot', n_boot, 1)
     arrays = [np.asarray(a) for a in arrays]
     if not arrays or any(a.ndim != 1 or len(a) != len(arrays[0]) for a in arrays):
-        raise ValueError(f'give one-dimensional arrays of equal length, got shapes {[a.shape for a in arrays]}')
+        raise ValueError('give one-dimensional arrays of equal length, got shapes '
+                         f'{[a.shape for a in arrays]}')
     known = ~np.any([pd.isna(a) for a in arrays], axis=0)
     arrays, n, missing = [a[known] for a in arrays], int(known.sum()), int((~known).sum())
     if n == 0: return _unknown(missing, level)
@@ -288,10 +298,12 @@ def exact(
     Raises ValueError for scores that are neither 0 nor 1: their mean is no share, see `bootstrap`."""
     _check_level(level)
     hits = np.asarray(hits, float)
-    if hits.ndim != 1: raise ValueError(f'give one hit or miss for each picture, `(N,)`, got shape {hits.shape}')
+    if hits.ndim != 1:
+        raise ValueError(f'give one hit or miss for each picture, `(N,)`, got shape {hits.shape}')
     known = hits[~np.isnan(hits)]
     n, missing = len(known), len(hits) - len(known)
-    if not _only_hits(known): raise ValueError('a hit is 1 and a miss 0; for the mean of other scores use bootstrap')
+    if not _only_hits(known):
+        raise ValueError('a hit is 1 and a miss 0; for the mean of other scores use bootstrap')
     if n == 0: return _unknown(missing, level)
     found = stats.binomtest(int(known.sum()), n).proportion_ci(level, method='exact')
     return Interval(float(known.mean()), float(found.low), float(found.high), n, missing, level)
@@ -301,7 +313,7 @@ def _only_hits(scores):
     return np.isin(scores[~np.isnan(scores)], (0, 1)).all()
 
 def interval(
-    scores:np.ndarray, # `(N,)` in 0..1, one for each picture, as from `pointing_game`; NaN where there is none
+    scores:np.ndarray, # `(N,)` in 0..1, one a picture, as from `pointing_game`; NaN where there is none
     level:float=0.95, # of confidence
 ) -> Interval: # their mean: `exact` if all are hits or misses, `bootstrap` if some are between
     """The mean of scores of hits and misses, with the interval that suits them

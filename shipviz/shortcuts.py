@@ -70,7 +70,7 @@ def feature_maps(
 
 # %% ../nbs/12_shortcuts.ipynb #1cb6c7d3
 class Probe:
-    "A linear head on averaged feature maps: logistic regression, so training is one convex problem with one answer."
+    "A linear head on averaged feature maps: logistic regression, a convex problem with one answer."
     def __init__(self,
         maps:Tensor, # `(N,C,h,w)`
         labels:np.ndarray, # `(N,)` class numbers from 0, two or more of them, each at least once
@@ -78,7 +78,8 @@ class Probe:
         labels = np.asarray(labels)
         classes = np.unique(labels)
         if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):
-            raise ValueError(f"the labels must be class numbers from 0, each at least once, not {classes.tolist()}")
+            raise ValueError("the labels must be class numbers from 0, each at least once, not "
+                             f"{classes.tolist()}")
         self.head = LogisticRegression(C=0.1, max_iter=500).fit(_averaged(maps), labels)
 
     def probs(self,
@@ -97,10 +98,11 @@ class Probe:
         maps:Tensor, # `(N,C,h,w)`
         target:int, # class number
     ) -> Tensor: # `(N,h,w)`, signed
-        """Class activation map (Zhou et al. 2016): what each position adds to the class's logit, less the mean of
-        all classes' logits, which softmax ignores."""
+        """Class activation map (Zhou et al. 2016): what each position adds to the class's logit,
+        less the mean of all classes' logits, which softmax ignores."""
         weights = self.head.coef_
-        if len(weights) == 1: weights = np.concatenate([-weights, weights])/2   # two classes: one row, that of class 1
+        if len(weights) == 1:
+            weights = np.concatenate([-weights, weights])/2   # two classes: one row, that of class 1
         target = class_index(target, len(weights))
         w = torch.from_numpy(weights[target] - weights.mean(0)).float()
         return torch.einsum('c,nchw->nhw', w, maps)
@@ -114,16 +116,16 @@ def heat_ratio(
     maps:Tensor, # `(N,h,w)`, signed; only positive heat counts
     masks:Masks, # bool `(H,W)` or `(N,H,W)`: the suspect object
 ) -> np.ndarray: # `(N,)`; nan where a map has no positive heat or a mask is empty
-    """Share of the positive heat inside a mask, divided by the mask's share of the area: 1 is what chance gives.
+    """Share of the positive heat inside a mask, divided by its share of the area: 1 is what chance gives.
 
-    `energy_in_mask(..., relative=True)` of lesson 11, with one mask for all maps or one for each, empty ones too.
+    `energy_in_mask(..., relative=True)` of lesson 11, with one mask for all maps or one for each, also empty.
     Warns of maps that hold a NaN or an infinity; their ratio is nan."""
     masks = torch.from_numpy(np.ascontiguousarray(masks))
     if masks.ndim == 2: masks = masks.expand(len(maps), -1, -1)
     if len(masks) != len(maps): raise ValueError(f"{len(maps)} maps, but {len(masks)} masks")
     broken = int((~maps.isfinite()).flatten(1).any(1).sum())
     if broken: warnings.warn(f"{broken} of {len(maps)} maps are not finite: their ratio is nan", stacklevel=2)
-    there = masks.flatten(1).any(1)
+    there = masks.flatten(1).any(1).numpy()
     ratio = np.full(len(maps), np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')     # a map without positive heat is no surprise here

@@ -115,8 +115,8 @@ def test_each_layer_has_its_row_also_if_two_are_of_one_class(learn, ships):
 def test_a_comparison_needs_ships_and_counts_them(learn, ships):
     with pytest.raises(ValueError, match="no ships"): compare_methods(learn, [])
     with pytest.raises(ValueError, match="deletion"): compare_methods(learn, ships, deletion=-1)
-    table = compare_methods(learn, ships[:1], ("gradcam",), tolerance=0)
-    assert table.loc["gradcam"].pointing.n == 1 and "(swapped)" not in table.index
+    table = compare_methods(learn, ships[:1], ("gradcam",), tolerance=0, deletion=1)
+    assert table.loc["gradcam"].pointing.n == table.loc["gradcam"].deletion.n == 1 and "(swapped)" not in table.index
 
 
 # Masks

@@ -77,6 +77,7 @@ def test_heat_ratio_is_the_relative_energy():
     assert np.allclose(heat_ratio(maps, masks[0].numpy()), energy_in_mask(maps, masks[:1].expand(5, -1, -1), relative=True))
     assert np.allclose(heat_ratio(maps, masks.numpy().astype(int)), expected)
     assert np.isfinite(heat_ratio(maps, np.rot90(masks[0].numpy(), 2))).all()        # a view with negative strides
+    assert np.allclose(heat_ratio(maps[:1], masks[:1]), expected[:1])
     masks[2] = False
     assert np.isnan(heat_ratio(maps, masks)).tolist() == [False, False, True, False, False]
     assert np.isnan(heat_ratio(-maps.abs(), masks)).all()

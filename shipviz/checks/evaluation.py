@@ -17,17 +17,24 @@ def check_energy_ratio(
 ) -> Feedback:
     "Checks the exercise on the energy ratio"
     name = 'energy ratio'
-    heat = torch.tensor([[4.,0,0,0],[0,-6,1,0],[0,3,0,0]]); mask = torch.zeros(3, 4, dtype=torch.bool); mask[:2, :2] = True
+    heat = torch.tensor([[4., 0, 0, 0], [0, -6, 1, 0], [0, 3, 0, 0]])
+    mask = torch.zeros(3, 4, dtype=torch.bool)
+    mask[:2, :2] = True
     value, wrong_answer = call(name, answer, heat, mask)
     if wrong_answer is not None: return wrong_answer
     try: value = float(value)
-    except (TypeError, ValueError): return wrong(name, 'type', f'one number was expected, this is a {type(value).__name__}.')
-    if math.isclose(value, 1.5, rel_tol=1e-4): return right(name, 'Right: half of the heat on a third of the area.')
-    kinds = {.5: ('unscaled', 'this is the share of the heat on the mask. Divide it by the share of the area.'),
+    except (TypeError, ValueError):
+        return wrong(name, 'type', f'one number was expected, this is a {type(value).__name__}.')
+    if math.isclose(value, 1.5, rel_tol=1e-4):
+        return right(name, 'Right: half of the heat on a third of the area.')
+    kinds = {.5: ('unscaled', 'this is the share of the heat on the mask. Divide it by the share of the '
+                              'area.'),
              2/3: ('inverted', "this is the area's share over the heat's: upside down."),
-             -3.: ('negative heat', 'negative values were counted. What speaks against the class is no heat: set it to 0 first.'),
+             -3.: ('negative heat', 'negative values were counted. What speaks against the class is no '
+                                    'heat: set it to 0 first.'),
              -1.: ('negative heat', 'negative values were counted, and the area is missing.'),
-             10/14*3: ('absolute values', 'absolute values turn what speaks against the class into heat for it. Set negative values to 0.')}
+             10/14*3: ('absolute values', 'absolute values turn what speaks against the class into heat '
+                                          'for it. Set negative values to 0.')}
     for k, (kind, message) in kinds.items():
         if math.isclose(value, k, rel_tol=1e-4): return wrong(name, kind, message)
     return wrong(name, 'value', f'{value:.4g} is not what the toy map has.')
@@ -42,13 +49,16 @@ def check_area(
     value, wrong_answer = call(name, answer, curve)
     if wrong_answer is not None: return wrong_answer
     try: value = float(value)
-    except (TypeError, ValueError): return wrong(name, 'type', f'one number was expected, this is a {type(value).__name__}.')
+    except (TypeError, ValueError):
+        return wrong(name, 'type', f'one number was expected, this is a {type(value).__name__}.')
     area = float(np.trapezoid(curve, dx=1/4) if hasattr(np, 'trapezoid') else np.trapz(curve, dx=1/4))
     if math.isclose(value, area, rel_tol=1e-4): return right(name)
-    kinds = {np.mean(curve): ('mean', 'this is the plain mean. The first and the last point bound only one step each: they count half.'),
+    kinds = {np.mean(curve): ('mean', 'this is the plain mean. The first and the last point bound only one '
+                                      'step each: they count half.'),
              4*area: ('unscaled', 'multiply by the width of a step, 1 over the number of steps.'),
              4/5*area: ('off by one', 'five points have four steps between them.'),
-             sum(curve): ('sum', 'this is the plain sum: each step needs its width, and the ends count half.')}
+             sum(curve): ('sum', 'this is the plain sum: each step needs its width, and the ends count '
+                                 'half.')}
     for k, (kind, message) in kinds.items():
         if math.isclose(value, k, rel_tol=1e-4): return wrong(name, kind, message)
     return wrong(name, 'value', f'{value:.4g} is not the area, {curve} was given.')
@@ -60,10 +70,17 @@ def check_trust(
     "Checks the exercise on the randomisation check"
     name = 'trust'
     if unanswered(answer): return not_yet(name)
-    got = set(''.join(map(str, answer)).upper()) - set(' ,') if isinstance(answer, (str, list, tuple, set)) else None
-    if not got or not got <= set('ABCD'): return wrong(name, 'type', "letters out of A, B, C, D were expected, as in 'AB'.")
+    letters = ''.join(map(str, answer)) if isinstance(answer, (str, list, tuple, set)) else ''
+    got = set(letters.upper()) - set(' ,')
+    if not got or not got <= set('ABCD'):
+        return wrong(name, 'type', "letters out of A, B, C, D were expected, as in 'AB'.")
     if got == set('BC'): return right(name, 'Right: only B and C lost their maps with the weights.')
-    if got == set('AD'): return wrong(name, 'reversed', 'a map that is still there with random weights cannot come from the weights.')
-    if got == set('B'): return wrong(name, 'sign', 'what counts is the distance from 0: −0.04 is as good as 0.04.')
-    if 'D' in got: return wrong(name, 'too lenient', '0.61 means that most of the map is still there, with all weights random.')
+    if got == set('AD'):
+        return wrong(name, 'reversed', 'a map that is still there with random weights cannot come from the '
+                                       'weights.')
+    if got == set('B'):
+        return wrong(name, 'sign', 'what counts is the distance from 0: −0.04 is as good as 0.04.')
+    if 'D' in got:
+        return wrong(name, 'too lenient', '0.61 means that most of the map is still there, with all '
+                                          'weights random.')
     return wrong(name, 'value', 'ask of each letter: did its map change when the network forgot everything?')

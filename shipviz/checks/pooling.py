@@ -19,19 +19,24 @@ def check_pool(
     x = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(8))
     got, feedback = call(name, answer, x.clone())
     if feedback is not None: return feedback
-    if not isinstance(got, torch.Tensor): return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
+    if not isinstance(got, torch.Tensor):
+        return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
     if got.shape == (2, 4, 5):
-        return wrong(name, 'wrong axes', "that is a value for each position: you pooled over the channels. Pool over rows and columns.")
+        return wrong(name, 'wrong axes', "that is a value for each position: you pooled over the channels. "
+                                         "Pool over rows and columns.")
     if got.shape in ((2, 3, 4), (2, 3, 5)):
-        return wrong(name, 'one axis', "only one of the two spatial axes is gone. Pool over rows *and* columns.")
-    if got.shape == (3,): return wrong(name, 'batch', "the pictures were averaged together. Keep the first axis.")
+        return wrong(name, 'one axis', "only one of the two spatial axes is gone. Pool over rows *and* "
+                                       "columns.")
+    if got.shape == (3,):
+        return wrong(name, 'batch', "the pictures were averaged together. Keep the first axis.")
     if got.shape == (2, 3):
         if torch.allclose(got, x.sum((2, 3)), atol=1e-5):
             return wrong(name, 'unscaled', "that is the sum. Divide by the number of positions.")
         if torch.allclose(got, x.amax((2, 3))):
             return wrong(name, 'maximum', "that is the largest value of each channel, not the mean.")
         if torch.allclose(got, x.sum((2, 3))/49, atol=1e-5):
-            return wrong(name, 'fixed size', "you divided by 49, but these maps are 4 × 5. Count the positions of the input.")
+            return wrong(name, 'fixed size', "you divided by 49, but these maps are 4 × 5. Count the "
+                                             "positions of the input.")
     return compare(name, got, x.mean((2, 3)), message="right: one number for each channel of each picture.")
 
 # %% ../../nbs/08_pooling.ipynb #1321e994
@@ -42,19 +47,25 @@ def check_bins(
     name = 'bins of 9 → 4'
     if unanswered(answer): return not_yet(name)
     try: answer = [(int(s), int(e)) for s,e in answer]
-    except (TypeError, ValueError): return wrong(name, 'type', "give a list of pairs, such as [(0, 3), (2, 5), (4, 7)].")
+    except (TypeError, ValueError):
+        return wrong(name, 'type', "give a list of pairs, such as [(0, 3), (2, 5), (4, 7)].")
     expected = adaptive_bins(9, 4)
-    if answer == expected: return right(name, "right: neighbours overlap by one value, since 9/4 is not whole.")
-    if len(answer) != 4: return wrong(name, 'count', f"four values come out, so there are four bins, not {len(answer)}.")
+    if answer == expected:
+        return right(name, "right: neighbours overlap by one value, since 9/4 is not whole.")
+    if len(answer) != 4:
+        return wrong(name, 'count', f"four values come out, so there are four bins, not {len(answer)}.")
     if answer == [(s, e-1) for s,e in expected]:
-        return wrong(name, 'off by one', "the last value of each bin is missing. The end is the value *after* the last one, and "
+        return wrong(name, 'off by one', "the last value of each bin is missing. The end is the value "
+                                         "*after* the last one, and "
                                          "neighbours may overlap.")
     if answer == [(i*9//4, (i+1)*9//4) for i in range(4)]:
-        return wrong(name, 'rounded down', "you rounded the ends down. Round the end *up*: a bin has every value that its piece touches.")
-    if answer == [(0, 3), (3, 5), (5, 7), (7, 9)] or answer == [(-(-i*9//4), -(-(i+1)*9//4)) for i in range(4)]:
+        return wrong(name, 'rounded down', "you rounded the ends down. Round the end *up*: a bin has every "
+                                           "value that its piece touches.")
+    if answer in ([(0, 3), (3, 5), (5, 7), (7, 9)], [(-(-i*9//4), -(-(i+1)*9//4)) for i in range(4)]):
         return wrong(name, 'rounded up', "you rounded the starts up. Round the start *down*.")
     i = next(i for i,(a,e) in enumerate(zip(answer, expected)) if a != e)
-    return wrong(name, 'value', f"bin {i} is not {answer[i]}. Its piece goes from {i*9/4:g} to {(i+1)*9/4:g}.")
+    return wrong(name, 'value', f"bin {i} is not {answer[i]}. Its piece goes from {i*9/4:g} to "
+                                f"{(i+1)*9/4:g}.")
 
 # %% ../../nbs/08_pooling.ipynb #80199321
 def check_class_map(
@@ -66,19 +77,25 @@ def check_class_map(
     A, W, k = torch.randn(6, 3, 4, generator=g), torch.randn(6, 6, generator=g), 2
     got, feedback = call(name, answer, A.clone(), W.clone(), k)
     if feedback is not None: return feedback
-    if not isinstance(got, torch.Tensor): return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
+    if not isinstance(got, torch.Tensor):
+        return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
     expected = torch.einsum('c,chw->hw', W[k], A)
     if got.shape == (6,) or got.ndim == 0:
-        return wrong(name, 'pooled', "the positions are gone: that is a score or a vector. Sum over the channels only.")
+        return wrong(name, 'pooled', "the positions are gone: that is a score or a vector. Sum over the "
+                                     "channels only.")
     if got.shape == (6, 3, 4):
-        return wrong(name, 'not summed', "the weighted channels are still apart. Sum over them, the first axis.")
+        return wrong(name, 'not summed', "the weighted channels are still apart. Sum over them, the first "
+                                         "axis.")
     if got.shape == (3, 4):
         close = lambda v: torch.allclose(got, v, atol=1e-5)
         if close(torch.einsum('c,chw->hw', W[:, k], A)):
             return wrong(name, 'transposed', "you took a column of W. A class has a *row*: W[k].")
         if close(A.mean(0)):
-            return wrong(name, 'no class', "that is the plain mean over the channels. Weigh each channel by the class's weight.")
+            return wrong(name, 'no class', "that is the plain mean over the channels. Weigh each channel "
+                                           "by the class's weight.")
         if close(expected/6):
-            return wrong(name, 'scaled', "that is the mean over the channels of the weighted maps. Take the sum, so that the "
+            return wrong(name, 'scaled', "that is the mean over the channels of the weighted maps. Take "
+                                         "the sum, so that the "
                                          "map adds up to the score.")
-    return compare(name, got, expected, message="right: its mean over the positions, plus the bias, is the score.")
+    return compare(name, got, expected, message="right: its mean over the positions, plus the bias, is the "
+                                                "score.")

@@ -18,10 +18,14 @@ def check_fool_rate(
     predicted, actual = np.array([0, 0, 0, 1, 2, 0, 3, 0, 0]), np.array([0, 0, 1, 1, 2, 3, 3, 0, 0])
     got, problem = call(name, f, predicted.copy(), actual.copy(), 0)
     if problem is not None: return problem
-    known = {2/9: ('denominator', "you divided by all pictures; divide by those whose actual class is another one."),
-             6/9: ('all', "you counted all predictions of the target; leave out the pictures that really are of that class."),
-             2/6: ('precision', "that is the share of wrong ones among the predictions of the target; start from the other classes' pictures."),
-             1.0: ('recall', "that is the recall of the target class; the question is about the other classes.")}
+    known = {2/9: ('denominator', "you divided by all pictures; divide by those whose actual class is "
+                                  "another one."),
+             6/9: ('all', "you counted all predictions of the target; leave out the pictures that really "
+                          "are of that class."),
+             2/6: ('precision', "that is the share of wrong ones among the predictions of the target; "
+                                "start from the other classes' pictures."),
+             1.0: ('recall', "that is the recall of the target class; the question is about the other "
+                             "classes.")}
     for value, why in known.items():
         if compare(name, got, value): return wrong(name, *why)
     return compare(name, got, 2/5, message="Right: 2 of the 5 other pictures were fooled.")
@@ -35,13 +39,16 @@ def check_suspicion(
     heat, mask = np.array([[4., -2, 0, 0], [1., 3, -4, 0]]), np.array([[1, 1, 0, 0], [0, 0, 0, 0]], bool)
     got, problem = call(name, f, heat.copy(), mask.copy())
     if problem is not None: return problem
-    known = {1/2: ('unscaled', "that is the share of the heat; divide it by the mask's share of the area, or a large mask always looks suspicious."),
+    known = {1/2: ('unscaled', "that is the share of the heat; divide it by the mask's share of the area, "
+                               "or a large mask always looks suspicious."),
              4.: ('signed', "negative heat was counted; set it to 0 first."),
-             1/4: ('count', "you divided by the number of pixels in the mask; divide by its share of the area."),
+             1/4: ('count', "you divided by the number of pixels in the mask; divide by its share of the "
+                            "area."),
              1/8: ('multiplied', "you multiplied by the mask's share of the area; divide by it.")}
     for value, why in known.items():
         if compare(name, got, value): return wrong(name, *why)
-    return compare(name, got, 2., message="Right: half of the heat on a quarter of the area, twice what chance gives.")
+    return compare(name, got, 2., message="Right: half of the heat on a quarter of the area, twice what "
+                                          "chance gives.")
 
 # %% ../../nbs/12_shortcuts.ipynb #154e6f03
 def check_reliance(
@@ -52,8 +59,10 @@ def check_reliance(
     got, problem = call(name, f, p_with.copy(), p_without.copy())
     if problem is not None: return problem
     if np.ndim(got): return wrong(name, 'shape', "a number for each picture came back; their mean is wanted.")
-    known = {1.3/3: ('absolute', "you took absolute values; a picture whose probability rises speaks against reliance."),
-             1 - 1.1/2.: ('relative', "that is the fall relative to the probability before; the plain difference is wanted.")}
+    known = {1.3/3: ('absolute', "you took absolute values; a picture whose probability rises speaks "
+                                 "against reliance."),
+             1 - 1.1/2.: ('relative', "that is the fall relative to the probability before; the plain "
+                                      "difference is wanted.")}
     for value, why in known.items():
         if compare(name, got, value): return wrong(name, *why)
     return compare(name, got, .3, message="Right: 0.3 of the probability rests on the object.")
