@@ -168,11 +168,9 @@ def generated(lib):
 def export_into(root):
     "Export every notebook of a project folder afresh; the names of the modules removed since no notebook exports to them."
     lib = root/"shipviz"
-    named = {lib/f"{m.replace('.', '/')}.py": path for m, path in named_exps(root/"nbs").items()}
-    have = {lib/f"{m.replace('.', '/')}.py" for m in default_exps(root/"nbs")} | {lib/"_modidx.py", *named}
+    have = {lib/f"{m.replace('.', '/')}.py" for m in default_exps(root/"nbs")} | {lib/"_modidx.py"}
     stale = sorted(generated(lib) - have)
     for path in stale: path.unlink()  # first, or the index would list them
-    for path, nb in named.items(): begin(path, nb)
     env = {k: v for k, v in os.environ.items() if k != "IN_TEST"} | {"PYTHONPATH": str(root)}  # with IN_TEST nbdev_export does nothing
     done = subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"],
                           cwd=root, env=env, capture_output=True, text=True)
@@ -186,22 +184,6 @@ def default_exps(nbs):
         for cell in code_cells(load(path)):
             if "default_exp" in (d := directives(cell)): found.setdefault(d["default_exp"], []).append(str(path.relative_to(nbs)))
     return found
-
-def named_exps(nbs):
-    "{module: notebook} for the modules that cells name themselves, as in `#| export checks.ships`"
-    found, default = {}, default_exps(nbs)
-    for path in sorted([*nbs.glob("*.ipynb"), *(nbs/"library").glob("*.ipynb")], key=place):
-        for cell in code_cells(load(path)):
-            module = directives(cell).get("export")
-            if module and module not in default: found.setdefault(module, path)
-    return found
-
-def begin(path, nb):
-    "Write the head of a module that cells name themselves: nbdev only appends to such a module, so each export begins it anew."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    source = os.path.relpath(nb, path.parent).replace(os.sep, "/")
-    path.write_text(f'"""Checkers of the exercises in {nb.name}"""\n\n{GENERATED} File to edit: {source}.\n\n# %% auto #0\n__all__ = []\n',
-                    encoding="utf-8")
 
 def export():
     for file in export_into(ROOT): print(f"removed shipviz/{file}: no notebook exports to it")
