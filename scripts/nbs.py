@@ -161,6 +161,19 @@ def seconds(cell):
 
 # export
 
+# nbdev appends cells of `#| export other.module` to a module that must exist, so each export would add them once more.
+# Here such a module belongs to one notebook, and is written anew like that of its `#| default_exp`.
+EXPORT = """
+import functools, nbdev.doclinks, nbdev.export
+
+class WholeModule(nbdev.export.ModuleMaker):
+    def __init__(self, dest, name, nb_path, is_new=True, **kwargs):
+        super().__init__(dest, name, nb_path, is_new=True, **kwargs)
+
+nbdev.doclinks.nb_export = functools.partial(nbdev.export.nb_export, mod_maker=WholeModule)
+nbdev.doclinks.nbdev_export()
+"""
+
 def generated(lib):
     "The modules in `lib` and its folders that notebooks export"
     return {p for p in lib.rglob("*.py") if p.name == "_modidx.py" or GENERATED in p.read_text(encoding="utf-8")[:500]}
@@ -168,21 +181,25 @@ def generated(lib):
 def export_into(root):
     "Export every notebook of a project folder afresh; the names of the modules removed since no notebook exports to them."
     lib = root/"shipviz"
-    have = {lib/f"{m.replace('.', '/')}.py" for m in default_exps(root/"nbs")} | {lib/"_modidx.py"}
+    have = {lib/f"{m.replace('.', '/')}.py" for m in exporters(root/"nbs")} | {lib/"_modidx.py"}
     stale = sorted(generated(lib) - have)
     for path in stale: path.unlink()  # first, or the index would list them
     env = {k: v for k, v in os.environ.items() if k != "IN_TEST"} | {"PYTHONPATH": str(root)}  # with IN_TEST nbdev_export does nothing
-    done = subprocess.run([sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"],
-                          cwd=root, env=env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", EXPORT], cwd=root, env=env, capture_output=True, text=True)
     if done.returncode: raise Broken(f"the notebooks cannot be exported:\n{done.stderr.strip()}")
     return [str(p.relative_to(lib)) for p in stale]
 
-def default_exps(nbs):
+def module_of(cell, default_only=False):
+    "The module that a cell names: `#| default_exp kernels`, or for single cells `#| export checks.kernels`. Else None."
+    d = directives(cell)
+    return d.get("default_exp") or (None if default_only else d.get("export") or d.get("exporti")) or None
+
+def exporters(nbs, default_only=False):
     "{module: [notebooks that export to it]}"
     found = {}
     for path in sorted([*nbs.glob("*.ipynb"), *(nbs/"library").glob("*.ipynb")], key=place):
-        for cell in code_cells(load(path)):
-            if "default_exp" in (d := directives(cell)): found.setdefault(d["default_exp"], []).append(str(path.relative_to(nbs)))
+        modules = dict.fromkeys(module_of(c, default_only) for c in code_cells(load(path)))
+        for module in filter(None, modules): found.setdefault(module, []).append(str(path.relative_to(nbs)))
     return found
 
 def export():
@@ -262,7 +279,12 @@ def imports(cell):
 def check_order(path, nb, places):
     "Notebooks build on what came before: no import from the same or a later one (a solution may import its own lesson)."
     here, repaired = place(path), False
-    own = path.parent.name == "solutions"
+    def allowed(module, cell):
+        """From an earlier notebook? Of its own modules, a lesson imports its checkers alone; they and its solutions import
+        the lesson's functions."""
+        there, d = places[module][0], directives(cell)
+        own = path.parent.name == "solutions" or module.startswith("checks.") or d.get("export", "").startswith("checks.")
+        return there < here or there == here and own
     for cell in code_cells(nb):
         try: modules = list(imports(cell))
         except SyntaxError as e:
@@ -270,7 +292,7 @@ def check_order(path, nb, places):
             continue
         for module in dict.fromkeys(modules):
             top, _, sub = module.partition(".")
-            if top == "shipviz" and sub in places and (places[sub][0] > here or places[sub][0] == here and not own):
+            if top == "shipviz" and sub in places and not allowed(sub, cell):
                 yield (f"{name(path)}: cell {cell.get('id')} imports {module}, which {places[sub][1]} exports: "
                        "a notebook may use only those before it")
             repaired |= top == "shipviz"
@@ -281,11 +303,11 @@ def check_order(path, nb, places):
 
 def check_modules(nbs):
     "One `#| default_exp` for each lesson, none twice, and shipviz/ exactly what they export."
-    exps = default_exps(NBS)
-    for module, files in exps.items():
-        if len(files) > 1: yield f"{' and '.join(files)} all export to shipviz.{module}, and the last would win; one default_exp for each"
+    for module, files in exporters(NBS).items():
+        if len(files) > 1: yield f"{' and '.join(files)} all export to shipviz.{module}, and the last would win; one notebook for each"
+    defaults = exporters(NBS, default_only=True)
     for path in nbs:
-        n = sum(str(path.relative_to(NBS)) in files for files in exps.values()) if path.is_relative_to(NBS) else 0
+        n = sum(str(path.relative_to(NBS)) in files for files in defaults.values()) if path.is_relative_to(NBS) else 0
         if path.parent.name != "solutions" and re.match(r"\d+[a-z]*_", path.name) and n != 1:
             yield f"{name(path)}: {n} modules in `#| default_exp` lines instead of one"
     with tempfile.TemporaryDirectory() as tmp:
@@ -319,7 +341,7 @@ def check(paths):
     places = {}
     for path, nb in loaded.items():
         if path.parent.name != "solutions":
-            places |= {d["default_exp"]: (place(path), name(path)) for c in code_cells(nb) if "default_exp" in (d := directives(c))}
+            places |= {m: (place(path), name(path)) for c in code_cells(nb) if (m := module_of(c))}
     for path, nb in loaded.items():
         wrong += check_form(path, path.read_text(encoding="utf-8"), nb)
         wrong += check_order(path, nb, places)

@@ -127,6 +127,22 @@ def test_workshop_notebooks_stand_before_the_lesson_of_their_number(nbs, capsys)
     assert any("imports shipviz.tools, which nbs/library/01a_tools.ipynb exports" in c for c in complaints(nbs, capsys))
 
 
+def test_checkers_stand_in_a_module_of_their_own(nbs, capsys):
+    lesson = [code("#| default_exp second", 1), code("from shipviz.checks.second import check", 2),
+              code("#| export\nfrom shipviz.first import one", 3),
+              code("#| export checks.second\nfrom shipviz.second import one\ndef check(x): return x == one()", 4)]
+    put(nbs, "01_second", lesson)
+    for _ in range(2): nbs.export()  # the second finds what the first wrote
+    assert "removed" not in capsys.readouterr().out
+    text = (nbs.LIB/"checks/second.py").read_text()
+    assert text.count("def check(") == 1 and "__all__ = ['check']" in text and "from ..second import one" in text
+    nbs.check(nbs.notebooks())
+    put(nbs, "01_second", lesson[:3] + [code("#| export\ndef check(x): return True", 4)])
+    assert any(c.startswith("shipviz/checks/second.py: stale") for c in complaints(nbs, capsys))
+    nbs.export()
+    assert "removed shipviz/checks/second.py" in capsys.readouterr().out and not (nbs.LIB/"checks/second.py").exists()
+
+
 def test_lesson_without_module(nbs, capsys):
     put(nbs, "01_second", [md("Nothing")])
     assert any("01_second.ipynb: 0 modules" in c for c in complaints(nbs, capsys))
