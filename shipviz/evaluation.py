@@ -21,11 +21,13 @@ from torch import Tensor
 
 from .core import class_indices, open_picture, whole_number
 from .data import load_mask
-from .faithfulness import (Curves, Road, blur, deletion_insertion, impute, randomisation_check,
-                                  randomised, rank_correlation, road, ssim)
+from shipviz.faithfulness import (
+    Curves, Road, blur, deletion_insertion, impute, randomisation_check, randomised, rank_correlation, road,
+    ssim)
 from .heatmaps import as_batch, heatmap, heatmaps
-from .scores import (CHANCE, Interval, area_share, bootstrap, chance_maps, dilate, energy_in_mask,
-                            exact, f1_interval, interval, iou, pointing_game, score_maps)
+from .scores import (
+    CHANCE, Interval, area_share, bootstrap, chance_maps, dilate, energy_in_mask, exact, f1_interval, interval,
+    iou, pointing_game, score_maps)
 
 if TYPE_CHECKING: from fastai.learner import Learner   # for the reader: importing it would take its time
 

@@ -1,4 +1,4 @@
-"Scores of heatmaps and tests of faithfulness: what is refused, what is counted, and that the model stays as it was."
+"Scores of heatmaps and tests of faithfulness: what is refused, what is counted, and that the model stays."
 import subprocess
 import sys
 import warnings
@@ -12,7 +12,6 @@ from torch import nn
 
 import shipviz
 from shipviz import evaluation
-from shipviz.data import CLASSES, render_ship
 from shipviz.evaluation import compare_methods, pictures_and_masks
 from shipviz.faithfulness import (
     deletion_insertion,
@@ -23,8 +22,9 @@ from shipviz.faithfulness import (
     road,
     ssim,
 )
-from shipviz.heatmaps import Heatmaps, heatmap
+from shipviz.heatmaps import heatmap
 from shipviz.scores import bootstrap, dilate, energy_in_mask, exact, interval, iou, pointing_game, score_maps
+from shipviz.ships import CLASSES, render_ship
 
 SIZE = 48
 MASK = torch.zeros(1, 8, 8, dtype=torch.bool)
@@ -33,7 +33,8 @@ MASK[:, 2:5, 3:7] = True
 
 def network():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(),
+    return nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.ReLU(),
+                         nn.Conv2d(6, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(),
                          nn.Dropout(.5), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
 
 
@@ -47,8 +48,9 @@ def learn(tmp_path_factory, ships):
     from fastai.learner import Learner
     from fastai.vision.data import ImageDataLoaders
     folder = tmp_path_factory.mktemp("ships")
-    for i, ship in enumerate(ships): ship.image.save(folder/f"{i}.png")
-    dls = ImageDataLoaders.from_lists(folder, [folder/f"{i}.png" for i in range(5)]*2, list(CLASSES)*2, bs=2, num_workers=0, seed=0)
+    files = [folder/f"{i}.png" for i in range(len(ships))]
+    for ship, file in zip(ships, files): ship.image.save(file)
+    dls = ImageDataLoaders.from_lists(folder, files*2, list(CLASSES)*2, bs=2, num_workers=0, seed=0)
     return Learner(dls, network(), loss_func=nn.CrossEntropyLoss())
 
 
@@ -80,11 +82,13 @@ def test_a_target_may_be_a_name_an_index_or_one_for_each_picture(learn, ships):
         table = compare_methods(learn, ships, "gradcam", target=target, deletion=3, chance=False)
         return table.map(str).loc["gradcam"].tolist()
     cargo = names.index("Cargo")
-    assert row("Cargo") == row(cargo) == row(cargo - 5) == row(["Cargo"]*5) == row(np.full(5, cargo)) == row(torch.tensor([cargo]*5))
+    for same in (cargo, cargo - 5, ["Cargo"]*5, np.full(5, cargo), torch.tensor([cargo]*5)):
+        assert row(same) == row("Cargo")
     assert row(-1) == row(4) == row(names[-1])
     each = names[::-1]
     assert row(each) == row([4, 3, 2, 1, 0])
-    for bad, says in (("Canoe", "none of the classes"), (5, "5 classes"), ([0, 1], "2 targets for 5 pictures"), (1.5, "1.5")):
+    for bad, says in (("Canoe", "none of the classes"), (5, "5 classes"), (1.5, "1.5"),
+                      ([0, 1], "2 targets for 5 pictures")):
         with pytest.raises(ValueError, match=says): row(bad)
 
 
@@ -109,28 +113,32 @@ def test_each_layer_has_its_row_also_if_two_are_of_one_class(learn, ships):
     assert list(table.index) == ["gradcam @ 0", "layercam @ 0", "gradcam @ 3", "layercam @ 3"]
     for layer in ("0", "3"):
         alone = compare_methods(learn, ships, "layercam", layers=layer, chance=False)
-        assert table.loc[f"layercam @ {layer}"].ratio.value == pytest.approx(alone.loc["layercam"].ratio.value, abs=1e-5)
+        expected = pytest.approx(alone.loc["layercam"].ratio.value, abs=1e-5)
+        assert table.loc[f"layercam @ {layer}"].ratio.value == expected
 
 
 def test_a_comparison_needs_ships_and_counts_them(learn, ships):
     with pytest.raises(ValueError, match="no ships"): compare_methods(learn, [])
     with pytest.raises(ValueError, match="deletion"): compare_methods(learn, ships, deletion=-1)
     table = compare_methods(learn, ships[:1], ("gradcam",), tolerance=0, deletion=1)
-    assert table.loc["gradcam"].pointing.n == table.loc["gradcam"].deletion.n == 1 and "(swapped)" not in table.index
+    row = table.loc["gradcam"]
+    assert row.pointing.n == row.deletion.n == 1 and "(swapped)" not in table.index
 
 
 # Masks
 
 def test_masks_of_zeros_and_ones_are_masks():
     maps = torch.rand(1, 4, 4, generator=torch.Generator().manual_seed(0))
-    for same in (MASK.long(), MASK.byte(), MASK.numpy().astype(int), [MASK[0].numpy()], MASK.numpy()[:, ::-1][:, ::-1]):
+    array = MASK.numpy()
+    for same in (MASK.long(), MASK.byte(), array.astype(int), [array[0]], array[:, ::-1].copy()[:, ::-1]):
         assert torch.equal(energy_in_mask(maps, same), energy_in_mask(maps, MASK))
         assert torch.equal(dilate(same, 1), dilate(MASK, 1))
 
 
 @pytest.mark.parametrize("bad,says", [
-    (MASK.byte()*255, "mask > 127"), (MASK.long()*2, "palette"), (MASK.float(), "masks > 0.5"), (MASK & False, r"masks \[0\] are empty"),
-    (MASK.long()*0, "are empty"), (MASK[0], r"masks\[None\]"), ([], "no masks"), ([MASK[0], MASK[0, :4]], "differ in size"),
+    (MASK.byte()*255, "mask > 127"), (MASK.long()*2, "palette"), (MASK.float(), "masks > 0.5"),
+    (MASK & False, r"masks \[0\] are empty"), (MASK.long()*0, "are empty"), (MASK[0], r"masks\[None\]"),
+    ([], "no masks"), ([MASK[0], MASK[0, :4]], "differ in size"),
 ])
 def test_what_is_no_mask_is_refused_in_words(bad, says):
     for score in (pointing_game, energy_in_mask, iou, score_maps):
@@ -154,7 +162,8 @@ def test_a_broken_map_is_counted_and_never_scored(value):
     maps, masks = torch.rand(3, 4, 4) + .1, MASK.expand(3, -1, -1)
     maps[1, 0, 0] = value
     for score in (pointing_game, energy_in_mask, iou, lambda a, b: iou(a, b, "best")):
-        with pytest.warns(UserWarning, match="1 of 3 maps hold values that are not finite"): found = score(maps, masks)
+        with pytest.warns(UserWarning, match="1 of 3 maps hold values that are not finite"):
+            found = score(maps, masks)
         assert found.isnan().tolist() == [False, True, False]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -166,8 +175,9 @@ def test_a_broken_map_is_counted_and_never_scored(value):
 
 def test_a_value_between_the_pixels_of_the_mask_is_found_too():
     maps = torch.rand(1, 81, 81)
-    maps[0, 0, 0] = torch.inf                       # three cells to a pixel: enlarging alone would never see this one
-    with pytest.warns(UserWarning, match="not finite"): assert pointing_game(maps, torch.ones(1, 27, 27, dtype=torch.bool)).isnan().all()
+    maps[0, 0, 0] = torch.inf      # three cells to a pixel: the resized map would not show this one
+    with pytest.warns(UserWarning, match="not finite"):
+        assert pointing_game(maps, torch.ones(1, 27, 27, dtype=torch.bool)).isnan().all()
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
@@ -175,16 +185,18 @@ def test_broken_maps_without_a_mask(value, x, maps):
     broken = maps.clone()
     broken[2, 1, 1] = value
     for test in (deletion_insertion, road):
-        with pytest.raises(ValueError, match=r"maps \[2\] hold values that are not finite"): test(network(), x, broken)
+        with pytest.raises(ValueError, match=r"maps \[2\] hold values that are not finite"):
+            test(network(), x, broken)
     for compare in (rank_correlation, ssim):
-        with pytest.warns(UserWarning, match="1 of 4 maps"): assert compare(maps, broken).isnan().tolist() == [False, False, True, False]
+        with pytest.warns(UserWarning, match="1 of 4 maps"):
+            assert compare(maps, broken).isnan().tolist() == [False, False, True, False]
 
 
 def test_a_comparison_counts_broken_maps(learn, ships, monkeypatch):
     def broken(*args):
         maps = torch.rand(5, 6, 6) + .1
         maps[1] = torch.nan
-        return {("gradcam", "3"): Heatmaps(maps, "gradcam", "3", (SIZE, SIZE))}
+        return {("gradcam", "3"): SimpleNamespace(maps=maps)}
     monkeypatch.setattr(evaluation, "heatmaps", broken)
     row = compare_methods(learn, ships, "gradcam", deletion=3, chance=False).loc["gradcam"]
     assert row.unusable == 1 and row.pointing.missing == row.ratio.missing == row.iou.missing == 1
@@ -201,7 +213,8 @@ def half_trained():
     return net
 
 
-def state(net): return [m.training for m in net.modules()], {k: v.clone() for k, v in net.state_dict().items()}
+def state(net):
+    return [m.training for m in net.modules()], {k: v.clone() for k, v in net.state_dict().items()}
 
 def assert_untouched(net, before):
     modes, weights = before
@@ -261,7 +274,8 @@ def test_an_error_in_explain(x):
     with pytest.raises(ZeroDivisionError): randomisation_check(net, x, failing)
     assert_untouched(net, before)
     assert net not in seen and not any(m.training for copy in seen for m in copy.modules())
-    with pytest.raises(ValueError, match="explain must return maps"): randomisation_check(net, x, lambda n, i: torch.rand(1, 4, 4))
+    with pytest.raises(ValueError, match="explain must return maps"):
+        randomisation_check(net, x, lambda n, i: torch.rand(1, 4, 4))
 
 
 def test_scores_are_those_of_evaluation_mode(x, maps):
@@ -286,7 +300,8 @@ def test_a_network_with_a_part_called_model(x, maps):
 
 def test_a_network_in_double_precision_or_without_weights(x, maps):
     single, double = network(), network().double()
-    torch.testing.assert_close(deletion_insertion(double, x, maps, steps=2).deletion, deletion_insertion(single, x, maps, steps=2).deletion)
+    found, expected = (deletion_insertion(net, x, maps, steps=2).deletion for net in (double, single))
+    torch.testing.assert_close(found, expected)
     plain = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     assert road(plain, x, maps, percent=(50,)).most.shape == (4, 1)
     assert len(list(randomised(double, x, 2))) == 2

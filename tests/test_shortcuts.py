@@ -13,7 +13,8 @@ from shipviz.shortcuts import Probe, feature_maps, heat_ratio, mark_box, mark_ma
 
 
 def test_importing_it_costs_no_fastai():
-    code = "import sys, shipviz.shortcuts, shipviz.pooling; sys.exit(bool({'fastai', 'matplotlib.pyplot'} & set(sys.modules)))"
+    code = ("import sys, shipviz.shortcuts, shipviz.pooling; "
+            "sys.exit(bool({'fastai', 'matplotlib.pyplot'} & set(sys.modules)))")
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -41,11 +42,13 @@ def test_features_in_evaluation_mode():
     before = {k: v.clone() for k, v in trunk.state_dict().items()}
     images = [Image.new(mode, (12, 12), 50*i) for i, mode in enumerate(("RGB", "L", "RGB"))]
     found = feature_maps(trunk, images, bs=2)
-    assert found.shape == (3, 4, 10, 10) and torch.allclose(found[2:], feature_maps(trunk, images[2:]), atol=1e-6)
+    assert found.shape == (3, 4, 10, 10)
+    assert torch.allclose(found[2:], feature_maps(trunk, images[2:]), atol=1e-6)
     assert [m.training for m in trunk] == [True, True, False]
     for name, value in trunk.state_dict().items(): assert torch.equal(value, before[name])
     with pytest.raises(ValueError, match="no pictures"): feature_maps(trunk, [])
-    with pytest.raises(ValueError, match="differ in size"): feature_maps(trunk, [images[0], images[0].resize((9, 9))])
+    with pytest.raises(ValueError, match="differ in size"):
+        feature_maps(trunk, [images[0], images[0].resize((9, 9))])
     trunk[0].forward = lambda x: 1/0
     with pytest.raises(ZeroDivisionError): feature_maps(trunk, images)
     assert [m.training for m in trunk] == [True, True, False]
@@ -74,13 +77,15 @@ def test_heat_ratio_is_the_relative_energy():
     maps, masks = torch.randn(5, 4, 4, generator=g), torch.rand(5, 8, 8, generator=g) > .5
     expected = energy_in_mask(maps, masks, relative=True).numpy()
     assert np.allclose(heat_ratio(maps, masks), expected)
-    assert np.allclose(heat_ratio(maps, masks[0].numpy()), energy_in_mask(maps, masks[:1].expand(5, -1, -1), relative=True))
+    of_one = energy_in_mask(maps, masks[:1].expand(5, -1, -1), relative=True)
+    assert np.allclose(heat_ratio(maps, masks[0].numpy()), of_one)
     assert np.allclose(heat_ratio(maps, masks.numpy().astype(int)), expected)
-    assert np.isfinite(heat_ratio(maps, np.rot90(masks[0].numpy(), 2))).all()        # a view with negative strides
+    assert np.isfinite(heat_ratio(maps, np.rot90(masks[0].numpy(), 2))).all()  # negative strides
     assert np.allclose(heat_ratio(maps[:1], masks[:1]), expected[:1])
     masks[2] = False
     assert np.isnan(heat_ratio(maps, masks)).tolist() == [False, False, True, False, False]
     assert np.isnan(heat_ratio(-maps.abs(), masks)).all()
     maps[1, 0, 0] = torch.inf
-    with pytest.warns(UserWarning, match="1 of 5 maps are not finite"): assert np.isnan(heat_ratio(maps, masks)[1])
+    with pytest.warns(UserWarning, match="1 of 5 maps are not finite"):
+        assert np.isnan(heat_ratio(maps, masks)[1])
     with pytest.raises(ValueError, match="5 maps, but 2 masks"): heat_ratio(maps, masks[:2])
