@@ -69,8 +69,7 @@ def _check_mask(i, ship, mask):
     width, height = open_picture(_picture(ship)).size
     if mask.shape != (height, width):
         raise ValueError(f'{what} has a mask of {mask.shape[1]}×{mask.shape[0]} pixels, but a picture of '
-                         f'{width}×{height}: '
-                         'they must lie on each other.')
+                         f'{width}×{height}: they must lie on each other.')
     if not mask.any(): raise ValueError(f'{what} has an empty mask: nothing to hit there. Leave it out.')
 
 # %% ../nbs/11_evaluation.ipynb #46fd1215
@@ -96,9 +95,10 @@ def compare_methods(
     several = len({layer for _, layer in found}) > 1
     rows = {f'{method} @ {layer}' if several else method: h.maps for (method, layer), h in found.items()}
     if chance: rows |= _chance_rows(next(iter(rows.values())))
-    table = {name: _scored(maps, masks, tolerance) for name, maps in rows.items()}
-    some = target if target is None else target[:deletion]
-    for name, maps in rows.items(): table[name] |= _deleted(learn, x[:deletion], maps[:deletion], some)
+    some, table = target if target is None else target[:deletion], {}
+    for name, maps in rows.items():
+        areas = _deleted(learn, x[:deletion], maps[:deletion], some)
+        table[name] = _scored(maps, masks, tolerance, areas)
     return pd.DataFrame(table).T
 
 def _chance_rows(maps):
@@ -106,11 +106,11 @@ def _chance_rows(maps):
     kinds = [k for k in CHANCE if k != 'swapped' or len(maps) > 1]
     return {f'({k})': chance_maps(k, len(maps), maps.shape[1:], maps) for k in kinds}
 
-def _scored(maps, masks, tolerance):
-    "The intervals of one row of `compare_methods`; maps that can't be scored are counted as unusable"
+def _scored(maps, masks, tolerance, areas):
+    "One row of `compare_methods`: the intervals, and how many maps are unusable"
     table = score_maps(maps, masks, tolerance)
     means = {column: bootstrap(table[column]) for column in ('ratio', 'iou', 'best_iou')}
-    return dict(pointing=interval(table.pointing), **means, unusable=int((table.problem != '').sum()))
+    return dict(pointing=interval(table.pointing), **means, **areas, unusable=int((table.problem != '').sum()))
 
 def _deleted(learn, x, maps, target):
     "The intervals of deletion and insertion; a broken map has no order of pixels, and is counted as missing"

@@ -199,6 +199,7 @@ def test_a_comparison_counts_broken_maps(learn, ships, monkeypatch):
         return {("gradcam", "3"): SimpleNamespace(maps=maps)}
     monkeypatch.setattr(evaluation, "heatmaps", broken)
     row = compare_methods(learn, ships, "gradcam", deletion=3, chance=False).loc["gradcam"]
+    assert list(row.index) == ["pointing", "ratio", "iou", "best_iou", "deletion", "insertion", "unusable"]
     assert row.unusable == 1 and row.pointing.missing == row.ratio.missing == row.iou.missing == 1
     assert (row.deletion.n, row.deletion.missing) == (row.insertion.n, row.insertion.missing) == (2, 1)
 
