@@ -26,8 +26,8 @@ from shipviz.faithfulness import (
     ssim)
 from .heatmaps import as_batch, heatmap, heatmaps
 from .scores import (
-    CHANCE, Interval, area_share, bootstrap, chance_maps, dilate, energy_in_mask, exact, f1_interval, interval,
-    iou, pointing_game, score_maps)
+    CHANCE, Interval, area_share, bootstrap, chance_maps, dilate, energy_in_mask, exact, f1_interval,
+    interval, iou, pointing_game, score_maps)
 
 if TYPE_CHECKING: from fastai.learner import Learner   # for the reader: importing it would take its time
 
@@ -110,7 +110,8 @@ def _scored(maps, masks, tolerance, areas):
     "One row of `compare_methods`: the intervals, and how many maps are unusable"
     table = score_maps(maps, masks, tolerance)
     means = {column: bootstrap(table[column]) for column in ('ratio', 'iou', 'best_iou')}
-    return dict(pointing=interval(table.pointing), **means, **areas, unusable=int((table.problem != '').sum()))
+    unusable = int((table.problem != '').sum())
+    return dict(pointing=interval(table.pointing), **means, **areas, unusable=unusable)
 
 def _deleted(learn, x, maps, target):
     "The intervals of deletion and insertion; a broken map has no order of pixels, and is counted as missing"
