@@ -4,31 +4,31 @@
 
 # %% auto #0
 __all__ = ['Hook', 'heatmap', 'heatmaps', 'gradcam', 'cam', 'mean_activation_map', 'predict_with_heatmaps', 'Layer', 'layers',
-           'as_batch', 'as_pictures', 'METHODS', 'View', 'method', 'Heatmaps', 'normalise', 'overlay', 'Pass',
-           'input_gradients', 'one_pass']
+           'as_batch', 'as_pictures', 'seen_box', 'METHODS', 'View', 'method', 'Heatmaps', 'normalise', 'overlay',
+           'Pass', 'input_gradients', 'one_pass']
 
 # %% ../nbs/09_heatmaps.ipynb #d5d379c1
 import inspect
+from collections.abc import Iterable, Iterator
 
-import numpy as np
 import torch
 from torch import nn
 
 from .engine import Pass, input_gradients, one_pass
-from .inputs import _count, _several, _some, as_batch, as_pictures
+from .inputs import as_batch, as_pictures, box_finder, count_pictures, gathered, seen_box, several_inputs, some_pictures
 from .methods import METHODS, View, method
 from .overlays import Heatmaps, normalise, overlay
 from .tracing import Layer, layers
 
-_all_ = ['Layer', 'layers', 'as_batch', 'as_pictures', 'METHODS', 'View', 'method', 'Heatmaps', 'normalise', 'overlay', 'Pass',
-         'input_gradients', 'one_pass']
+_all_ = ['Layer', 'layers', 'as_batch', 'as_pictures', 'seen_box', 'METHODS', 'View', 'method', 'Heatmaps', 'normalise', 'overlay',
+         'Pass', 'input_gradients', 'one_pass']
 
 # %% ../nbs/09_heatmaps.ipynb #af8d0474
 class Hook:
     """Keeps a module's `output`, a tensor, of each forward pass and, once a backward pass has run, its `grad`.
 
     Removed at the end of `with`, also after an error."""
-    def __init__(self, module):
+    def __init__(self, module:nn.Module):
         self.output = self.grad = None
         self.handle = module.register_forward_hook(self._keep)
 
@@ -40,41 +40,31 @@ class Hook:
         return out
 
     def _keep_grad(self, grad): self.grad = grad.detach().clone()
-    def remove(self): self.handle.remove()
-    def __enter__(self): return self
-    def __exit__(self, *error): self.remove()
+    def remove(self)->None: self.handle.remove()
+    def __enter__(self)->'Hook': return self
+    def __exit__(self, *error)->None: self.remove()
 
 # %% ../nbs/09_heatmaps.ipynb #fbebbf22
 def heatmap(
     model,            # network or Learner
-    images,           # `(N,3,H,W)` normalised; for a Learner also paths, PIL images, uint8 arrays, one or many; a tuple of tensors: several inputs
+    images,           # `(N,C,H,W)` normalised; for a Learner also paths, PIL images, arrays, one or many; a tuple of tensors: several inputs
     target=None,      # class: None (the predicted), index, name (Learner), one for each picture, or a function of the model's output -> `(N,)`
-    layer=None,       # name or module, or a list of them; None: the last with spatial extent before pooling
-    method='gradcam', # a name in `METHODS`, or a list of names
+    layer=None,       # name or module; None: the last with spatial extent before pooling
+    method:str='gradcam', # a name in `METHODS`
     reshape=None,     # turns the layer's output into `(N,C,h,w)`; None: found, also for ViT and Swin
-    bs=64,            # pictures in a pass
-    **kwargs,         # options of the method; of several methods, each gets those that it takes
-):                    # `Heatmaps`; a dict of them if several methods (by name) or layers (by name) or both (by `(method, layer)`) were given
-    """Heatmaps of the pictures: where the model looked for the class, one forward pass for all methods, layers and pictures of a batch.
+    bs:int=64,        # pictures in a pass
+    **options,        # of the method
+)->Heatmaps:
+    """Heatmaps of the pictures: where the model looked for the class.
 
     The model is left exactly as it was: modes, gradients, buffers, hooks. Works under `no_grad`, `inference_mode` and autocast, with
     frozen parameters, in half precision. Raises ValueError for a layer, target, method or picture that can't be used, and says which can."""
-    ms, ls = (list(v) if isinstance(v, (list, tuple)) else [v] for v in (method, layer))
-    if missing := [m for m in ms if m not in METHODS]: raise ValueError(f"No method {missing[0]!r}. There are: {', '.join(METHODS)}.")
-    takes = {m: list(inspect.signature(METHODS[m]).parameters)[1:] for m in ms}
-    if bad := [k for k in kwargs if not any(k in t for t in takes.values())]:
-        raise TypeError(f"{bad[0]!r} is no option of {', '.join(ms)}, which take: {', '.join(sum(takes.values(), [])) or 'none'}.")
-    n, done = _count(images), []
-    if isinstance(target, (list, tuple, np.ndarray)) and len(target) != n:
-        raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
-    for i in range(0, n, bs):
-        p = one_pass(model, _some(images, n, i, i+bs), ls, reshape)
-        t = p.targets(target[i:i+bs] if _several(target) and n > bs else target)
-        done.append({(m, l): p.heatmap(m, t, l, **{k: v for k, v in kwargs.items() if k in takes[m]}) for l in p.layers for m in ms})
-    found = {k: _join([d[k] for d in done]) for k in done[0]}
-    if isinstance(method, (list, tuple)) and isinstance(layer, (list, tuple)): return found
-    if isinstance(method, (list, tuple)): return {m: h for (m, l), h in found.items()}
-    return {l: h for (m, l), h in found.items()} if isinstance(layer, (list, tuple)) else next(iter(found.values()))
+    for name, value in (('method', method), ('layer', layer)):
+        if isinstance(value, (list, tuple)):
+            raise ValueError(f"heatmap() takes one {name}, and this is {type(value).__name__} of {len(value)}: "
+                             "heatmaps() takes several methods and layers.")
+    found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, options)
+    return next(iter(found.values()))
 
 def heatmaps(
     model,                # network or Learner
@@ -82,40 +72,87 @@ def heatmaps(
     methods='gradcam',    # a name in `METHODS`, or several
     layers=None,          # a name or module, or several; None: the one `heatmap` takes
     target=None,          # as for `heatmap`
-    **kwargs,             # options of the methods, and of `heatmap`
-) -> dict:                # `(method, layer)` -> `Heatmaps`, always
-    "Heatmaps of several methods, layers or both, from one forward pass."
+    reshape=None,         # as for `heatmap`
+    bs:int=64,            # pictures in a pass
+    **options,            # of the methods: each gets those that it takes
+)->dict:                  # `(method, layer name)` -> `Heatmaps`, always
+    "Heatmaps of several methods, layers or both: one forward pass for all of them and for all pictures of a batch."
     methods, layers = ([v] if v is None or isinstance(v, (str, nn.Module)) else list(v) for v in (methods, layers))
-    return heatmap(model, images, target, layers, methods, **kwargs)
+    if not methods or not layers: raise ValueError("There is no method, or no layer, to make heatmaps with.")
+    return _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options)
 
-def _join(hs):
-    if len(hs) == 1: return hs[0]
-    cat = lambda a: None if getattr(hs[0], a) is None else torch.cat([getattr(h, a) for h in hs])
-    return Heatmaps(cat('maps'), hs[0].method, hs[0].layer, hs[0].size, cat('targets'), cat('scores'), cat('logits'), hs[0].vocab)
+def _options_of(methods, options):
+    "`{method: those of the options that it takes}`; an error if one is taken by none."
+    if missing := [m for m in methods if m not in METHODS]:
+        raise ValueError(f"No method {missing[0]!r}. There are: {', '.join(METHODS)}.")
+    takes = {m: list(inspect.signature(METHODS[m]).parameters)[1:] for m in methods}
+    known = sum(takes.values(), [])
+    if bad := [k for k in options if k not in known]:
+        raise TypeError(f"{bad[0]!r} is no option of {', '.join(methods)}, which take: {', '.join(known) or 'none'}.")
+    return {m: {k: v for k, v in options.items() if k in takes[m]} for m in methods}
+
+def _is_several(target): return isinstance(target, (list, tuple)) or getattr(target, 'ndim', 0) > 0
+
+def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options):
+    "`{(method, layer name): Heatmaps}`, batch by batch."
+    options, images = _options_of(methods, options), gathered(images)
+    n = count_pictures(images)
+    if not n: raise ValueError("There is no picture.")
+    if _is_several(target) and len(target) != n:
+        raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
+    parts = {}
+    for i in range(0, n, bs):
+        p = one_pass(model, some_pictures(images, i, i + bs), layers, reshape)
+        wanted = p.targets(target[i:i+bs] if _is_several(target) else target)
+        for layer in p.layers:
+            for m in methods: parts.setdefault((m, layer), []).append(p.heatmap(m, wanted, layer, **options[m]))
+    tensors = isinstance(images, torch.Tensor) or several_inputs(images) or any(isinstance(o, torch.Tensor) for o in images)
+    pictures, seen = (None, None) if tensors else (images, box_finder(model))
+    return {key: Heatmaps.joined(found, pictures, seen) for key, found in parts.items()}
 
 # %% ../nbs/09_heatmaps.ipynb #d701da56
-def gradcam(model, images, target=None, layer=None, **kwargs) -> Heatmaps:
+def gradcam(
+    model,       # network or Learner
+    images,      # pictures, as for `heatmap`
+    target=None, # as for `heatmap`
+    layer=None,  # as for `heatmap`
+    **kwargs,    # for `heatmap`
+)->Heatmaps:
     "Grad-CAM: `heatmap` with method 'gradcam'. Raw and signed; `.normalised()` applies the ReLU."
     return heatmap(model, images, target, layer, 'gradcam', **kwargs)
 
-def cam(model, images, target=None, layer=None, **kwargs) -> Heatmaps:
+def cam(
+    model,       # network or Learner
+    images,      # pictures, as for `heatmap`
+    target=None, # as for `heatmap`
+    layer=None,  # as for `heatmap`
+    **kwargs,    # for `heatmap`
+)->Heatmaps:
     "CAM: `heatmap` with method 'cam'. Raises ValueError unless the head is average pooling followed by one linear layer."
     return heatmap(model, images, target, layer, 'cam', **kwargs)
 
-def mean_activation_map(model, images, layer=None, **kwargs) -> Heatmaps:
+def mean_activation_map(
+    model,       # network or Learner
+    images,      # pictures, as for `heatmap`
+    layer=None,  # as for `heatmap`
+    **kwargs,    # for `heatmap`
+)->Heatmaps:
     "The article's own map: the mean over the channels at each cell; the same for every class."
     return heatmap(model, images, None, layer, 'mean_activation', **kwargs)
 
 def predict_with_heatmaps(
     model,            # network or Learner
-    batches,          # a DataLoader, or any iterable of `xb` or `(xb, yb)`
-    k=1,              # heatmaps for the k classes with the highest scores
+    batches:Iterable, # a DataLoader, or any iterable of `xb` or `(xb, yb)`
+    k:int=1,          # heatmaps for the k classes with the highest scores
     layer=None,       # as for `heatmap`
-    method='gradcam', # as for `heatmap`, one
-):                    # yields `(logits (N,K), [Heatmaps of the highest class, of the second, ...], yb or None)` for each batch
-    "Predict a data set, and have the heatmaps of the highest classes from the same pass."
-    for b in batches:
-        xb, *yb = b if isinstance(b, (tuple, list)) else (b,)
+    method:str='gradcam', # as for `heatmap`
+)->Iterator[tuple]:   # `(logits (N,K), [Heatmaps of the highest class, of the second, ...], yb or None)` for each batch
+    "Predict a data set, and have the heatmaps of the highest classes from the same pass. For models that answer with classes."
+    for batch in batches:
+        xb, *yb = batch if isinstance(batch, (tuple, list)) else (batch,)
         p = one_pass(model, xb, layer)
-        top = p.logits.topk(min(k, p.logits.shape[1]), 1).indices
-        yield p.logits, [p.heatmap(method, t) for t in top.T.unbind()], yb[0] if yb else None
+        if p.logits is None:
+            raise ValueError("This model's output holds no (N,K) scores, so it has no highest class: "
+                             "use heatmap() with target=, a function of the output.")
+        best = p.logits.topk(min(k, p.logits.shape[1]), 1).indices
+        yield p.logits, [p.heatmap(method, t) for t in best.T.unbind()], yb[0] if yb else None

@@ -16,7 +16,19 @@ from PIL import Image
 from torch import nn
 from torchvision import models as tv
 
-from shipviz.heatmaps import Hook, cam, gradcam, heatmap, input_gradients, layers, normalise, one_pass, overlay, predict_with_heatmaps
+from shipviz.heatmaps import (
+    Hook,
+    cam,
+    gradcam,
+    heatmap,
+    heatmaps,
+    input_gradients,
+    layers,
+    normalise,
+    one_pass,
+    overlay,
+    predict_with_heatmaps,
+)
 
 ONE_PASS = ['mean_activation', 'gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam', 'cam']
 OWN_PASSES = ['ablationcam', 'scorecam', 'saliency', 'smoothgrad', 'guided', 'occlusion']
@@ -120,7 +132,7 @@ def test_pooling_and_linear_need_no_backward_pass(monkeypatch):
         torch.testing.assert_close(got, want)
         assert len(passes) == relu
     passes.clear()
-    assert heatmap(conv(), x, lambda out: out[:, 1]*2).maps.any() and heatmap(conv(), x, 1, layer=['0.2', '0']) and len(passes) == 2
+    assert heatmap(conv(), x, lambda out: out[:, 1]*2).maps.any() and heatmaps(conv(), x, layers=['0.2', '0'], target=1) and len(passes) == 2
 
 def test_identities_fail_on_fastai_default_head():
     from fastai.vision.learner import create_head
@@ -207,7 +219,7 @@ def test_several_methods_and_layers_share_one_pass():
     model, x, calls = conv(), pictures(), []
     handle = model.register_forward_hook(lambda *a: calls.append(len(a[1][0])))
     layers(model, x); calls.clear()
-    many = heatmap(model, x, method=ONE_PASS[:-1], layer=['0.2', '0'])
+    many = heatmaps(model, x, ONE_PASS[:-1], ['0.2', '0'])
     assert calls == [3]
     handle.remove()
     for (m, l), h in many.items():
@@ -231,7 +243,7 @@ def test_targets():
         with pytest.raises(ValueError, match=words): gradcam(model, x, bad)
     with pytest.raises(ValueError, match='There are: mean_activation'): heatmap(model, x, method='grad')
     with pytest.raises(TypeError, match="'n' is no option of gradcam"): heatmap(model, x, n=4)
-    assert heatmap(model, x, method=['gradcam', 'smoothgrad'], n=2)['smoothgrad'].maps.shape == (3, 32, 32)
+    assert heatmaps(model, x, ['gradcam', 'smoothgrad'], n=2)['smoothgrad', '0'].maps.shape == (3, 32, 32)
 
 def test_heatmaps_of_the_highest_classes_during_prediction():
     model, x, calls = conv(), pictures(6), []
@@ -439,8 +451,8 @@ def test_no_tensor_is_kept_over_1000_calls():
     assert tensors() == start
     gc.disable()
     try:                                          # and none waits for the garbage collector
-        heatmap(model, x, method=ONE_PASS); n = sum(isinstance(o, torch.Tensor) for o in gc.get_objects())
-        for _ in range(20): heatmap(model, x, method=ONE_PASS)
+        heatmaps(model, x, ONE_PASS); n = sum(isinstance(o, torch.Tensor) for o in gc.get_objects())
+        for _ in range(20): heatmaps(model, x, ONE_PASS)
         assert sum(isinstance(o, torch.Tensor) for o in gc.get_objects()) <= n
     finally: gc.enable()
 
