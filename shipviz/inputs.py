@@ -159,6 +159,15 @@ class _Pictures(list):
     "Pictures that fastai's transforms take for validation pictures: nothing about them is random."
     split_idx = 1
 
+def _sample(dls, picture):
+    """A picture behind what a Learner does before its item transforms. The data set that is made for it forgets it at once:
+    else the photo would stay in memory until the garbage collector comes."""
+    from fastai.data.core import test_set
+    data = test_set(dls.valid_ds, [picture])
+    sample = data[0]
+    for lists in getattr(data, 'tls', [data]): lists.items = []
+    return sample
+
 def as_batch(
     model,  # Learner, or network
     images, # tensors, normalised for the model; for a Learner also paths, PIL images or arrays, one or many
@@ -171,9 +180,8 @@ def as_batch(
     if not hasattr(model, 'dls'):
         raise TypeError("A network alone doesn't know how its pictures are normalised: "
                         "give a tensor (N,3,H,W), or a Learner.")
-    from fastai.data.core import test_set
     images, lists = picture_list(images), _first_input(model.dls)
-    def sample(i): return test_set(model.dls.valid_ds, [_opened(images[i], lists)])[0]
+    def sample(i): return _sample(model.dls, _opened(images[i], lists))
     dl = model.dls.valid.new(_Pictures(images), bs=len(images), num_workers=0, create_item=sample)
     return dl.one_batch()[0].detach().as_subclass(torch.Tensor)
 
