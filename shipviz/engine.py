@@ -17,10 +17,12 @@ from .core import class_indices
 from .inputs import class_names, model_inputs, network_of
 from .methods import METHODS, View, pixel_gradients
 from .overlays import Heatmaps
-from .tracing import find_layer, find_trace, finite, leaves, logits_of, map_leaves, pick, run, tolerance, undisturbed
+from .tracing import (find_layer, find_trace, finite, leaves, logits_of, map_leaves, pick, run, tolerance,
+                             undisturbed)
 
 # %% ../nbs/library/09e_engine.ipynb #5f667a41
-_LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|ToCopy|AccumulateGrad')
+_LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|ToCopy|'
+                     'AccumulateGrad')
 
 def _only_linear(f):
     "Does the graph above `f` hold nothing but means, matrix products and changes of shape?"
@@ -39,10 +41,11 @@ def _same(a, b):
 class Pass:
     """A forward pass that can be asked for heatmaps: of any method, any class, any of its layers.
 
-    Holds the pictures and the graph above the layer. `logits` `(N,K)` are its predictions, if it makes any."""
+    Holds the pictures and the graph above the layer. `logits` `(N,K)` are its predictions, if it makes
+    any."""
     def __init__(self, net, inputs, out, acts, trace, vocab):
         self.net, self.inputs, self.out, self.trace, self.vocab = net, inputs, out, trace, vocab
-        self.acts = acts                  # layer name -> (its output, function that turns it into `(N,C,h,w)`)
+        self.acts = acts                  # layer name -> (its output, what turns it into `(N,C,h,w)`)
         self.layers = list(acts)
         logits = logits_of(out)
         self.logits = None if logits is None else logits.detach().float().cpu()
@@ -64,8 +67,9 @@ class Pass:
         with torch.autocast(**self._autocast): return run(self.net, inputs)
 
     def variants(self, xs, i):
-        """The output for changed copies `xs` `(n,C,H,W)` of picture i; its other inputs stay. A CPU is faster if the channels
-        lie last in memory, but a `view` in the network may refuse that order: then the usual one."""
+        """The output for changed copies `xs` `(n,C,H,W)` of picture i; its other inputs stay. A CPU is faster
+        if the channels lie last in memory, but a `view` in the network may refuse that order: then the usual
+        one."""
         rest = [o[i:i+1].expand(len(xs), *o.shape[1:]) for o in self.inputs[1:]]
         if xs.device.type == 'cpu' and xs.ndim == 4 and self._channels_last:
             try: return self.run([xs.contiguous(memory_format=torch.channels_last), *rest])
@@ -86,9 +90,11 @@ class Pass:
             return torch.tensor(class_indices(target, len(self), self.logits.shape[1], self.vocab))
 
     def score(self, target, out=None)->torch.Tensor:
-        "The number explained, for each picture `(N,)`: the class's score before softmax, or what the callable returns."
+        """The number explained, for each picture `(N,)`: the class's score before softmax, or what the
+        callable returns."""
         out = self.out if out is None else out
-        if not callable(target): return logits_of(out).gather(1, target.to(self.inputs[0].device)[:, None])[:, 0]
+        if not callable(target):
+            return logits_of(out).gather(1, target.to(self.inputs[0].device)[:, None])[:, 0]
         s = target(out)
         if isinstance(s, torch.Tensor) and s.ndim < 2: return s
         raise ValueError("A callable target returns one number, or one for each picture, as a tensor.")
@@ -101,15 +107,16 @@ class Pass:
         return self._maps[layer]
 
     def gradients(self, target)->dict:
-        """`{layer: gradient of the score at the layer's output, (N,C,h,w) in float32}`. Methods that ask for the same target
-        one after the other share a backward pass."""
+        """`{layer: gradient of the score at the layer's output, (N,C,h,w) in float32}`. Methods that ask for
+        the same target one after the other share a backward pass."""
         if self._grads is None or not _same(self._grads[0], target):
             found = self._from_the_weights(target) or self._from_a_backward_pass(target)
             self._grads = target, found
         return self._grads[1]
 
     def _from_the_weights(self, target):
-        "Above the layer nothing but average pooling and a linear layer: the gradient is W/(h*w), without a backward pass."
+        """Above the layer nothing but average pooling and a linear layer: the gradient is W/(h*w), without a
+        backward pass."""
         if not isinstance(target, torch.Tensor) or len(self.layers) > 1: return None
         if not _only_linear(logits_of(self.out).grad_fn): return None
         layer, = self.layers
@@ -122,7 +129,8 @@ class Pass:
         with torch.inference_mode(False), torch.enable_grad():
             score = self.score(target)
             if not score.requires_grad:
-                raise ValueError(f"The score does not depend on {self.layers}: choose an earlier layer. {self.trace.choices()}")
+                raise ValueError(f"The score does not depend on {self.layers}: choose an earlier layer. "
+                                 f"{self.trace.choices()}")
             acts = [act for act, _ in self.acts.values()]
             grads = torch.autograd.grad(score.sum(), acts, retain_graph=True, allow_unused=True)
         found = {}
@@ -137,13 +145,15 @@ class Pass:
         with torch.inference_mode(False): pooled = self.activations(layer).mean((2, 3))
         logits, atol = self.logits.to(pooled.device), tolerance(self.acts[layer][0], self.logits)
         for m in self.net.modules():
-            if not isinstance(m, nn.Linear) or (m.in_features, m.out_features) != (pooled.shape[1], logits.shape[1]): continue
+            if not isinstance(m, nn.Linear): continue
+            if (m.in_features, m.out_features) != (pooled.shape[1], logits.shape[1]): continue
             w, b = m.weight.detach().float(), 0. if m.bias is None else m.bias.detach().float()
             if torch.allclose(pooled @ w.T + b, logits, rtol=1e-3, atol=atol): return w
         return None
 
     def faults(self)->list:
-        "For each picture what is not a finite number in it or in the network, in words, or ''. Looked for if the answer is not."
+        """For each picture what is not a finite number in it or in the network, in words, or ''. Looked for
+        if the answer is not."""
         if self._faults is None:
             broken = not all(torch.isfinite(t).all() for t in leaves(self.out) if t.is_floating_point())
             self._faults = _faults(self.net, self.inputs) if broken else ['']*len(self)
@@ -163,8 +173,8 @@ class Pass:
         with torch.inference_mode(False), torch.autocast(self.inputs[0].device.type, enabled=False):
             maps = METHODS[method](view, **options).detach().float().cpu()
             scores = view.score.detach().float().cpu().expand(len(self))
-        return Heatmaps(maps, method, layer, self.size, None if callable(target) else target, scores, self.logits, self.vocab,
-                        faults=self.faults())
+        if callable(target): target = None
+        return Heatmaps(maps, method, layer, self.size, target, scores, self.logits, self.vocab, faults=self.faults())
 
 def _faults(net, inputs):
     "What is not finite: weights of the network, or values of a picture."
@@ -172,11 +182,13 @@ def _faults(net, inputs):
     bad = next((n for n, w in weights if w.is_floating_point() and not torch.isfinite(w).all()), None)
     if bad is not None:
         layer, _, weight = bad.rpartition('.')
-        return [f'{weight} of layer {layer!r} is not finite: the network can answer nothing with it']*len(inputs[0])
+        said = f'{weight} of layer {layer!r} is not finite: the network can answer nothing with it'
+        return [said]*len(inputs[0])
     return [_fault_of_picture(x) for x in inputs[0]]
 
 def _fault_of_picture(x):
-    if torch.isnan(x).any(): return f'the picture holds NaN ({int(torch.isnan(x).sum())} of {x.numel()} values)'
+    if torch.isnan(x).any():
+        return f'the picture holds NaN ({int(torch.isnan(x).sum())} of {x.numel()} values)'
     return '' if torch.isfinite(x).all() else 'the picture holds infinite values'
 
 # %% ../nbs/library/09e_engine.ipynb #be34df5b
@@ -199,7 +211,8 @@ def one_pass(
             name = trace.calls[i].name
             shapes[name] = reshape or trace.layouts[i]
             if shapes[name] is None:
-                raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. {trace.choices()}")
+                raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
+                                 f"{trace.choices()}")
         out, acts = _cut(net, inputs, shapes)
     return Pass(net, inputs, out, {n: (acts[n], shapes[n]) for n in shapes}, trace, class_names(model))
 
@@ -212,7 +225,8 @@ def _cut(net, inputs, names):
             torch.set_grad_enabled(True)                       # from here on, until `undisturbed` ends
             t = pick(out)
             act = acts[name] = t if t.requires_grad else t.detach().requires_grad_()
-            return map_leaves(out, lambda o: act.clone() if o is t else o)  # an in-place ReLU may change the clone
+            # a clone, for an in-place ReLU may change it
+            return map_leaves(out, lambda o: act.clone() if o is t else o)
         return keep
     with ExitStack() as stack:
         for n in acts: stack.callback(net.get_submodule(n).register_forward_hook(hook(n)).remove)

@@ -15,17 +15,18 @@ import torch
 from torch import nn
 
 from .engine import Pass, input_gradients, one_pass
-from .inputs import as_batch, as_pictures, box_finder, count_pictures, gathered, seen_box, several_inputs, some_pictures
+from .inputs import (as_batch, as_pictures, box_finder, count_pictures, gathered, seen_box, some_pictures)
 from .methods import METHODS, View, method
 from .overlays import Heatmaps, normalise, overlay
 from .tracing import Layer, layers
 
-_all_ = ['Layer', 'layers', 'as_batch', 'as_pictures', 'seen_box', 'METHODS', 'View', 'method', 'Heatmaps', 'normalise', 'overlay',
-         'Pass', 'input_gradients', 'one_pass']
+_all_ = ['Layer', 'layers', 'as_batch', 'as_pictures', 'seen_box', 'METHODS', 'View', 'method', 'Heatmaps',
+         'normalise', 'overlay', 'Pass', 'input_gradients', 'one_pass']
 
 # %% ../nbs/09_heatmaps.ipynb #af8d0474
 class Hook:
-    """Keeps a module's `output`, a tensor, of each forward pass and, once a backward pass has run, its `grad`.
+    """Keeps a module's `output`, a tensor, of each forward pass and, once a backward pass has run, its
+    `grad`.
 
     Removed at the end of `with`, also after an error."""
     def __init__(self, module:nn.Module):
@@ -35,7 +36,7 @@ class Hook:
     def _keep(self, module, args, out):
         self.output = out.detach().clone()        # an in-place ReLU may overwrite `out` next
         if not out.requires_grad: return None
-        out = out.clone()                         # the gradient wanted is that of `out`, not of what overwrites it
+        out = out.clone()                         # the gradient of `out` is wanted, not of what overwrites it
         out.register_hook(self._keep_grad)
         return out
 
@@ -47,8 +48,8 @@ class Hook:
 # %% ../nbs/09_heatmaps.ipynb #fbebbf22
 def heatmap(
     model,            # network or Learner
-    images,           # `(N,C,H,W)` normalised; for a Learner also paths, PIL images, arrays, one or many; a tuple of tensors: several inputs
-    target=None,      # class: None (the predicted), index, name (Learner), one for each picture, or a function of the model's output -> `(N,)`
+    images,           # `(N,C,H,W)` normalised, a tuple of them for several inputs; for a Learner also paths, PIL images, arrays
+    target=None,      # index or name, or one for each picture; None: the predicted; or a function: output -> `(N,)`
     layer=None,       # name or module; None: the last with spatial extent before pooling
     method:str='gradcam', # a name in `METHODS`
     reshape=None,     # turns the layer's output into `(N,C,h,w)`; None: found, also for ViT and Swin
@@ -57,11 +58,12 @@ def heatmap(
 )->Heatmaps:
     """Heatmaps of the pictures: where the model looked for the class.
 
-    The model is left exactly as it was: modes, gradients, buffers, hooks. Works under `no_grad`, `inference_mode` and autocast, with
-    frozen parameters, in half precision. Raises ValueError for a layer, target, method or picture that can't be used, and says which can."""
+    The model is left exactly as it was: modes, gradients, buffers, hooks. Works under `no_grad`,
+    `inference_mode` and autocast, with frozen parameters, in half precision. Raises ValueError for a layer,
+    target, method or picture that can't be used, and says which can."""
     for name, value in (('method', method), ('layer', layer)):
         if isinstance(value, (list, tuple)):
-            raise ValueError(f"heatmap() takes one {name}, and this is {type(value).__name__} of {len(value)}: "
+            raise ValueError(f"heatmap() takes one {name}, and this is {type(value).__name__} of {len(value)}; "
                              "heatmaps() takes several methods and layers.")
     found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, options)
     return next(iter(found.values()))
@@ -76,10 +78,15 @@ def heatmaps(
     bs:int=64,            # pictures in a pass
     **options,            # of the methods: each gets those that it takes
 )->dict:                  # `(method, layer name)` -> `Heatmaps`, always
-    "Heatmaps of several methods, layers or both: one forward pass for all of them and for all pictures of a batch."
-    methods, layers = ([v] if v is None or isinstance(v, (str, nn.Module)) else list(v) for v in (methods, layers))
+    """Heatmaps of several methods, layers or both: one forward pass for all of them and for all pictures of a
+    batch."""
+    methods, layers = _listed(methods), _listed(layers)
     if not methods or not layers: raise ValueError("There is no method, or no layer, to make heatmaps with.")
     return _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options)
+
+def _listed(value):
+    "One or several, as a list."
+    return [value] if value is None or isinstance(value, (str, nn.Module)) else list(value)
 
 def _options_of(methods, options):
     "`{method: those of the options that it takes}`; an error if one is taken by none."
@@ -88,10 +95,14 @@ def _options_of(methods, options):
     takes = {m: list(inspect.signature(METHODS[m]).parameters)[1:] for m in methods}
     known = sum(takes.values(), [])
     if bad := [k for k in options if k not in known]:
-        raise TypeError(f"{bad[0]!r} is no option of {', '.join(methods)}, which take: {', '.join(known) or 'none'}.")
+        raise TypeError(f"{bad[0]!r} is no option of {', '.join(methods)}, which take: "
+                        f"{', '.join(known) or 'none'}.")
     return {m: {k: v for k, v in options.items() if k in takes[m]} for m in methods}
 
 def _is_several(target): return isinstance(target, (list, tuple)) or getattr(target, 'ndim', 0) > 0
+
+def _are_tensors(images):
+    return isinstance(images, torch.Tensor) or any(isinstance(o, torch.Tensor) for o in images)
 
 def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options):
     "`{(method, layer name): Heatmaps}`, batch by batch."
@@ -105,9 +116,9 @@ def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, op
         p = one_pass(model, some_pictures(images, i, i + bs), layers, reshape)
         wanted = p.targets(target[i:i+bs] if _is_several(target) else target)
         for layer in p.layers:
-            for m in methods: parts.setdefault((m, layer), []).append(p.heatmap(m, wanted, layer, **options[m]))
-    tensors = isinstance(images, torch.Tensor) or several_inputs(images) or any(isinstance(o, torch.Tensor) for o in images)
-    pictures, seen = (None, None) if tensors else (images, box_finder(model))
+            for m in dict.fromkeys(methods):
+                parts.setdefault((m, layer), []).append(p.heatmap(m, wanted, layer, **options[m]))
+    pictures, seen = (None, None) if _are_tensors(images) else (images, box_finder(model))
     return {key: Heatmaps.joined(found, pictures, seen) for key, found in parts.items()}
 
 # %% ../nbs/09_heatmaps.ipynb #d701da56
@@ -128,7 +139,8 @@ def cam(
     layer=None,  # as for `heatmap`
     **kwargs,    # for `heatmap`
 )->Heatmaps:
-    "CAM: `heatmap` with method 'cam'. Raises ValueError unless the head is average pooling followed by one linear layer."
+    """CAM: `heatmap` with method 'cam'. Raises ValueError unless the head is average pooling followed by one
+    linear layer."""
     return heatmap(model, images, target, layer, 'cam', **kwargs)
 
 def mean_activation_map(
@@ -146,8 +158,9 @@ def predict_with_heatmaps(
     k:int=1,          # heatmaps for the k classes with the highest scores
     layer=None,       # as for `heatmap`
     method:str='gradcam', # as for `heatmap`
-)->Iterator[tuple]:   # `(logits (N,K), [Heatmaps of the highest class, of the second, ...], yb or None)` for each batch
-    "Predict a data set, and have the heatmaps of the highest classes from the same pass. For models that answer with classes."
+)->Iterator[tuple]:   # for each batch `(logits (N,K), [Heatmaps of the highest class, of the second, ...], yb or None)`
+    """Predict a data set, and have the heatmaps of the highest classes from the same pass. For models that
+    answer with classes."""
     for batch in batches:
         xb, *yb = batch if isinstance(batch, (tuple, list)) else (batch,)
         p = one_pass(model, xb, layer)

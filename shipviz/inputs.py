@@ -50,7 +50,8 @@ def several_inputs(
     images, # as given by a user
 )->bool:
     "Is this a tuple of tensors for the several inputs of a network, and not a tuple of pictures?"
-    return isinstance(images, tuple) and len(images) > 0 and all(isinstance(i, torch.Tensor) and i.ndim != 3 for i in images)
+    if not isinstance(images, tuple) or not images: return False
+    return all(isinstance(i, torch.Tensor) and i.ndim != 3 for i in images)
 
 def picture_list(
     images, # as given by a user; no tensors
@@ -59,7 +60,8 @@ def picture_list(
     if isinstance(images, np.ndarray) and images.ndim < 4: images = [images]
     if isinstance(images, (str, bytes, os.PathLike, Image.Image)): images = [images]
     if not hasattr(images, '__iter__'):
-        raise TypeError(f"A path, a PIL image, an array or a tensor was expected, not {type(images).__name__}.")
+        given = type(images).__name__
+        raise TypeError(f"A path, a PIL image, an array or a tensor was expected, not {given}.")
     images = list(images)
     if not images: raise ValueError("There is no picture.")
     return images
@@ -73,14 +75,16 @@ def model_inputs(
     inputs = [i.detach() for i in images] if several_inputs(images) else [as_batch(model, images)]
     p = next((p for p in net.parameters() if p.is_floating_point()), None)
     if p is None: return inputs
-    def dtype(i): return p.dtype if i.is_floating_point() and not torch.is_autocast_enabled(p.device.type) else None
+    def dtype(i):
+        return p.dtype if i.is_floating_point() and not torch.is_autocast_enabled(p.device.type) else None
     return [i.to(p.device, dtype(i)) for i in inputs]
 
 # %% ../nbs/library/09a_inputs.ipynb #0820f19f
 def gathered(
     images, # as given by a user
 ):  # tensor, tuple of tensors, or list: what `len` and slices of pictures work on
-    "Pictures in a form that `count_pictures` counts and `some_pictures` takes a part of. Raises ValueError if there is none."
+    """Pictures in a form that `count_pictures` counts and `some_pictures` takes a part of. Raises ValueError
+    if there is none."""
     if isinstance(images, torch.Tensor): return images[None] if images.ndim == 3 else images
     return images if several_inputs(images) else picture_list(images)
 
@@ -109,8 +113,8 @@ def _first_input(dls):
     data = getattr(dls, 'valid_ds', None)
     if isinstance(data, Datasets): return data.tls[0]
     if isinstance(data, TfmdLists): return data
-    raise TypeError("This Learner's data were not put together by fastai, so how it prepares a picture is not known: "
-                    "give tensors (N,C,H,W), normalised as in training.")
+    raise TypeError("This Learner's data were not put together by fastai, so how it prepares a picture "
+                    "is not known: give tensors (N,C,H,W), normalised as in training.")
 
 def _picture_class(lists):
     "The kind of PIL image that a Learner's transforms make of an item, or None if they make something else."
@@ -130,8 +134,8 @@ def _opened(image, lists):
         if not os.path.isfile(image): raise FileNotFoundError(f'There is no picture {str(image)!r}.')
         return str(image) if lists.types[0] is str else Path(image)
     if kind is None:
-        raise TypeError("This Learner opens its files itself, and not as PIL images: give paths, or tensors (N,C,H,W), "
-                        "normalised as in training.")
+        raise TypeError("This Learner opens its files itself, and not as PIL images: give paths, "
+                        "or tensors (N,C,H,W), normalised as in training.")
     picture = open_picture(image, mode if mode in _MODES else 'RGB')
     return kind(picture if mode in _MODES else picture.convert(mode))
 
@@ -139,7 +143,8 @@ def _opened(image, lists):
 def _is_tensors(images):
     "One tensor or a list of them?"
     if isinstance(images, torch.Tensor): return True
-    return isinstance(images, (list, tuple)) and len(images) > 0 and all(isinstance(i, torch.Tensor) for i in images)
+    if not isinstance(images, (list, tuple)) or not images: return False
+    return all(isinstance(i, torch.Tensor) for i in images)
 
 def _batch_of_tensors(images):
     "Tensors as one batch `(N,C,H,W)`; ValueError if they are no pictures, or not normalised."
@@ -160,8 +165,8 @@ class _Pictures(list):
     split_idx = 1
 
 def _sample(dls, picture):
-    """A picture behind what a Learner does before its item transforms. The data set that is made for it forgets it at once:
-    else the photo would stay in memory until the garbage collector comes."""
+    """A picture behind what a Learner does before its item transforms. The data set that is made for it
+    forgets it at once: else the photo would stay in memory until the garbage collector comes."""
     from fastai.data.core import test_set
     data = test_set(dls.valid_ds, [picture])
     sample = data[0]
@@ -174,8 +179,9 @@ def as_batch(
 )->torch.Tensor: # `(N,C,H,W)`, normalised
     """The pictures as the model takes them in.
 
-    Photos go through the Learner's own validation pipeline (open, resize, normalise), upright as their EXIF orientation says
-    (a Learner with an opener of its own sees to that itself). Only one photo at a time is held in full size."""
+    Photos go through the Learner's own validation pipeline (open, resize, normalise), upright as their EXIF
+    orientation says (a Learner with an opener of its own sees to that itself). Only one photo at a time is
+    held in full size."""
     if _is_tensors(images): return _batch_of_tensors(images)
     if not hasattr(model, 'dls'):
         raise TypeError("A network alone doesn't know how its pictures are normalised: "
@@ -228,7 +234,8 @@ class _Frame:
         return self._part(*tl, *sz, sz if resize_to is None else resize_to)
 
 def _box(kind, transforms, size):
-    "Send a frame through item transforms; the box that is left of it, or the whole if they do what a frame can't follow."
+    """Send a frame through item transforms; the box that is left of it, or the whole if they do what a frame
+    can't follow."""
     frame = object.__new__(type(kind.__name__, (_Frame, kind), {}))
     frame.size, frame.box = size, (0., 0., *map(float, size))
     state = random.getstate()
@@ -240,7 +247,7 @@ def _box(kind, transforms, size):
 
 def box_finder(
     model, # Learner, or network
-)->Callable|None: # a function of `(width, height)`, see `seen_box`; None if nothing is known of pictures that aren't tensors
+)->Callable|None: # a function of `(width, height)`, as `seen_box`; None if the model opens no pictures
     "`seen_box` for later, without holding on to the Learner."
     if not hasattr(model, 'dls'): return None
     kind = _picture_class(_first_input(model.dls))
@@ -254,6 +261,7 @@ def seen_box(
 )->tuple[float, float, float, float]: # left, top, right, bottom, in its pixels
     """The part of a picture that a Learner's network sees, as its item transforms crop, pad or squish it.
 
-    The box of a padded picture is larger than the picture. Of transforms that do anything else, the whole picture is assumed."""
+    The box of a padded picture is larger than the picture. Of transforms that do anything else, the whole
+    picture is assumed."""
     find = box_finder(learn)
     return find(size) if find else (0., 0., *map(float, size))

@@ -6,6 +6,7 @@
 __all__ = ['METHODS', 'View', 'method', 'pixel_gradients']
 
 # %% ../nbs/library/09c_methods.ipynb #f32ed15f
+import itertools
 import math
 import threading
 from collections import defaultdict
@@ -60,7 +61,8 @@ def _mean_activation(v):
 
 @method
 def _gradcam(v):
-    "Channels weighted by their mean gradient. Selvaraju et al. 2017, arXiv:1610.02391, equations 1 and 2 (before the ReLU)."
+    """Channels weighted by their mean gradient. Selvaraju et al. 2017, arXiv:1610.02391, equations 1 and 2
+    (before the ReLU)."""
     return _weigh(v.grad.mean((2, 3)), v.act)
 
 @method
@@ -70,7 +72,8 @@ def _hirescam(v):
 
 @method
 def _gradcampp(v):
-    "Grad-CAM++: positive gradients weighted per cell. Chattopadhay et al. 2018, arXiv:1710.11063, equations 7 and 19."
+    """Grad-CAM++: positive gradients weighted per cell. Chattopadhay et al. 2018, arXiv:1710.11063, equations
+    7 and 19."""
     g, total = v.grad, v.act.sum((2, 3), keepdim=True)
     below = 2*g**2 + total*g**3
     alpha = torch.where(below != 0, g**2/torch.where(below != 0, below, 1), 0)
@@ -85,17 +88,19 @@ def _xgradcam(v):
 
 @method
 def _layercam(v):
-    "Positive gradients only, cell by cell. Jiang et al. 2021, doi:10.1109/TIP.2021.3089943, equations 6 and 7."
+    """Positive gradients only, cell by cell. Jiang et al. 2021, doi:10.1109/TIP.2021.3089943, equations 6 and
+    7."""
     return (v.grad.clamp(min=0)*v.act).sum(1)
 
 # %% ../nbs/library/09c_methods.ipynb #a36a1a21
 @method
 def _eigencam(v):
-    """First principal component of the cells' channel vectors; no class. Muhammad and Yeasin 2020, arXiv:2008.00299, on
-    centred activations as in pytorch-grad-cam. Its sign is free: here it points where the mean activation is high."""
+    """First principal component of the cells' channel vectors; no class. Muhammad and Yeasin 2020,
+    arXiv:2008.00299, on centred activations as in pytorch-grad-cam. Its sign is free: here it points where
+    the mean activation is high."""
     cells = v.act.flatten(2).transpose(1, 2).cpu().double()                 # (N,cells,C)
     cells = cells - cells.mean(1, keepdim=True)
-    a = cells if cells.shape[1] <= cells.shape[2] else cells.mT             # the smaller Gram matrix has the same answer
+    a = cells if cells.shape[1] <= cells.shape[2] else cells.mT   # the smaller Gram matrix has the same answer
     values, vectors = torch.linalg.eigh(a @ a.mT)
     u, s = vectors[..., -1:], values[:, -1:, None].clamp(min=0).sqrt()
     m = (u*s if a is cells else cells @ u)[..., 0]
@@ -104,14 +109,15 @@ def _eigencam(v):
 
 @method
 def _cam(v):
-    """Channels weighted by the class's row of the linear layer. Zhou et al. 2016, arXiv:1512.04150, equation 2.
-    Only for average pooling followed by one linear layer: verified on the pass itself, `mean(A) @ W.T + b == logits`."""
+    """Channels weighted by the class's row of the linear layer. Zhou et al. 2016, arXiv:1512.04150, equation
+    2. Only for average pooling followed by one linear layer: verified on the pass itself, `mean(A) @ W.T + b
+    == logits`."""
     if callable(v.target): raise ValueError("CAM explains a class: give an index or a name as target.")
     w = v.p.linear_head(v.layer)
     if w is not None: return _weigh(w[v.target.to(v.act.device)], v.act)
-    raise ValueError(f"CAM needs average pooling and one linear layer after {v.layer!r}; here the logits are something else "
-                     "(fastai's default head pools twice and has two linear layers). Grad-CAM is the same map where CAM "
-                     "exists, and exists everywhere.")
+    raise ValueError(f"CAM needs average pooling and one linear layer after {v.layer!r}; here the logits "
+                     "are something else (fastai's default head pools twice and has two linear layers). "
+                     "Grad-CAM is the same map where CAM exists, and exists everywhere.")
 
 # %% ../nbs/library/09c_methods.ipynb #a8217bad
 def _outermost_before(calls, i):
@@ -131,7 +137,8 @@ def _blank(spec, copies, fill, device):
 
 @contextmanager
 def _answering(module, outs):
-    "Within it, the next calls of `module` in this thread return `outs`, one after the other, and run nothing."
+    """Within it, the next calls of `module` in this thread return `outs`, one after the other, and run
+    nothing."""
     own, thread, todo = module.__dict__, threading.get_ident(), list(outs)
     run, had = module.forward, {'forward': own['forward']} if 'forward' in own else {}
     def forward(*args, **kwargs):
@@ -160,8 +167,8 @@ def _skipping(p, layer, act, fill):
 def _restart(v, act, i, fill=0.):
     "The output for activations `(n,…)` at the layer, by running only what lies above it."
     p = v.p
-    x = [torch.full((), fill, dtype=x.dtype, device=x.device).expand(len(act), *x.shape[1:]) for x in p.inputs]
-    with _skipping(p, v.layer, act, fill): return p.run(x)
+    blanks = [_blank(Spec((1, *x.shape[1:]), x.dtype), len(act), fill, x.device) for x in p.inputs]
+    with _skipping(p, v.layer, act, fill): return p.run(blanks)
 
 def _whole_pass(v, act, i):
     "The output for activations `(n,…)` at the layer, by passes of picture `i` in which they replace its own."
@@ -179,7 +186,8 @@ def _whole_pass(v, act, i):
     finally: handle.remove()
 
 def _head(v):
-    "A function from activations `(n,…)` (in the layer's own layout) and their picture's index to the output, by the shortest right way."
+    """A function from activations `(n,…)` (in the layer's own layout) and their picture's index to the
+    output, by the shortest right way."""
     try:
         again = v.p.score(v.target, _restart(v, v.raw.detach().clone(), None, math.nan)).float()
         atol = 1e-4 if v.p.logits is None else tolerance(v.raw, v.p.logits)
@@ -195,7 +203,8 @@ def _ablationcam(
     copies=64, # ablated copies in a pass
 ):
     """Channels weighted by the share of the score that is lost without them. Desai and Ramaswamy 2020,
-    doi:10.1109/WACV45572.2020.9093360, equation 3; divided by |score|, so that a negative score doesn't turn the map round."""
+    doi:10.1109/WACV45572.2020.9093360, equation 3; divided by |score|, so that a negative score doesn't turn
+    the map round."""
     raw, n = v.raw.detach(), len(v.act)
     fill = torch.as_tensor(fill, dtype=raw.dtype, device=raw.device).expand(n)
     numbered = torch.arange(raw[0].numel(), device=raw.device).view(1, *raw.shape[1:])
@@ -216,10 +225,11 @@ def _ablationcam(
 def _scorecam(
     v,
     copies=None,         # masked copies in a pass; None: 8 on a CPU (they fit its cache), else 64
-    align_corners=False, # how a channel is enlarged to a mask; True (half a cell off at the edges) is pytorch-grad-cam's way
+    align_corners=False, # how a channel is enlarged to a mask; True is pytorch-grad-cam's way, half a cell off
 ):
-    """Channels weighted by the softmax of the scores of the picture masked by them. Wang et al. 2020, arXiv:1910.01279,
-    algorithm 1. Channels without contrast all mask to black, so that one pass answers for all of them."""
+    """Channels weighted by the softmax of the scores of the picture masked by them. Wang et al. 2020,
+    arXiv:1910.01279, algorithm 1. Channels without contrast all mask to black, so that one pass answers for
+    all of them."""
     x, w = v.p.inputs[0], torch.empty(v.act.shape[:2], device=v.act.device)
     with undisturbed(v.p.net):
         for i, act in enumerate(v.act):
@@ -242,7 +252,8 @@ def _masks(channels, size, align_corners):
 
 # %% ../nbs/library/09c_methods.ipynb #5d92c8d4
 class _Guided(TorchFunctionMode):
-    "Within it, every ReLU (module, function or in-place, ReLU6 too) passes back positive gradients only; the model stays as it is."
+    """Within it, every ReLU (module, function or in-place, ReLU6 too) passes back positive gradients only;
+    the model stays as it is."""
     plain = {F.relu, torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_}
     capped = {F.relu6, F.hardtanh, F.hardtanh_}
     used = False
@@ -270,16 +281,18 @@ def pixel_gradients(
     with undisturbed(p.net), torch.enable_grad():
         x = inputs[0].detach().clone().requires_grad_()
         with (_Guided() if guided else nullcontext()) as g:
-            score = p.score(target, p.run([x*1, *inputs[1:]]))   # x*1: an in-place first layer must not meet a leaf
+            out = p.run([x*1, *inputs[1:]])   # x*1: an in-place first layer must not meet a leaf
+            score = p.score(target, out)
         if guided and not g.used:
-            raise ValueError(f"{type(p.net).__name__} has no ReLU, so there is nothing to guide: use 'saliency' instead.")
+            raise ValueError(f"{type(p.net).__name__} has no ReLU, so there is nothing to guide: use "
+                             "'saliency' instead.")
         return torch.autograd.grad(score.sum(), x)[0]
 
 # %% ../nbs/library/09c_methods.ipynb #e12b045f
 @method
 def _saliency(v):
-    """Largest absolute gradient over a pixel's channels. Simonyan, Vedaldi and Zisserman 2013, arXiv:1312.6034, section 3.1.
-    `(N,H,W)`."""
+    """Largest absolute gradient over a pixel's channels. Simonyan, Vedaldi and Zisserman 2013,
+    arXiv:1312.6034, section 3.1. `(N,H,W)`."""
     return pixel_gradients(v.p, v.p.inputs, v.target).float().abs().amax(1)
 
 @method
@@ -300,8 +313,8 @@ def _smoothgrad(
 
 @method
 def _guided(v):
-    """Guided backpropagation, the largest absolute value over a pixel's channels. Springenberg et al. 2014, arXiv:1412.6806,
-    section 3.4."""
+    """Guided backpropagation, the largest absolute value over a pixel's channels. Springenberg et al. 2014,
+    arXiv:1412.6806, section 3.4."""
     return pixel_gradients(v.p, v.p.inputs, v.target, guided=True).float().abs().amax(1)
 
 @method
@@ -312,11 +325,12 @@ def _occlusion(
     baseline=0.,  # what covers it, in normalised units: 0 is the mean colour
     copies=None,  # covered copies in a pass; None: 8 on a CPU, else 64
 ):
-    """What the score loses when a square is covered, averaged over the squares that cover a pixel. Zeiler and Fergus 2013,
-    arXiv:1311.2901. `(N,H,W)`."""
+    """What the score loses when a square is covered, averaged over the squares that cover a pixel. Zeiler and
+    Fergus 2013, arXiv:1311.2901. `(N,H,W)`."""
     x, copies = v.p.inputs[0], copies or _copies(v)
     n, _, h, w = x.shape
-    boxes = [(slice(a, a+window), slice(b, b+window)) for a in _steps(h, window, stride) for b in _steps(w, window, stride)]
+    rows, columns = [[slice(a, a+window) for a in _steps(size, window, stride)] for size in (h, w)]
+    boxes = list(itertools.product(rows, columns))
     total, count = torch.zeros(n, h, w, device=x.device), torch.zeros(h, w, device=x.device)
     for box in boxes: count[box] += 1
     with undisturbed(v.p.net):

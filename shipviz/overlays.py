@@ -21,7 +21,8 @@ def normalise(
     m,            # `(h,w)`
     signed:bool=False, # keep the sign, -1 to 1; otherwise 0 to 1 with what is negative at 0
 )->torch.Tensor:  # `(h,w)`
-    "Stretch one map to its own range for display. A constant map becomes zeros; cells that are not finite become 0."
+    """Stretch one map to its own range for display. A constant map becomes zeros; cells that are not finite
+    become 0."""
     m = torch.nan_to_num(torch.as_tensor(m).detach().double(), 0., 0., 0.)
     if not signed: m = m.clamp(min=0)
     low, high = (0., m.abs().max()) if signed else (m.min(), m.max())
@@ -33,7 +34,8 @@ def _rows(i, n):
     if isinstance(i, slice): return list(range(n))[i]
     if isinstance(i, (bool, np.bool_)) or isinstance(i, (str, tuple)) or i is None:
         raise TypeError(f'Pictures are chosen by an index, a slice, a list of indices or a mask, not {i!r}.')
-    if getattr(i, 'ndim', 1) == 0 or hasattr(i, '__index__') and not hasattr(i, '__len__'): return [_row(i, n)]
+    if getattr(i, 'ndim', 1) == 0 or hasattr(i, '__index__') and not hasattr(i, '__len__'):
+        return [_row(i, n)]
     many = i.tolist() if hasattr(i, 'tolist') else list(i)
     if many and all(isinstance(j, (bool, np.bool_)) for j in many):
         if len(many) != n: raise IndexError(f'A mask of {len(many)} for {n} pictures.')
@@ -41,7 +43,8 @@ def _rows(i, n):
     return [_row(j, n) for j in many]
 
 def _row(j, n):
-    if isinstance(j, (bool, np.bool_)): raise TypeError('A mask holds nothing but booleans, a list of indices none.')
+    if isinstance(j, (bool, np.bool_)):
+        raise TypeError('A mask holds nothing but booleans, a list of indices none.')
     try: index = operator.index(j)
     except TypeError: raise TypeError(f'A picture is chosen by a whole number, not {j!r}.') from None
     if not -n <= index < n: raise IndexError(f'Picture {index} of {n}.')
@@ -50,7 +53,8 @@ def _row(j, n):
 def _flag(m, layer, fault=''):
     "Why a map shows nothing, or ''."
     if fault: return fault
-    if not torch.isfinite(m).all(): return f"{(~torch.isfinite(m)).sum()} cells are not finite numbers and count as 0"
+    if not torch.isfinite(m).all():
+        return f"{(~torch.isfinite(m)).sum()} cells are not finite numbers and count as 0"
     if (m == 0).all():
         return (f"zero everywhere: nothing of the score changes with {layer!r} "
                 "(a saturated score, or a layer that does not reach it)")
@@ -58,15 +62,16 @@ def _flag(m, layer, fault=''):
     return 'nothing above zero: every place speaks against this class' if m.max() <= 0 else ''
 
 class Heatmaps:
-    """Raw maps and what they are of: `maps` `(N,h,w)` float32, signed, on the CPU; `targets` `(N,)` or None for a callable;
-    `scores` `(N,)`, the numbers explained; `logits` `(N,K)`; `method`, `layer`, `size` `(H,W)` of the network's pictures, `vocab`;
-    `pictures`, what they were made from, if that were no tensors (paths stay paths)."""
+    """Raw maps and what they are of: `maps` `(N,h,w)` float32, signed, on the CPU; `targets` `(N,)` or None
+    for a callable; `scores` `(N,)`, the numbers explained; `logits` `(N,K)`; `method`, `layer`, `size`
+    `(H,W)` of the network's pictures, `vocab`; `pictures`, what they were made from, if that were no tensors
+    (paths stay paths)."""
     def __init__(self, maps, method, layer, size, targets=None, scores=None, logits=None, vocab=None,
                  pictures=None, seen=None, faults=None):
         self.maps, self.method, self.layer, self.size = maps, method, layer, size
         self.targets, self.scores, self.logits, self.vocab = targets, scores, logits, vocab
         self.pictures = pictures
-        self.seen = seen      # a function of a picture's `(width, height)` that gives the box the network saw; None: all of it
+        self.seen = seen      # `(width, height)` of a picture -> the box the network saw; None: all of it
         self.faults = faults  # for each picture what was not a finite number, or ''
 
     @classmethod
@@ -77,8 +82,8 @@ class Heatmaps:
             found = [getattr(p, name) for p in parts]
             return None if found[0] is None else torch.cat(found)
         faults = [f for p in parts for f in p.faults or ['']*len(p)]
-        return cls(cat('maps'), first.method, first.layer, first.size, cat('targets'), cat('scores'), cat('logits'), first.vocab,
-                   pictures, seen, faults)
+        return cls(cat('maps'), first.method, first.layer, first.size, cat('targets'), cat('scores'), cat('logits'),
+                   first.vocab, pictures, seen, faults)
 
     def __len__(self)->int: return len(self.maps)
 
@@ -87,12 +92,13 @@ class Heatmaps:
         rows = _rows(i, len(self))
         def take(t): return None if t is None else t[rows]
         pictures, faults = [None if o is None else [o[j] for j in rows] for o in (self.pictures, self.faults)]
-        return Heatmaps(self.maps[rows], self.method, self.layer, self.size, take(self.targets), take(self.scores),
-                        take(self.logits), self.vocab, pictures, self.seen, faults)
+        return Heatmaps(self.maps[rows], self.method, self.layer, self.size, take(self.targets),
+                        take(self.scores), take(self.logits), self.vocab, pictures, self.seen, faults)
 
     def __repr__(self)->str:
         shape, flagged = '×'.join(map(str, self.maps.shape)), sum(map(bool, self.flags))
-        return f"Heatmaps({shape}, {self.method} at {self.layer!r}" + (f", {flagged} flagged: see .flags)" if flagged else ')')
+        more = f", {flagged} flagged: see .flags" if flagged else ''
+        return f"Heatmaps({shape}, {self.method} at {self.layer!r}{more})"
 
     @property
     def labels(self)->list:
@@ -110,15 +116,18 @@ class Heatmaps:
         self,
         size=None, # `(H,W)`; None: that of the network's pictures
     )->torch.Tensor: # `(N,H,W)`
-        "The raw maps enlarged (bilinear). Each cell keeps its place: its middle stays the middle of the patch it stands for."
-        return F.interpolate(self.maps[:, None], size or self.size, mode='bilinear', align_corners=False)[:, 0]
+        """The raw maps enlarged (bilinear). Each cell keeps its place: its middle stays the middle of the
+        patch it stands for."""
+        size = size or self.size
+        return F.interpolate(self.maps[:, None], size, mode='bilinear', align_corners=False)[:, 0]
 
     def normalised(
         self,
         size=None,     # `(H,W)` to enlarge to first; None: stay `(h,w)`
-        signed:bool=False,  # keep the sign, -1 to 1; otherwise what is below 0 becomes 0 (Grad-CAM's ReLU), 0 to 1
+        signed:bool=False,  # keep the sign, -1 to 1; otherwise 0 to 1, what is below 0 becomes 0 (Grad-CAM's ReLU)
     )->torch.Tensor: # `(N,h,w)`
-        "For display: each map stretched to its own range, however small its numbers are. Raw maps can be compared, these can't."
+        """For display: each map stretched to its own range, however small its numbers are. Raw maps can be
+        compared, these can't."""
         maps = self.upsampled(size) if size else self.maps
         return torch.stack([normalise(m, signed) for m in maps])
 
@@ -134,13 +143,14 @@ class Heatmaps:
         "Show the pictures with their heatmaps over them, each with the class that is explained."
         pictures = self.pictures if pictures is None else list(pictures)
         if pictures is None:
-            raise ValueError("These heatmaps were made from a tensor, whose colours only its maker knows: give the pictures, "
-                             "show(pictures). `as_pictures` turns the batch of a Learner back.")
+            raise ValueError("These heatmaps were made from a tensor, whose colours only its maker knows: "
+                             "give the pictures, show(pictures). `as_pictures` turns the batch of a Learner back.")
         if len(pictures) != len(self): raise ValueError(f'{len(pictures)} pictures for {len(self)} heatmaps.')
         if titles is None: titles = ['' if label is None else str(label) for label in self.labels]
         shown = [overlay(_small(p, width), self[i], **kwargs) for i, p in enumerate(pictures)]
         if alt is None:
-            alt = f'Where the network looked, by {self.method}, over {len(self)} pictures: ' + ', '.join(map(str, titles))
+            said = ', '.join(map(str, titles))
+            alt = f'Where the network looked, by {self.method}, over {len(self)} pictures: {said}'
         show_images(shown, titles, ncols, alt, width)
 
 def _small(picture, width):
@@ -154,43 +164,48 @@ def _small(picture, width):
 def _rgb(image, at_least=None):
     "Any picture as an upright RGB PIL image; tensors are `(3,H,W)` from 0 to 1."
     if isinstance(image, torch.Tensor) and (image.ndim != 3 or image.min() < 0 or image.max() > 1):
-        raise ValueError("A picture tensor has shape (3,H,W) and values from 0 to 1; `as_pictures` undoes the normalisation.")
+        raise ValueError("A picture tensor has shape (3,H,W) and values from 0 to 1; `as_pictures` undoes "
+                         "the normalisation.")
     return open_picture(image, at_least=at_least)
 
 def _map_and_box(map, image, box):
     "One map `(h,w)`, and the box of the picture that it stands for."
     if isinstance(map, Heatmaps):
-        if len(map) != 1: raise ValueError(f"One heatmap was expected, not {len(map)}: choose a picture, as in `heat[0]`.")
+        if len(map) != 1:
+            raise ValueError(f"One heatmap was expected, not {len(map)}: choose a picture, as in `heat[0]`.")
         if box is None and map.seen is not None: box = map.seen(image.size)
         map = map.maps[0]
     map = torch.as_tensor(map if isinstance(map, torch.Tensor) else np.asarray(map)).detach().float().cpu()
-    if map.ndim != 2: raise ValueError(f"One map (h,w) was expected, not {tuple(map.shape)}: choose a picture, as in `maps[0]`.")
+    if map.ndim != 2:
+        raise ValueError(f"One map (h,w) was expected, not {tuple(map.shape)}: choose a picture, as in "
+                         "`maps[0]`.")
     return map, (0, 0, *image.size) if box is None else box
 
 def _enlarged(map, box, size):
     "The map as large as its box, cut off where the picture ends: `((h,w), (left, top))`."
-    left, top, right, bottom = map_edges = [round(v) for v in box]
+    left, top, right, bottom = box = [round(v) for v in box]
     if right <= left or bottom <= top or left >= size[0] or top >= size[1] or right <= 0 or bottom <= 0:
-        raise ValueError(f'The box {tuple(map_edges)} has no part of a picture of {size[0]}×{size[1]}.')
-    big = F.interpolate(torch.nan_to_num(map, 0., 0., 0.)[None, None], (bottom - top, right - left), mode='bilinear',
-                        align_corners=False)[0, 0]
+        raise ValueError(f'The box {tuple(box)} has no part of a picture of {size[0]}×{size[1]}.')
+    map = torch.nan_to_num(map, 0., 0., 0.)[None, None]
+    big = F.interpolate(map, (bottom - top, right - left), mode='bilinear', align_corners=False)[0, 0]
     x, y = max(left, 0), max(top, 0)
     return big[y - top:size[1] - top, x - left:size[0] - left], (x, y)
 
 def overlay(
     image,           # path, PIL image, `(H,W,3)` array or `(3,H,W)` float from 0 to 1
     map,             # `heat[i]`, the `Heatmaps` of one picture, or a raw map `(h,w)`; enlarged to the picture
-    style:str='blend', # 'blend': colours over the picture; 'contour': lines of equal heat; 'layer': the heat alone, transparent where cold
+    style:str='blend', # colours over the picture; 'contour': lines of equal heat; 'layer': the heat alone, see-through
     alpha:float=.5,  # opacity of the colours
-    cmap=None,       # matplotlib colour map; None: inferno, or RdBu_r if signed (both readable by the colour-blind)
+    cmap=None,       # matplotlib colour map; None: inferno, or RdBu_r if signed (the colour-blind can read both)
     signed:bool=False, # show what speaks against the class too: a two-sided scale about 0
     levels=(.25, .5, .75), # of the contours, as shares of the map's range
     colorbar:bool=False, # add a scale with the raw values
-    box=None,        # left, top, right, bottom of what the map stands for, in pixels; None: what `heat[i]` knows, or the whole picture
+    box=None,        # left, top, right, bottom of what the map stands for; None: as `heat[i]` knows, or all of it
 )->Image.Image:      # RGB, RGBA for 'layer'; the picture's size (wider with a scale)
     "The picture, upright, with its heatmap."
     from matplotlib import colormaps
-    if style not in ('blend', 'contour', 'layer'): raise ValueError(f"No style {style!r}: blend, contour or layer.")
+    if style not in ('blend', 'contour', 'layer'):
+        raise ValueError(f"No style {style!r}: blend, contour or layer.")
     image = _rgb(image)
     map, box = _map_and_box(map, image, box)
     big, corner = _enlarged(map, box, image.size)
@@ -204,7 +219,8 @@ def _coloured(image, heat, corner, colours, signed, alpha, style):
     "The colours of the heat over the picture, or alone on a transparent ground."
     rgb = np.uint8(colours((heat + 1)/2 if signed else heat)[..., :3]*255)
     if style == 'layer':
-        out, part = Image.new('RGBA', image.size), Image.fromarray(np.dstack([rgb, np.uint8(abs(heat)*alpha*255)]))
+        out = Image.new('RGBA', image.size)
+        part = Image.fromarray(np.dstack([rgb, np.uint8(abs(heat)*alpha*255)]))
     else:
         seen = (*corner, corner[0] + heat.shape[1], corner[1] + heat.shape[0])
         out, part = image.copy(), Image.blend(image.crop(seen), Image.fromarray(rgb), alpha)
@@ -238,7 +254,8 @@ def _with_scale(picture, map, colours, signed):
     font = ImageFont.load_default(max(9, h//18))
     texts = [f'{v:.3g}' for v in (high, (high + low)/2, low)]
     wide = int(max(font.getlength(t) for t in texts))
-    out = Image.new('RGBA' if picture.mode == 'RGBA' else 'RGB', (picture.width + bar*2 + wide + 6, h), 'white')
+    size = picture.width + bar*2 + wide + 6, h
+    out = Image.new('RGBA' if picture.mode == 'RGBA' else 'RGB', size, 'white')
     out.paste(picture, (0, 0))
     ramp = np.uint8(colours(np.linspace(1, 0, h))[:, None, :3]*255).repeat(bar, 1)
     out.paste(Image.fromarray(ramp), (picture.width + bar//2, 0))

@@ -79,15 +79,16 @@ _LOCK = threading.RLock()
 
 def _eagerly(net):
     "A context in which a compiled network runs uncompiled, so that hooks are called."
-    compiled = any(m._compiled_call_impl is not None or type(m).__name__ == 'OptimizedModule' for m in net.modules())
-    if compiled and hasattr(torch.compiler, 'set_stance'): return torch.compiler.set_stance('force_eager')
+    def compiled(m): return m._compiled_call_impl is not None or type(m).__name__ == 'OptimizedModule'
+    if any(map(compiled, net.modules())) and hasattr(torch.compiler, 'set_stance'): return torch.compiler.set_stance('force_eager')
     return nullcontext()
 
 @contextmanager
 def undisturbed(
     net:nn.Module,
 )->Iterator[nn.Module]:
-    "Evaluation mode without a graph, whatever is around the call; every mode is put back, also after an error."
+    """Evaluation mode without a graph, whatever is around the call; every mode is put back, also after an
+    error."""
     with _LOCK, torch.inference_mode(False), torch.no_grad(), _eagerly(net), evaluating(net): yield net
 
 def run(
@@ -113,7 +114,7 @@ class Call:
     output: object     # its output, every tensor replaced by its `Spec`
     picks: tuple|None  # shape of the tensor that a heatmap would use
     origin: str        # class of the module that made this tensor
-    passes_on: bool    # is this the tensor that the call before returned? A container, a dropout or an identity does that
+    passes_on: bool    # is this the tensor that the call before returned? As of a container, or a dropout
     weights: tuple     # (class, channels) of the last module with weights before it ended
 
 # %% ../nbs/library/09b_tracing.ipynb #e5b10005
@@ -143,10 +144,11 @@ class _Recorder:
         start, kind, tensor = self.starts.pop(), type(module).__name__, pick(out)
         if _channels(module): self.weights = kind, _channels(module)
         passes_on = tensor is not None and self.before() is tensor
-        self.calls.append(Call(
-            self.names[module], kind, len(self.starts), start, map_leaves(out, lambda t: Spec(tuple(t.shape), t.dtype)),
-            None if tensor is None else tuple(tensor.shape), self.calls[-1].origin if passes_on else kind, passes_on,
-            self.weights))
+        specs = map_leaves(out, lambda t: Spec(tuple(t.shape), t.dtype))
+        picks = None if tensor is None else tuple(tensor.shape)
+        origin = self.calls[-1].origin if passes_on else kind
+        self.calls.append(Call(self.names[module], kind, len(self.starts), start, specs, picks, origin, passes_on,
+                               self.weights))
         self.before = (lambda: None) if tensor is None else weakref.ref(tensor)
 
 def record(
@@ -213,7 +215,8 @@ class Trace:
 
     @cached_property
     def candidates(self):
-        "Indices of the calls that make maps, one for each tensor (its outermost name), in the order of the pass."
+        """Indices of the calls that make maps, one for each tensor (its outermost name), in the order of the
+        pass."""
         return [i for i, c in enumerate(self.calls) if c.name and self._is_outermost(i) and self.layouts[i]]
 
     def _is_outermost(self, i):
@@ -230,7 +233,8 @@ class Trace:
         if any(len(s) == 2 for s in self.output): return self._before_pooling(found)
         return self._last_of_the_smallest(found)
 
-    def _makes_features(self, call): return not _NO_FEATURES.search(call.origin) and not _PASSES_ON.search(call.kind)
+    def _makes_features(self, call):
+        return not _NO_FEATURES.search(call.origin) and not _PASSES_ON.search(call.kind)
 
     def _before_pooling(self, found):
         "The last layer; with a class token, the last that enters an attention."
@@ -256,7 +260,8 @@ class Trace:
         "Which layers make maps, in words."
         rows = [(self.calls[i].name, self.map_shape(i)) for i in self.candidates]
         rows = [r for r in rows if r[0].count('.') < 2] or rows
-        return 'Layers that make maps: ' + ', '.join(f"{n!r} ({'×'.join(map(str, s))})" for n, s in rows[-12:]) + '.'
+        said = [f"{name!r} ({'×'.join(map(str, shape))})" for name, shape in rows[-12:]]
+        return f"Layers that make maps: {', '.join(said)}."
 
 # %% ../nbs/library/09b_tracing.ipynb #74cf1824
 def find_layer(
@@ -268,7 +273,8 @@ def find_layer(
     if layer is None:
         if trace.default is not None: return trace.default
         raise ValueError(f"No layer of {type(net).__name__} makes maps larger than 1×1 on pictures of "
-                         f"{trace.size[0]}×{trace.size[1]}. Use larger pictures, or give layer= and reshape=.")
+                         f"{trace.size[0]}×{trace.size[1]}. Use larger pictures, or give layer= "
+                         "and reshape=.")
     if isinstance(layer, nn.Module): names = [n for n, m in net.named_modules() if m is layer]
     else: names = [layer, str(layer).removeprefix('module.')]
     found = [i for i in map(trace.last_call, names) if i is not None]
@@ -296,7 +302,8 @@ def find_trace(
     net:nn.Module, # `undisturbed`
     inputs:list, # of tensors
 )->Trace:
-    "The trace of a network on inputs of this size; made if it is not known, or if something in the network has changed."
+    """The trace of a network on inputs of this size; made if it is not known, or if something in the network
+    has changed."""
     key = tuple(tuple(x.shape[1:]) for x in inputs), _settings(net)
     known = _TRACES.setdefault(net, {})
     if key not in known:
@@ -321,4 +328,5 @@ def layers(
     net = network_of(model)
     inputs = model_inputs(model, net, x)
     with undisturbed(net): trace = find_trace(net, inputs)
-    return [Layer(trace.calls[i].name, trace.calls[i].kind, trace.map_shape(i), i == trace.default) for i in trace.candidates]
+    def row(i): return Layer(trace.calls[i].name, trace.calls[i].kind, trace.map_shape(i), i == trace.default)
+    return [row(i) for i in trace.candidates]
