@@ -17,12 +17,12 @@ from .core import class_indices
 from .inputs import class_names, model_inputs, network_of
 from .methods import METHODS, View, pixel_gradients
 from .overlays import Heatmaps
-from .tracing import (find_layer, find_trace, finite, leaves, logits_of, map_leaves, pick, run, tolerance,
-                             undisturbed)
+from .tracing import (find_layer, find_trace, finite, leaves, logits_of, map_leaves, pick, run,
+                             tolerance, undisturbed)
 
 # %% ../nbs/library/09e_engine.ipynb #5f667a41
-_LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|ToCopy|'
-                     'AccumulateGrad')
+_LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|'
+                     'ToCopy|AccumulateGrad')
 
 def _only_linear(f):
     "Does the graph above `f` hold nothing but means, matrix products and changes of shape?"
@@ -174,7 +174,8 @@ class Pass:
             maps = METHODS[method](view, **options).detach().float().cpu()
             scores = view.score.detach().float().cpu().expand(len(self))
         if callable(target): target = None
-        return Heatmaps(maps, method, layer, self.size, target, scores, self.logits, self.vocab, faults=self.faults())
+        return Heatmaps(maps, method, layer, self.size, target, scores, self.logits, self.vocab,
+                        faults=self.faults())
 
 def _faults(net, inputs):
     "What is not finite: weights of the network, or values of a picture."

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from .engine import Pass, input_gradients, one_pass
-from .inputs import (as_batch, as_pictures, box_finder, count_pictures, gathered, seen_box, some_pictures)
+from .inputs import (as_batch, as_pictures, box_finder, count_pictures, gathered, seen_box,
+                            some_pictures)
 from .methods import METHODS, View, method
 from .overlays import Heatmaps, normalise, overlay
 from .tracing import Layer, layers
@@ -48,8 +49,8 @@ class Hook:
 # %% ../nbs/09_heatmaps.ipynb #fbebbf22
 def heatmap(
     model,            # network or Learner
-    images,           # `(N,C,H,W)` normalised, a tuple of them for several inputs; for a Learner also paths, PIL images, arrays
-    target=None,      # index or name, or one for each picture; None: the predicted; or a function: output -> `(N,)`
+    images,           # `(N,C,H,W)` normalised (a tuple: several inputs); for a Learner also paths, PIL images...
+    target=None,      # class (index, name) or one for each; None: the predicted; a function: output -> `(N,)`
     layer=None,       # name or module; None: the last with spatial extent before pooling
     method:str='gradcam', # a name in `METHODS`
     reshape=None,     # turns the layer's output into `(N,C,h,w)`; None: found, also for ViT and Swin
@@ -63,7 +64,7 @@ def heatmap(
     target, method or picture that can't be used, and says which can."""
     for name, value in (('method', method), ('layer', layer)):
         if isinstance(value, (list, tuple)):
-            raise ValueError(f"heatmap() takes one {name}, and this is {type(value).__name__} of {len(value)}; "
+            raise ValueError(f"heatmap() takes one {name}, not a {type(value).__name__} of {len(value)}: "
                              "heatmaps() takes several methods and layers.")
     found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, options)
     return next(iter(found.values()))
@@ -158,7 +159,7 @@ def predict_with_heatmaps(
     k:int=1,          # heatmaps for the k classes with the highest scores
     layer=None,       # as for `heatmap`
     method:str='gradcam', # as for `heatmap`
-)->Iterator[tuple]:   # for each batch `(logits (N,K), [Heatmaps of the highest class, of the second, ...], yb or None)`
+)->Iterator[tuple]: # `(logits (N,K), [Heatmaps of the highest class, of the second, ...], yb or None)`
     """Predict a data set, and have the heatmaps of the highest classes from the same pass. For models that
     answer with classes."""
     for batch in batches:

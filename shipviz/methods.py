@@ -100,7 +100,7 @@ def _eigencam(v):
     the mean activation is high."""
     cells = v.act.flatten(2).transpose(1, 2).cpu().double()                 # (N,cells,C)
     cells = cells - cells.mean(1, keepdim=True)
-    a = cells if cells.shape[1] <= cells.shape[2] else cells.mT   # the smaller Gram matrix has the same answer
+    a = cells if cells.shape[1] <= cells.shape[2] else cells.mT  # the smaller Gram matrix has the same answer
     values, vectors = torch.linalg.eigh(a @ a.mT)
     u, s = vectors[..., -1:], values[:, -1:, None].clamp(min=0).sqrt()
     m = (u*s if a is cells else cells @ u)[..., 0]
@@ -225,7 +225,7 @@ def _ablationcam(
 def _scorecam(
     v,
     copies=None,         # masked copies in a pass; None: 8 on a CPU (they fit its cache), else 64
-    align_corners=False, # how a channel is enlarged to a mask; True is pytorch-grad-cam's way, half a cell off
+    align_corners=False, # how a channel is enlarged to a mask; True is pytorch-grad-cam's, half a cell off
 ):
     """Channels weighted by the softmax of the scores of the picture masked by them. Wang et al. 2020,
     arXiv:1910.01279, algorithm 1. Channels without contrast all mask to black, so that one pass answers for

@@ -7,7 +7,6 @@ __all__ = ['normalise', 'Heatmaps', 'overlay']
 
 # %% ../nbs/library/09d_overlays.ipynb #766e6b6e
 import operator
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -82,8 +81,8 @@ class Heatmaps:
             found = [getattr(p, name) for p in parts]
             return None if found[0] is None else torch.cat(found)
         faults = [f for p in parts for f in p.faults or ['']*len(p)]
-        return cls(cat('maps'), first.method, first.layer, first.size, cat('targets'), cat('scores'), cat('logits'),
-                   first.vocab, pictures, seen, faults)
+        return cls(cat('maps'), first.method, first.layer, first.size, cat('targets'), cat('scores'),
+                   cat('logits'), first.vocab, pictures, seen, faults)
 
     def __len__(self)->int: return len(self.maps)
 
@@ -124,7 +123,7 @@ class Heatmaps:
     def normalised(
         self,
         size=None,     # `(H,W)` to enlarge to first; None: stay `(h,w)`
-        signed:bool=False,  # keep the sign, -1 to 1; otherwise 0 to 1, what is below 0 becomes 0 (Grad-CAM's ReLU)
+        signed:bool=False,  # keep the sign, -1 to 1; else 0 to 1, with 0 for what is below (Grad-CAM's ReLU)
     )->torch.Tensor: # `(N,h,w)`
         """For display: each map stretched to its own range, however small its numbers are. Raw maps can be
         compared, these can't."""
@@ -144,7 +143,7 @@ class Heatmaps:
         pictures = self.pictures if pictures is None else list(pictures)
         if pictures is None:
             raise ValueError("These heatmaps were made from a tensor, whose colours only its maker knows: "
-                             "give the pictures, show(pictures). `as_pictures` turns the batch of a Learner back.")
+                             "give the pictures, show(pictures). `as_pictures` turns a Learner's batch back.")
         if len(pictures) != len(self): raise ValueError(f'{len(pictures)} pictures for {len(self)} heatmaps.')
         if titles is None: titles = ['' if label is None else str(label) for label in self.labels]
         shown = [overlay(_small(p, width), self[i], **kwargs) for i, p in enumerate(pictures)]
@@ -194,13 +193,13 @@ def _enlarged(map, box, size):
 def overlay(
     image,           # path, PIL image, `(H,W,3)` array or `(3,H,W)` float from 0 to 1
     map,             # `heat[i]`, the `Heatmaps` of one picture, or a raw map `(h,w)`; enlarged to the picture
-    style:str='blend', # colours over the picture; 'contour': lines of equal heat; 'layer': the heat alone, see-through
+    style:str='blend', # 'blend' over the picture; 'contour': lines of equal heat; 'layer': alone, transparent
     alpha:float=.5,  # opacity of the colours
-    cmap=None,       # matplotlib colour map; None: inferno, or RdBu_r if signed (the colour-blind can read both)
+    cmap=None,       # matplotlib colour map; None: inferno, RdBu_r if signed (the colour-blind can read both)
     signed:bool=False, # show what speaks against the class too: a two-sided scale about 0
     levels=(.25, .5, .75), # of the contours, as shares of the map's range
     colorbar:bool=False, # add a scale with the raw values
-    box=None,        # left, top, right, bottom of what the map stands for; None: as `heat[i]` knows, or all of it
+    box=None,        # left, top, right, bottom of what the map stands for; None: what `heat[i]` knows, or all
 )->Image.Image:      # RGB, RGBA for 'layer'; the picture's size (wider with a scale)
     "The picture, upright, with its heatmap."
     from matplotlib import colormaps

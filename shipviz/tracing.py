@@ -80,7 +80,8 @@ _LOCK = threading.RLock()
 def _eagerly(net):
     "A context in which a compiled network runs uncompiled, so that hooks are called."
     def compiled(m): return m._compiled_call_impl is not None or type(m).__name__ == 'OptimizedModule'
-    if any(map(compiled, net.modules())) and hasattr(torch.compiler, 'set_stance'): return torch.compiler.set_stance('force_eager')
+    if any(map(compiled, net.modules())) and hasattr(torch.compiler, 'set_stance'):
+        return torch.compiler.set_stance('force_eager')
     return nullcontext()
 
 @contextmanager
@@ -147,8 +148,8 @@ class _Recorder:
         specs = map_leaves(out, lambda t: Spec(tuple(t.shape), t.dtype))
         picks = None if tensor is None else tuple(tensor.shape)
         origin = self.calls[-1].origin if passes_on else kind
-        self.calls.append(Call(self.names[module], kind, len(self.starts), start, specs, picks, origin, passes_on,
-                               self.weights))
+        self.calls.append(Call(self.names[module], kind, len(self.starts), start, specs, picks, origin,
+                               passes_on, self.weights))
         self.before = (lambda: None) if tensor is None else weakref.ref(tensor)
 
 def record(
