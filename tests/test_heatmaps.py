@@ -5,8 +5,11 @@ import shipviz  # first: it repairs torchvision
 import copy
 import gc
 import math
+import subprocess
+import sys
 import threading
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +19,22 @@ from PIL import Image
 from torch import nn
 from torchvision import models as tv
 
-from shipviz.heatmaps import Hook, cam, gradcam, heatmap, input_gradients, layers, normalise, one_pass, overlay, predict_with_heatmaps
+from shipviz.heatmaps import (
+    METHODS,
+    Hook,
+    as_batch,
+    cam,
+    gradcam,
+    heatmap,
+    heatmaps,
+    input_gradients,
+    layers,
+    normalise,
+    one_pass,
+    overlay,
+    predict_with_heatmaps,
+    seen_box,
+)
 
 ONE_PASS = ['mean_activation', 'gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam', 'cam']
 OWN_PASSES = ['ablationcam', 'scorecam', 'saliency', 'smoothgrad', 'guided', 'occlusion']
@@ -120,7 +138,8 @@ def test_pooling_and_linear_need_no_backward_pass(monkeypatch):
         torch.testing.assert_close(got, want)
         assert len(passes) == relu
     passes.clear()
-    assert heatmap(conv(), x, lambda out: out[:, 1]*2).maps.any() and heatmap(conv(), x, 1, layer=['0.2', '0']) and len(passes) == 2
+    assert heatmap(conv(), x, lambda out: out[:, 1]*2).maps.any()
+    assert heatmaps(conv(), x, layers=['0.2', '0'], target=1) and len(passes) == 2
 
 def test_identities_fail_on_fastai_default_head():
     from fastai.vision.learner import create_head
@@ -207,7 +226,7 @@ def test_several_methods_and_layers_share_one_pass():
     model, x, calls = conv(), pictures(), []
     handle = model.register_forward_hook(lambda *a: calls.append(len(a[1][0])))
     layers(model, x); calls.clear()
-    many = heatmap(model, x, method=ONE_PASS[:-1], layer=['0.2', '0'])
+    many = heatmaps(model, x, ONE_PASS[:-1], ['0.2', '0'])
     assert calls == [3]
     handle.remove()
     for (m, l), h in many.items():
@@ -231,7 +250,7 @@ def test_targets():
         with pytest.raises(ValueError, match=words): gradcam(model, x, bad)
     with pytest.raises(ValueError, match='There are: mean_activation'): heatmap(model, x, method='grad')
     with pytest.raises(TypeError, match="'n' is no option of gradcam"): heatmap(model, x, n=4)
-    assert heatmap(model, x, method=['gradcam', 'smoothgrad'], n=2)['smoothgrad'].maps.shape == (3, 32, 32)
+    assert heatmaps(model, x, ['gradcam', 'smoothgrad'], n=2)['smoothgrad', '0'].maps.shape == (3, 32, 32)
 
 def test_heatmaps_of_the_highest_classes_during_prediction():
     model, x, calls = conv(), pictures(6), []
@@ -439,8 +458,8 @@ def test_no_tensor_is_kept_over_1000_calls():
     assert tensors() == start
     gc.disable()
     try:                                          # and none waits for the garbage collector
-        heatmap(model, x, method=ONE_PASS); n = sum(isinstance(o, torch.Tensor) for o in gc.get_objects())
-        for _ in range(20): heatmap(model, x, method=ONE_PASS)
+        heatmaps(model, x, ONE_PASS); n = sum(isinstance(o, torch.Tensor) for o in gc.get_objects())
+        for _ in range(20): heatmaps(model, x, ONE_PASS)
         assert sum(isinstance(o, torch.Tensor) for o in gc.get_objects()) <= n
     finally: gc.enable()
 
@@ -513,3 +532,188 @@ def test_overlays():
     for bad, words in ((lambda: overlay(picture, m[None]), 'One map'), (lambda: overlay(picture, m, 'jet'), 'style'),
                        (lambda: overlay(torch.ones(3, 4, 4)*3, m), '0 to 1')):
         with pytest.raises(ValueError, match=words): bad()
+
+
+# ---- one answer: heatmap() gives one, heatmaps() a dictionary
+
+def test_heatmap_refuses_lists_and_names_heatmaps():
+    model, x = conv(), pictures()
+    for kw in ({'method': ['gradcam']}, {'layer': ['0']}, {'layer': ('0', '0.2')}):
+        with pytest.raises(ValueError, match=r'heatmaps\(\) takes several'): heatmap(model, x, **kw)
+    with pytest.raises(ValueError, match='no method'): heatmaps(model, x, [])
+
+def test_heatmaps_are_keyed_by_method_and_layer_name():
+    model, x = conv(), pictures()
+    relus = [m for m in model.modules() if isinstance(m, nn.ReLU)]
+    for layers_, names in ((None, ['0']), ('0.2', ['0.2']), (relus[0], ['0.2']), (relus, ['0.2', '0.4']), (['0', '0'], ['0']),
+                           (('0.2', relus[0]), ['0.2'])):
+        for methods in ('gradcam', ['gradcam', 'cam'][:1], ['gradcam', 'layercam']):
+            wanted = [methods] if isinstance(methods, str) else methods
+            found = heatmaps(model, x, methods, layers_, target=1)
+            assert list(found) == [(m, n) for n in names for m in wanted]
+            for (m, n), h in found.items():
+                assert (h.method, h.layer) == (m, n)
+                torch.testing.assert_close(h.maps, heatmap(model, x, 1, n, m).maps)
+
+
+# ---- targets: the same for all entry points
+
+ENTRIES = [heatmap, gradcam, cam, input_gradients, lambda m, x, t: heatmaps(m, x, target=t),
+           lambda m, x, t: one_pass(m, x).heatmap('gradcam', t)]
+
+@pytest.mark.parametrize('entry', ENTRIES)
+def test_what_is_no_class_is_refused(entry):
+    model, x = conv(), pictures(6)
+    for bad, words in ((2.7, 'whole number'), (True, 'whole number'), (torch.tensor(2.), 'whole number'),
+                       ([0, 1, 2, 3, 0, 1.5], 'whole number'), ([0]*20, '20 targets for 6'), (np.zeros(5, int), '5 targets for 6'),
+                       (4, 'has 4 classes'), (-5, 'has 4 classes'), ('Cargo', 'no class names')):
+        with pytest.raises(ValueError, match=words): entry(model, x, bad)
+
+@pytest.mark.parametrize('entry', ENTRIES)
+def test_classes_of_every_kind_are_taken(entry):
+    def numbers(found):
+        if isinstance(found, dict): found, = found.values()
+        return found if isinstance(found, torch.Tensor) else found.maps
+    class Named(nn.Module):
+        vocab = ['Carrier', 'Cruise', 'Tankers', 'Cargo']
+        def __init__(self): super().__init__(); self.net = conv()
+        def forward(self, x): return self.net(x)
+    model, x = Named().eval(), pictures(6)
+    expected = numbers(entry(model, x, 3))
+    for target in (np.int64(3), torch.tensor(3), -1, 'Cargo', [3]*6, ['Cargo', 3, -1, np.int8(3), torch.tensor(3), 'Cargo'], np.full(6, 3),
+                   torch.full((6,), 3)):
+        torch.testing.assert_close(numbers(entry(model, x, target)), expected, rtol=0, atol=0)
+
+
+# ---- what changes in the model, what is broken in it
+
+def test_a_changed_setting_is_noticed():
+    model, x = conv(bn=False), pictures()
+    assert gradcam(model, x).maps.shape == (3, 8, 8) and layers(model, x)[-1].shape == (8, 8, 8)
+    model[0][3].stride = (1, 1)
+    assert gradcam(model, x).maps.shape == (3, 16, 16) and layers(model, x)[-1].shape == (8, 16, 16)
+    assert heatmap(model, x, method='ablationcam').maps.shape == (3, 16, 16)
+
+def test_segmentation_has_no_highest_class():
+    model = nn.Sequential(conv()[0], nn.Conv2d(8, 3, 1), nn.Upsample(scale_factor=4))
+    with pytest.raises(ValueError, match='no highest class'): next(predict_with_heatmaps(model, [pictures(2)]))
+
+@pytest.mark.parametrize('method', ['gradcam', 'mean_activation', 'hirescam', 'eigencam', 'saliency'])
+def test_what_is_not_finite_is_named(method):
+    model, x = conv(bn=False).eval(), pictures(3)
+    x[1, 0, 5, 5], x[2, 1] = math.nan, math.inf
+    flags = heatmap(model, x, 1, method=method).flags
+    assert flags[0] == '' and 'picture holds NaN (1 of 3072 values)' in flags[1] and 'picture holds infinite' in flags[2]
+    assert [bool(f) for f in heatmap(model, x, 1, method=method, bs=1).flags] == [False, True, True]
+    assert 'NaN' in heatmap(model, x, 1, method=method)[1].flags[0]
+    model[1][-1].weight.data[0, 0] = math.nan
+    assert all("weight of layer '1.3' is not finite" in f for f in heatmap(model, pictures(2), 1, method=method).flags)
+
+
+# ---- a Learner's own pipeline
+
+@pytest.fixture
+def photos(tmp_path):
+    "Six photos of 90×60, bright on the left third, in two folders; a path of one that was held upright."
+    a = np.full((60, 90, 3), 40, np.uint8)
+    a[:, :30] = 220
+    for label in 'ab':
+        (tmp_path/label).mkdir()
+        for i in range(3): Image.fromarray(a + np.uint8(i)).save(tmp_path/label/f'{i}.png')
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(a).save(tmp_path/'turned.jpg', exif=exif, quality=95)
+    return tmp_path
+
+def learner(folder, kind=None, channels=3, **resize):
+    from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, Learner, PILImage, Resize
+    data = DataBlock((ImageBlock(kind or PILImage), CategoryBlock), get_items=lambda p: sorted(p.glob('*/*.png')),
+                     get_y=lambda p: p.parent.name, splitter=lambda o: ([0, 1, 3, 4], [2, 5]), item_tfms=Resize(**resize))
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(channels, 4, 4, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    for m in (net[0], net[4]): nn.init.ones_(m.weight)
+    return Learner(data.dataloaders(folder, bs=2), net, loss_func=nn.CrossEntropyLoss())
+
+def test_orientation_is_obeyed(photos):
+    learn = learner(photos, size=(90, 60), method='squish')
+    x = as_batch(learn, photos/'turned.jpg')[0, 0]
+    assert x[:25].min() > .8 and x[35:].max() < .2                      # the bright part is on top, as a viewer shows it
+    heat = heatmap(learn, [photos/'turned.jpg'])
+    assert heat.maps[0][:6].min() > heat.maps[0][10:].max()
+    shown = overlay(photos/'turned.jpg', heat[0], 'layer')
+    alpha = np.array(shown)[..., 3]
+    assert shown.size == (60, 90) and alpha[:20].min() > alpha[40:].max()
+    with Image.open(photos/'turned.jpg') as im: np.testing.assert_array_equal(overlay(im, heat, 'layer'), shown)
+
+def test_a_grey_learner_sees_grey_pictures(photos):
+    from fastai.vision.core import PILImageBW
+    learn = learner(photos, PILImageBW, channels=1, size=60)
+    path = photos/'a'/'0.png'
+    expected = learn.dls.test_dl([path], num_workers=0).one_batch()[0].as_subclass(torch.Tensor)
+    for picture in (path, str(path), Image.open(path), np.array(Image.open(path))):
+        torch.testing.assert_close(as_batch(learn, picture), expected, rtol=0, atol=0)
+    assert heatmap(learn, [path, Image.open(path)]).maps.shape == (2, 15, 15)
+
+@pytest.mark.parametrize('resize, box', [({}, (15, 0, 75, 60)), ({'method': 'squish'}, (0, 0, 90, 60)),
+                                         ({'method': 'pad'}, (0, -15, 90, 75))])
+def test_the_heat_lies_where_the_network_looked(photos, resize, box):
+    learn, path = learner(photos, size=60, **resize), photos/'a'/'0.png'
+    assert seen_box(learn, (90, 60)) == box
+    heat = heatmap(learn, [path, photos/'turned.jpg'], 0)
+    assert heat.pictures == [path, photos/'turned.jpg']
+    alpha = np.array(overlay(path, heat[0], 'layer'))[..., 3]
+    left, right = max(box[0], 0), min(box[2], 90)
+    assert alpha[:, :left].sum() == alpha[:, right:].sum() == 0 and alpha[:, left:right].any()
+    assert alpha[:, left:29].min() > alpha[:, 34:].max()                # bright, and so hot, on the left third
+    turned = np.array(overlay(photos/'turned.jpg', heat[1], 'layer'))[..., 3]
+    assert turned[left:29].min() > turned[34:].max() and turned[:left].sum() == 0
+
+def test_other_item_transforms(photos):
+    from fastai.vision.augment import CropPad, RandomResizedCrop
+    for transform, box in ((RandomResizedCrop(48, val_xtra=.25), None), (CropPad(40), (25, 17, 65, 43))):
+        learn = learner(photos, size=(60, 90))
+        learn.dls.valid.after_item.fs.insert(0, transform)
+        got = seen_box(learn, (90, 60))
+        assert box is None or got == box
+        heat = heatmap(learn, photos/'a'/'0.png')
+        alpha = np.array(overlay(photos/'a'/'0.png', heat[0], 'layer'))[..., 3]
+        hot = np.nonzero(alpha.max(0) > .9*alpha.max())[0]
+        assert abs(hot.max() - 28) < 6                                   # where bright meets dark
+
+def test_one_photo_at_a_time(photos, monkeypatch):
+    from shipviz import inputs
+    refs, most, real = [], [], inputs.open_picture
+    def opening(*args, **kwargs):
+        most.append(sum(r() is not None for r in refs))
+        image = real(*args, **kwargs)
+        refs.append(weakref.ref(image))
+        return image
+    monkeypatch.setattr(inputs, 'open_picture', opening)
+    assert len(as_batch(learner(photos, size=24), sorted(photos.glob('*/*.png')))) == 6
+    assert len(most) >= 6 and max(most) <= 1
+
+def test_show(photos, monkeypatch):
+    import IPython.display
+    learn, shown = learner(photos, size=60), []
+    monkeypatch.setattr(IPython.display, 'display', shown.append)
+    heat = heatmap(learn, [photos/'a'/'0.png', str(photos/'turned.jpg'), Image.open(photos/'b'/'1.png')], ['a', 'b', 'a'])
+    heat.show()
+    heat[1].show(style='contour')
+    figure, one = shown
+    assert figure.alt == 'Where the network looked, by gradcam, over 3 pictures: a, b, a' and one.alt.endswith('over 1 pictures: b')
+    assert figure.image.width > 2*one.image.width
+    with pytest.raises(ValueError, match='made from a tensor'): heatmap(learn, as_batch(learn, photos/'a'/'0.png')).show()
+
+
+# ---- light
+
+def test_importing_needs_torch_alone():
+    code = """import sys
+import shipviz.heatmaps
+heavy = {'fastai', 'fastcore', 'IPython', 'matplotlib', 'torchvision', 'pandas', 'scipy', 'ipywidgets', 'contourpy'}
+print(sorted(heavy & set(sys.modules)))"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    assert done.stdout.strip() == '[]'
+
+def test_every_method_has_a_source():
+    assert set(METHODS) == set(ONE_PASS + OWN_PASSES)
