@@ -183,6 +183,8 @@ class ShipInterpretation(ClassificationInterpretation):
         if df is None and method is None:
             with _recorder_kept(learn): probs, targs, losses = learn.get_preds(dl=dl, with_loss=True, act=act)
             return cls(learn, dl, losses, act, _probabilities(learn, probs, act, activated=True), targs)
+        if getattr(dl, 'shuffle', False) or getattr(dl, 'drop_last', False):
+            dl = dl.new(shuffle=False, drop_last=False)         # answers in the order of the items, and all of them
         logits, labels, maps = _answers(learn, dl, method, layer, progress)
         if targs is None: targs = labels
         probs = _probabilities(learn, logits, act).cpu()
@@ -451,7 +453,7 @@ def _figures(self:ShipInterpretation, idxs, method:str) -> list:
     "Pictures for the page, each with the heatmaps of its predicted and its actual class."
     if not idxs: return []
     panels = self._panels(idxs, ('predicted', 'actual'), method, None)
-    return [dict(predicted=data_uri(p), actual=data_uri(a), title=self._title(i))
+    return [dict(predicted=data_uri(p), actual=data_uri(a), title=' / '.join(self._title(i).split('\n')))
             for i, (p, a) in zip(idxs, panels)]
 
 @patch

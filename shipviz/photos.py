@@ -59,7 +59,7 @@ def check_readable(
     photos, # paths or PIL images
 )->None:
     "Raise FileNotFoundError or ValueError, naming the photo, if one can't be read."
-    for photo in photos: open_picture(photo, at_least=(1, 1))
+    for photo in _several(photos): open_picture(photo, at_least=(1, 1))
 
 def explain_photos(
     photos, # paths or PIL images

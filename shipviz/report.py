@@ -222,9 +222,10 @@ def _training_text(history):
     "How the training went."
     if history is None or not len(history): return ''
     f1 = f1_column(history)
-    if f1 is None: return f'{len(history)} epochs.'
+    n = '1 epoch' if len(history) == 1 else f'{len(history)} epochs'
+    if f1 is None: return f'{n}.'
     first, last = history[f1].iloc[0], history[f1].iloc[-1]
-    return f'{len(history)} epochs. Weighted F1 on the validation pictures went from {first:.3f} to {last:.3f}.'
+    return f'{n}. Weighted F1 on the validation pictures went from {first:.3f} to {last:.3f}.'
 
 def _class_rows(interp):
     "Scores and counts of each class, and the scores weighted by the number of pictures."
@@ -347,7 +348,7 @@ def report(
     learn, # fastai's Learner of an image classifier
     out='shipviz-report', # folder for report.html and its images/
     df:pd.DataFrame=None, # labelled pictures, as from `load_ships`; by default the learner's validation pictures
-    photos=(), # paths of photos for the ImageNet network
+    photos=(), # photos for the ImageNet network, or one: paths or PIL images
     method:str='gradcam', # of `shipviz.heatmaps`
     n_examples:int=10, # heatmaps shown, the same number of each class
     n_losses:int=6, # top losses shown
@@ -373,7 +374,7 @@ def report(
     if history is None: history = epochs_of(learn)
     interp = ShipInterpretation.from_learner(learn, df=df, method=method, progress=progress)
     if interp.multi: raise ValueError('A report is about pictures with one label each; these can have several.')
-    answers = explain_photos(photos, method, progress=progress) if len(photos) else []
+    answers = explain_photos(photos, method, progress=progress)
     return _write(interp, out, answers, history, options)
 
 # %% ../nbs/library/13b_report.ipynb #601ea961

@@ -119,3 +119,19 @@ def test_pictures_that_are_no_files(learn, valid):
     pictures = [Image.open(p).convert("RGB") for p in valid.path[:2]]
     interp = ShipInterpretation.from_learner(learn, df=pd.DataFrame(dict(path=pictures, label=valid.label[:2])))
     assert np.asarray(interp.picture(1)).shape == (64, 64, 3)
+
+
+def test_captions_of_the_page(learn, tmp_path):
+    interp = ShipInterpretation.from_learner(learn)
+    page = interp.to_html(tmp_path/"page.html", k=1).read_text(encoding="utf-8")
+    top = interp.table(1).iloc[0]
+    assert f"{top.predicted} / {top.actual} / loss {top.loss:.2f} / p(actual) {top.p_actual:.2f}</figcaption>" in page
+
+
+def test_shuffled_pictures_keep_their_labels(learn, folder):
+    train = learn.dls.train
+    assert train.shuffle
+    interp = ShipInterpretation.from_learner(learn, dl=train, method="gradcam")
+    label = load_ships(folder).set_index("path").label
+    assert interp._names(interp.targs) == [label[p] for p in interp.items(range(len(interp)))]
+    assert len(interp) == len(train.dataset)

@@ -55,7 +55,7 @@ def test_a_validation_is_no_epoch(learn, folder, tmp_path):
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(1, 1e-2)
         ShipInterpretation.from_learner(learn)
-        assert "1 epochs." in text(report(learn, tmp_path/"1", **SHORT))
+        assert "1 epoch." in text(report(learn, tmp_path/"1", **SHORT))
         learn.validate()
         assert 'id="training"' not in text(report(learn, tmp_path/"2", **SHORT))
         learn.get_preds()
@@ -147,7 +147,7 @@ def test_photos_of_one_name(learn, photo, tmp_path):
 
 def test_names_that_are_markup_stay_text(learn, photo, tmp_path):
     evil = shutil.copy(photo, tmp_path/"<img src=x onerror=alert(1)>.jpg")
-    page = text(report(learn, tmp_path/"report", photos=[evil], title="<b>", note="<i>", **SHORT))
+    page = text(report(learn, tmp_path/"report", photos=evil, title="<b>", note="<i>", **SHORT))
     assert "<img src=x" not in page and "&lt;img src=x" in page and "<b></h1>" not in page and "<i>" not in page
 
 

@@ -21,11 +21,15 @@ def check_losses(
     got, problem = call(name, f, probs.clone(), actual.clone())
     if problem is not None: return problem
     best, want = -probs.max(1).values.log(), -probs[range(4), actual].log()
-    for value, kind, why in ((best, 'predicted', "this is the loss of the predicted class; take the probability of the actual class."),
-                             (want/log(10), 'base', "right class, but a logarithm to base 10; the loss uses the natural one."),
-                             (want.mean(), 'mean', "one number came back: the losses of the single pictures are wanted, not their mean.")):
+    known = ((best, 'predicted', "this is the loss of the predicted class; "
+                                 "take the probability of the actual class."),
+             (want/log(10), 'base', "right class, but a logarithm to base 10; the loss uses the natural one."),
+             (want.mean(), 'mean', "one number came back: the losses of the single pictures are wanted, "
+                                   "not their mean."))
+    for value, kind, why in known:
         if compare(name, got, value): return wrong(name, kind, why)
-    return compare(name, got, want, message="Right: minus the natural logarithm of the actual class's probability.")
+    message = "Right: minus the natural logarithm of the actual class's probability."
+    return compare(name, got, want, message=message)
 
 # %% ../../nbs/10_interpretation.ipynb #868046ed
 def check_worst(
@@ -35,11 +39,13 @@ def check_worst(
     name, losses = 'worst', torch.tensor([.3, 2.4, .1, 1.7, 3.1])
     got, problem = call(name, f, losses.clone(), 3)
     if problem is not None: return problem
-    for value, kind, why in (([3, 1, 4], 'order', "the right pictures, but the smallest of them comes first."),
-                             ([2, 0, 3], 'smallest', "these are the smallest losses: the pictures the network is best at."),
-                             ([3.1, 2.4, 1.7], 'values', "these are the losses themselves; their positions are wanted.")):
+    known = (([3, 1, 4], 'order', "the right pictures, but the smallest of them comes first."),
+             ([2, 0, 3], 'smallest', "these are the smallest losses: the pictures the network is best at."),
+             ([3.1, 2.4, 1.7], 'values', "these are the losses themselves; their positions are wanted."))
+    for value, kind, why in known:
         if compare(name, got, value): return wrong(name, kind, why)
-    if hasattr(got, '__len__') and len(got) != 3: return wrong(name, 'length', f"{len(got)} positions came back; k, here 3, are wanted.")
+    if hasattr(got, '__len__') and len(got) != 3:
+        return wrong(name, 'length', f"{len(got)} positions came back; k, here 3, are wanted.")
     return compare(name, got, [4, 1, 3], message="Right: positions of the largest losses, the largest first.")
 
 # %% ../../nbs/10_interpretation.ipynb #e255a94f
@@ -53,4 +59,5 @@ def check_certainly_wrong(
              (1.0, 'base', "that is a logarithm to base 10; the loss uses the natural one."))
     for value, kind, why in known:
         if isinstance(answer, (int, float)) and abs(answer - value) < 1e-3: return wrong(name, kind, why)
-    return compare(name, answer, log(10), rtol=0, atol=1e-3, message="Right: ln 10, the loss of a tie between all ten.")
+    message = "Right: ln 10, the loss of a tie between all ten."
+    return compare(name, answer, log(10), rtol=0, atol=1e-3, message=message)

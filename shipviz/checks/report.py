@@ -13,19 +13,23 @@ from ..exercises import Feedback, call, right, wrong
 
 # %% ../../nbs/13_report.ipynb #fb37785d
 def check_ship_split(
-    answer, # function of a list of ship names, one a picture, and a share, that returns a bool for each picture
+    answer, # function of ship names, one for each picture, and a share: a bool for each picture
 ) -> Feedback:
     "Checks the exercise on splitting by ship"
     name, ships = 'split by ship', [f'ship{i % 20:02d}' for i in range(200)]
     got, problem = call(name, answer, list(ships), .25)
     if problem is not None: return problem
     try: held = [bool(g) for g in got]
-    except (TypeError, ValueError): return wrong(name, 'type', f'a list of True and False was expected, this is a {type(got).__name__}.')
+    except (TypeError, ValueError):
+        return wrong(name, 'type', f'a list of True and False was expected, this is a {type(got).__name__}.')
     if len(held) != len(ships): return wrong(name, 'shape', f'{len(held)} values for {len(ships)} pictures.')
     valid, train = ({s for s, h in zip(ships, held) if h == side} for side in (True, False))
-    if not valid or not train: return wrong(name, 'empty', f"nothing is left for {'validation' if not valid else 'training'}.")
-    if both := valid & train: return wrong(name, 'leak', f'{len(both)} of 20 ships are on both sides: decide for each ship.')
-    if len(valid) != 5: return wrong(name, 'share', f'{len(valid)} of 20 ships are held out; a share of 0.25 is 5.')
+    if not valid or not train:
+        return wrong(name, 'empty', f"nothing is left for {'validation' if not valid else 'training'}.")
+    both = valid & train
+    if both: return wrong(name, 'leak', f'{len(both)} of 20 ships are on both sides: decide for each ship.')
+    if len(valid) != 5:
+        return wrong(name, 'share', f'{len(valid)} of 20 ships are held out; a share of 0.25 is 5.')
     return right(name, 'Right: no ship is on both sides.')
 
 # %% ../../nbs/13_report.ipynb #43b2cae3
@@ -39,7 +43,9 @@ def check_codes(
     try: got = np.asarray(got)
     except (TypeError, ValueError): return wrong(name, 'type', 'three codes were expected.')
     if got.dtype.kind in 'OSU': return wrong(name, 'names', 'the hackathon wants codes, not names.')
-    if got.shape != (3,): return wrong(name, 'shape', f'3 codes for 3 pictures were expected, not shape {got.shape}.')
+    if got.shape != (3,):
+        return wrong(name, 'shape', f'3 codes for 3 pictures were expected, not shape {got.shape}.')
     kinds = {(2, 1, 5): None, (1, 0, 4): ('off by one', 'these are class indices, from 0; codes begin at 1.')}
-    kind = kinds.get(tuple(got.tolist()), ('value', f'{got.tolist()} is not the most probable class of each picture.'))
+    other = 'value', f'{got.tolist()} is not the most probable class of each picture.'
+    kind = kinds.get(tuple(got.tolist()), other)
     return right(name) if kind is None else wrong(name, *kind)
