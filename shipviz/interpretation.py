@@ -246,13 +246,18 @@ def names(self:ShipInterpretation,
     "The names of the pictures' files."
     return [readable(getattr(o, 'name', str(o))) for o in self.items(idxs)]
 
+@patch(as_prop=True)
+def squeezed(self:ShipInterpretation) -> bool:
+    "Are the pictures squeezed whole to the input size, as by `get_dls`? Else a part of each may be cut away."
+    return any(getattr(t, 'method', None) == 'squish' for t in self.dl.after_item.fs)
+
 @patch
 def picture(self:ShipInterpretation,
     i:int, # position in the data set
 )->Image.Image:
-    "One picture at the size of the network's input."
+    "One picture at the size of the network's input, and no more of it than the network sees."
     item, = self.items([i])
-    if isinstance(item, (str, os.PathLike, Image.Image)):
+    if self.squeezed and isinstance(item, (str, os.PathLike, Image.Image)):
         return open_picture(item).resize(self.size[::-1], Image.Resampling.BILINEAR)
     return Image.fromarray(self._batch([i])[1][0])
 

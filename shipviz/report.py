@@ -116,7 +116,7 @@ def _score(interp, o):
     "Score the heatmaps of all pictures."
     tolerance = round(15*min(interp.size)/224)              # the customary 15 pixels are meant at 224
     maps, name = interp.maps.maps, f'{_method(o.method)}, this network'
-    masks = true_masks(interp.items(range(len(interp))), interp.size)
+    masks = true_masks(interp.items(range(len(interp))), interp.size) if interp.squeezed else None
     if masks is not None:
         ships = torch.from_numpy(np.isin(masks, (1, 2)))
         rows = score_table(maps, ships, name, tolerance)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, RandomSplitter, Resize
 from PIL import Image
 
 from shipviz.data import get_dls, load_ships, make_ships
@@ -135,3 +136,15 @@ def test_shuffled_pictures_keep_their_labels(learn, folder):
     label = load_ships(folder).set_index("path").label
     assert interp._names(interp.targs) == [label[p] for p in interp.items(range(len(interp)))]
     assert len(interp) == len(train.dataset)
+
+
+def test_a_picture_that_is_cut_is_shown_cut(valid):
+    "The heat would lie beside the ship if the whole picture were shown."
+    block = DataBlock((ImageBlock, CategoryBlock(sorted(set(valid.label)))), get_x=ColReader("path"),
+                      get_y=ColReader("label"), item_tfms=Resize(64), splitter=RandomSplitter(.5, seed=0))
+    learn = ship_learner(block.dataloaders(valid, bs=2, num_workers=0), head="linear", bn_final=False)
+    cut = ShipInterpretation.from_learner(learn)
+    whole = Image.open(cut.items([0])[0].path).convert("RGB").resize((64, 64), Image.Resampling.BILINEAR)
+    assert not cut.squeezed
+    shown = np.asarray(cut.picture(0)).astype(float)
+    assert abs(shown - cut._batch([0])[1][0]).max() == 0 and abs(shown - np.asarray(whole)).mean() > 2
