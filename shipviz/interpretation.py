@@ -63,8 +63,8 @@ def _check_labelled(dl):
 def _classes(loader):
     "The classes of labelled pictures, the last kind of labels if there are several; None without labels."
     vocab = getattr(loader, 'vocab', None)
-    several = vocab is not None and len(vocab) and not isinstance(vocab[-1], str) and hasattr(vocab[-1], '__len__')
-    return vocab[-1] if several else vocab
+    last = vocab[-1] if vocab is not None and len(vocab) else ''
+    return last if hasattr(last, '__len__') and not isinstance(last, str) else vocab
 
 def _check_classes(learn, dl):
     "Raise ValueError if pictures are labelled with other classes than the model has."
@@ -184,7 +184,7 @@ class ShipInterpretation(ClassificationInterpretation):
             with _recorder_kept(learn): probs, targs, losses = learn.get_preds(dl=dl, with_loss=True, act=act)
             return cls(learn, dl, losses, act, _probabilities(learn, probs, act, activated=True), targs)
         if getattr(dl, 'shuffle', False) or getattr(dl, 'drop_last', False):
-            dl = dl.new(shuffle=False, drop_last=False)         # answers in the order of the items, and all of them
+            dl = dl.new(shuffle=False, drop_last=False)      # answers in the order of the items, and all of them
         logits, labels, maps = _answers(learn, dl, method, layer, progress)
         if targs is None: targs = labels
         probs = _probabilities(learn, logits, act).cpu()
@@ -279,8 +279,8 @@ def table(self:ShipInterpretation,
     k:int=None, # rows; all if None
     largest:bool=True, # largest losses first? smallest otherwise
 )->pd.DataFrame:
-    """The pictures by loss (nats): item, predicted, actual, loss, p_actual, p_predicted (in [0,1]); the index is
-    the position in the data set."""
+    """The pictures by loss (nats): item, predicted, actual, loss, p_actual, p_predicted (in [0,1]); the index
+    is the position in the data set."""
     idx = self._top(k, largest)
     p_predicted = torch.maximum(self.probs, 1-self.probs).prod(1) if self.multi else self.probs.max(1).values
     columns = dict(item=self.names(idx), predicted=self._names(self.predicted[idx]),
@@ -314,8 +314,8 @@ def heatmaps(self:ShipInterpretation,
     method:str='gradcam', # a method of `shipviz.heatmaps`
     layer=None, # its layer; found if None
 )->tuple:
-    """Pixels `(k,H,W,3)` in bytes and `Heatmaps` of chosen pictures; 'actual' and 'predicted' mean the likeliest
-    of several labels."""
+    """Pixels `(k,H,W,3)` in bytes and `Heatmaps` of chosen pictures; 'actual' and 'predicted' mean the
+    likeliest of several labels."""
     idxs = self._positions(idxs)
     targets = self._targets(target, idxs)
     x, pixels = self._batch(idxs)

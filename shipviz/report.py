@@ -251,7 +251,8 @@ def _free(out, force):
     out = Path(out).expanduser()
     if out.exists() and not out.is_dir(): raise FileExistsError(f'{out} is a file. Give the name of a folder.')
     if out.is_dir() and any(out.iterdir()) and not force:
-        raise FileExistsError(f'{out} exists. Give another folder, or force=True to write over the report in it.')
+        raise FileExistsError(f'{out} exists. Give another folder, or force=True to write over the report '
+                              'in it.')
     return out
 
 @contextmanager
@@ -270,7 +271,7 @@ def _whole(out):
     finally: shutil.rmtree(work, ignore_errors=True)
 
 def _exchange(new, place, old):
-    "Move what is in `new` into `place`, what had these names there into `old`; after an error all is as before."
+    "Move what is in `new` into `place`, what had these names there into `old`; an error undoes it."
     names = [p.name for p in new.iterdir()]
     try:
         for name in names:
@@ -347,7 +348,7 @@ def _write(interp, out, answers, history, o):
 def report(
     learn, # fastai's Learner of an image classifier
     out='shipviz-report', # folder for report.html and its images/
-    df:pd.DataFrame=None, # labelled pictures, as from `load_ships`; by default the learner's validation pictures
+    df:pd.DataFrame=None, # labelled pictures, as from `load_ships`; by default the learner's own
     photos=(), # photos for the ImageNet network, or one: paths or PIL images
     method:str='gradcam', # of `shipviz.heatmaps`
     n_examples:int=10, # heatmaps shown, the same number of each class
@@ -438,7 +439,7 @@ def demo(
     seed:int=42, # of the ships and of the training
     force:bool=False, # write over a report that is there
 )->Report:
-    "Render ships and train a network on them (once: both are kept), and report on test pictures it has not seen"
+    "Render ships, train a network on them (once: both are kept), and report on test pictures it has not seen"
     out = _free(out, force)
     learn = trained_learner(quick=quick, seed=seed)
     df = load_ships(learn.dls.path, truth=True).query('split == "test"')
