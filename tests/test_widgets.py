@@ -141,34 +141,46 @@ def test_nothing_is_computed_that_did_not_change(explorer, monkeypatch):
 def test_pointing_at_a_pixel_chooses_its_window(explorer, picture, mode, stride):
     explorer.w_padding.value, explorer.w_stride.value = mode, stride
     h, w = explorer.map.shape
-    explorer.w_point.value = f"answer {h - 1} 2"
+    explorer.script.point = f"answer {h - 1} 2"
     assert (explorer.w_row.value, explorer.w_col.value) == (h - 1, 2)
     shift = 1 if mode == "none" else 0
     for r, c in ((0, 0), (1, 2), (h - 1, w - 1)):
-        explorer.w_point.value = f"picture {r*stride + shift} {c*stride + shift}"  # the middle of a window
+        explorer.script.point = f"picture {r*stride + shift} {c*stride + shift}"  # the middle of a window
         assert (explorer.w_row.value, explorer.w_col.value) == (r, c)
         assert f"answer <b>{explorer.map[r, c]:.3f}" in explorer.w_sums.value
-    explorer.w_point.value = "picture 0 26"                                        # a corner that may be no window's middle
+    explorer.script.point = "picture 0 26"                                        # a corner that may be no window's middle
     assert (explorer.w_row.value, explorer.w_col.value) == (0, w - 1)
 
 def test_pointing_draws_one_window_and_no_answer(explorer, monkeypatch):
     shown, drawn, update = explorer.w_out.value, [], type(explorer)._update_window
     monkeypatch.setattr(type(explorer), "_update_window", lambda self: drawn.append(1) or update(self))
-    explorer.w_point.value = "answer 3 4"
+    explorer.script.point = "answer 3 4"
     assert len(drawn) == 1 and explorer.w_out.value is shown
     explorer.w_row.value = 9
-    explorer.w_point.value = "answer 3 4"  # the same again
+    explorer.script.point = "answer 3 4"  # the same again
     assert explorer.w_row.value == 3
 
-def test_the_script_of_the_widgets_travels_as_it_is(explorer):
-    "Base64 in an attribute: no quotes or line ends to escape, and ASCII, since atob knows nothing else. The names it looks for exist."
-    script = (Path(shipviz.widgets.__file__).parent/"widgets.js").read_bytes()
-    assert script.isascii()
-    carried = re.search(r"""onerror="eval\(atob\('([A-Za-z0-9+/=]+)'\)\)\"""", explorer.children[0].value)
-    assert b64decode(carried[1]) == script
-    assert "shipviz" in explorer._dom_classes and "shipviz-point" in explorer.w_point._dom_classes
+def tree(widget):
+    "A widget and everything in it."
+    yield widget
+    for child in getattr(widget, "children", ()): yield from tree(child)
+
+def test_the_script_travels_as_a_module_that_anywidget_loads(explorer):
+    "The names that it looks for exist."
+    script = (Path(shipviz.widgets.__file__).parent/"widgets.js").read_text()
+    assert explorer.script._esm == script and explorer.script in explorer.children
+    assert "shipviz" in explorer._dom_classes and "point" in explorer.script.keys
     for image, name in ((explorer.w_in, "picture"), (explorer.w_out, "answer")):
-        assert f"shipviz-{name}" in image._dom_classes and f"{name}: \"".encode() in script
+        assert f"shipviz-{name}" in image._dom_classes and f"{name}: \"" in script
+
+@pytest.mark.parametrize("make", [lambda picture: KernelExplorer(picture), lambda picture: StrideExplorer()])
+def test_no_text_of_a_widget_runs(make, picture):
+    "A page whose policy forbids scripts in its text must have nothing to forbid."
+    texts = [w.value for w in tree(make(picture)) if isinstance(w, ipywidgets.HTML)]
+    script = (Path(shipviz.widgets.__file__).parent/"widgets.js").read_text()
+    for text in texts: assert not re.search(r"<script|\son\w+\s*=|javascript:", text)
+    assert not re.search(r"\beval\b|\bFunction\(|innerHTML", script)
+
 
 def test_a_drag_sends_few_messages(explorer, monkeypatch):
     "Each message costs time on its way to the page: the picture comes first, and what stays is not sent."
