@@ -150,7 +150,7 @@ class KernelExplorer(_Widget):
         text = W.FloatText(step=.1, description=name, tooltip=name, layout=wide)
         slider = W.IntSlider(min=-200, max=200, step=5, readout=False, description=f'{name}, in hundredths',
                              tooltip=name, layout=wide)
-        for control in (text, slider): control.observe(lambda change: self._weight(i, change), 'value')
+        for control in (text, slider): control.observe(lambda change: self._weight(i, k, change), 'value')
         return W.VBox([text, slider], layout=W.Layout(overflow='hidden')).add_class('shipviz-cell')
 
     @contextmanager
@@ -256,15 +256,15 @@ def _show_channel(self:KernelExplorer, change):
     self._update_window()
 
 @patch
-def _weight(self:KernelExplorer, i, change):
-    "A weight was moved or typed."
-    if self._quiet: return
+def _weight(self:KernelExplorer, i, k, change):
+    "A weight of the grid of `k` times `k` was moved or typed."
+    if self._quiet or k != self.w_size.value: return    # a drag may end after its grid has gone
     value = change.new/100 if isinstance(change.owner, W.IntSlider) else change.new
     if not abs(value) <= MOST:    # also what is not a number
         self._show()
         words = f'{value:g} is out of range: a weight from −{MOST} to {MOST} is wanted.'
         return _alert(self.w_message, words)
-    kernels, k = self.kernels.clone(), self.w_size.value
+    kernels = self.kernels.clone()
     kernels[self._channels(), i//k, i%k] = round(value, 6)
     self._set(kernels, skip=change.owner)
 

@@ -176,19 +176,18 @@ class HeatmapExplorer(_Widget):
         "Another picture, class, layer or method: its heatmap is computed once."
         i, target, layer, method = key = (self.w_image.value, self.w_target.value, self.w_layer.value,
                                           self.w_method.value)
-        self.heat, words = None, ''
+        self.heat, words, self.w_text.value = None, '', ''
         try:
             self._open(i)
             if key not in self._kept:
                 target = None if target < 0 else target
                 self._kept[key] = heatmap(self.learner, [self._photo], target, layer, method)
             self.heat = self._kept[key]
-            words = self.heat.flags[0]
+            words, self.w_text.value = self.heat.flags[0], self._words()
         except Exception as e:  # whatever a model, a method or a file can do, a widget has no other place to say it
             words = _sentence(e)
         _alert(self.w_message, words)
         self._draw()
-        self.w_text.value = self._words() if self.heat else ''
 
     def _draw(self):
         "The picture with the heat where the network saw it; without heat if there is none."
