@@ -52,6 +52,10 @@ class _Script(AnyWidget):
     _esm = files('shipviz').joinpath('widgets.js').read_text(encoding='utf-8')
     point = Unicode().tag(sync=True)
 
+    def get_state(self, key=None, drop_defaults=False) -> dict:
+        "Always whole: a page saved without what is at its default would be one without the script."
+        return super().get_state(key)
+
 def _close(widget):
     "Close a widget with everything in it and its looks: ipywidgets keeps each of them until it is closed."
     for child in getattr(widget, 'children', ()): _close(child)

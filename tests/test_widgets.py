@@ -13,17 +13,27 @@ import numpy as np
 import pytest
 import torch
 from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, Normalize, Resize, ResizeMethod, imagenet_stats
+from ipywidgets.embed import dependency_state
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-import shipviz.controls
 import shipviz.widgets
 from shipviz.filters import KERNELS, signed_rgb
 from shipviz.kernels import PADDING_MODES
-from shipviz.widgets import (MOST, TURNS, HeatmapExplorer, KernelExplorer, StrideExplorer, TopLossBrowser, centred, colour_limit,
-                             explorer_page, signed_png)
+from shipviz.widgets import (
+    MOST,
+    TURNS,
+    HeatmapExplorer,
+    KernelExplorer,
+    StrideExplorer,
+    TopLossBrowser,
+    centred,
+    colour_limit,
+    explorer_page,
+    signed_png,
+)
 
 
 @pytest.fixture
@@ -233,6 +243,12 @@ def test_no_text_of_a_widget_runs(any_explorer):
     for text in texts: assert not re.search(r"<script|\son\w+\s*=|javascript:", text)
     assert not re.search(r"\beval\b|\bFunction\(|innerHTML", script)
 
+
+def test_a_saved_page_carries_the_script(explorer):
+    state = dependency_state(explorer)
+    saved = state[explorer.script.model_id]
+    assert saved["model_module"] == "anywidget" and saved["state"]["_esm"] == explorer.script._esm
+    assert {w.model_id for w in tree(explorer)} <= set(state)
 
 def test_a_drag_sends_few_messages(explorer, monkeypatch):
     "Each message costs time on its way to the page: the picture comes first, and what stays is not sent."

@@ -7,6 +7,7 @@ __all__ = ['check_shift', 'check_once']
 
 # %% ../../nbs/14_widgets.ipynb #b1a40023
 import torch
+
 from ..exercises import Feedback, not_yet, right, unanswered, wrong
 from ..stride import size_formula, windows
 from ..widgets import StrideExplorer
@@ -21,19 +22,34 @@ def check_shift(
     try: k = torch.as_tensor(answer).detach().float().cpu()
     except Exception: return wrong(name, 'type', 'Give the kernels of the explorer, or a tensor.')
     if k.ndim == 3 and len(k) == 3:
-        if not torch.equal(k[:1].expand_as(k), k): return wrong(name, 'channels', 'The channels have different kernels: colours would be torn apart.')
+        if not torch.equal(k[:1].expand_as(k), k):
+            return wrong(name, 'channels', 'The channels have different kernels: colours would be torn apart.')
         k = k[0]
     if k.ndim != 2 or k.shape[0] != k.shape[1] or len(k) not in (3, 5):
         return wrong(name, 'shape', f'A kernel of 3×3 or 5×5 weights was expected, not of shape {tuple(k.shape)}.')
-    m, some = len(k)//2, k.nonzero().tolist()
+    return _judge_shift(name, k)
+
+def _judge_shift(name, k) -> Feedback:
+    "Which pixel the kernel `(k,k)` reads, and whether it is the left neighbour."
+    middle, some = len(k)//2, k.nonzero().tolist()
     if not some: return wrong(name, 'silent', 'All weights are 0: the answer is black.')
-    if len(some) > 1: return wrong(name, 'mixed', f'{len(some)} weights are not 0, so each pixel of the answer mixes {len(some)} of the picture.')
-    r, c = some[0]
-    if (r, c) == (m, m): return wrong(name, 'not moved', 'The weight in the middle reads the pixel itself: the picture stays where it is.')
-    if (r, c) == (m, m + 1): return wrong(name, 'other way', 'Each pixel shows its right neighbour, so the picture moves to the *left*.')
-    if c == m: return wrong(name, 'up or down', 'Rows come first: this weight moves the picture up or down.')
-    if (r, c) != (m, m - 1): return wrong(name, 'too far', 'It moves, but not by one pixel straight to the right.')
-    if k[r, c] != 1: return wrong(name, 'scaled', f'The right place, but a weight of {k[r, c]:g} changes the brightness.')
+    if len(some) > 1:
+        return wrong(name, 'mixed', f'{len(some)} weights are not 0, '
+                     f'so each pixel of the answer mixes {len(some)} of the picture.')
+    row, column = some[0]
+    if (row, column) == (middle, middle):
+        return wrong(name, 'not moved', 'The weight in the middle reads the pixel itself: '
+                     'the picture stays where it is.')
+    if (row, column) == (middle, middle + 1):
+        return wrong(name, 'other way', 'Each pixel shows its right neighbour, '
+                     'so the picture moves to the *left*.')
+    if column == middle:
+        return wrong(name, 'up or down', 'Rows come first: this weight moves the picture up or down.')
+    if (row, column) != (middle, middle - 1):
+        return wrong(name, 'too far', 'It moves, but not by one pixel straight to the right.')
+    weight = k[row, column]
+    if weight != 1:
+        return wrong(name, 'scaled', f'The right place, but a weight of {weight:g} changes the brightness.')
     return right(name, 'Each pixel shows its left neighbour.')
 
 def check_once(
@@ -44,12 +60,18 @@ def check_once(
     if unanswered(answer): return not_yet(name)
     if not isinstance(answer, dict) or set(answer) != set(StrideExplorer.RANGES):
         return wrong(name, 'type', f'Give `stride.settings`, a dict with {", ".join(StrideExplorer.RANGES)}.')
-    if answer['n'] != 12: return wrong(name, 'input', f"The input has 12 cells along each side, not {answer['n']}.")
+    if answer['n'] != 12:
+        return wrong(name, 'input', f"The input has 12 cells along each side, not {answer['n']}.")
     try: reads = windows(**answer)
     except (ValueError, TypeError) as e: return wrong(name, 'no such window', str(e))
     if len(reads) != 4: return wrong(name, 'size', f'{size_formula(**answer)}, and it should be 4.')
-    if answer['padding']: return wrong(name, 'padding', 'The output has the right size, but some windows read cells of the padding.')
-    count = [sum(i in r for r in reads) for i in range(12)]
-    if max(count) > 1: return wrong(name, 'twice', f'The size is right, but {sum(c > 1 for c in count)} of 12 cells are read more than once.')
-    if min(count) < 1: return wrong(name, 'unread', f'The size is right, but {count.count(0)} of 12 cells are never read.')
+    if answer['padding']:
+        return wrong(name, 'padding', 'The output has the right size, '
+                     'but some windows read cells of the padding.')
+    count = [sum(i in window for window in reads) for i in range(12)]
+    if max(count) > 1:
+        twice = sum(c > 1 for c in count)
+        return wrong(name, 'twice', f'The size is right, but {twice} of 12 cells are read more than once.')
+    if min(count) < 1:
+        return wrong(name, 'unread', f'The size is right, but {count.count(0)} of 12 cells are never read.')
     return right(name, 'The windows lie side by side: kernel and stride are equal.')
