@@ -24,8 +24,8 @@ from fastcore.basics import patch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .controls import _alert, _close, _column, _drop, _image, _picture, _png, _slide, _title, _uri, _wrap
-from .controls import _Widget
+from .controls import _alert, _close, _column, _drop, _slide, _title, _Widget, _wrap
+from .controls import _image, _picture, _png, _uri
 from .core import open_picture, whole_number
 from .filters import KERNELS, signed_rgb
 from .kernels import PADDING_MODES, pad_image
@@ -78,9 +78,10 @@ def centred(
 class KernelExplorer(_Widget):
     """Sliders for a kernel's weights: picture in, signed answer out, the arithmetic of one pixel, and code.
 
-    `x` `(3,H,W)` in 0..1 is the picture, `kernels` `(3,k,k)` the weights, `map` `(H',W')` the answer. Errors as
-    in `open_picture`, and `ValueError` for a tensor of another shape, a picture below 8 pixels a side, or an
-    unknown preset."""
+    `x` `(3,H,W)` in 0..1 is the picture, `kernels` `(3,k,k)` the weights, `map` `(H',W')` the answer.
+
+    Errors as in `open_picture`, and `ValueError` for a tensor of another shape, a picture below 8 pixels a
+    side, or an unknown preset."""
     def __init__(self,
         image:str|PathLike|Image.Image|Tensor, # path, PIL image, or tensor `(3,H,W)` in 0..1
         preset:str='top_edge', # a name in `KERNELS`
@@ -299,7 +300,7 @@ def _update(self:KernelExplorer):
     "New weights, padding, stride, ReLU or picture: compute and show the answer."
     self.map, limit = self.response(), colour_limit(self.kernels)
     self.w_out.value = _uri(signed_png(self.map, limit))
-    if self._ready: sleep(.002)              # lets the kernel's sending thread run before the rest is computed
+    if self._ready: sleep(.002)     # lets the kernel's sending thread run before the rest is computed
     self.w_scale.value = self._scale(limit)
     self.w_code.value = f'<pre class="shipviz-code">{escape(self.code())}</pre>'
     self._fit_sliders()
@@ -351,7 +352,7 @@ def code(self:KernelExplorer) -> str:
 def window(self:KernelExplorer) -> tuple: # of `(k,k)` tensors
     """Pixels, weights and products at the chosen row and column of the answer.
 
-    With one kernel for all channels the pixels are sums over the channels, else those of the chosen channel."""
+    With one kernel for all channels the pixels are sums over them, else those of the chosen channel."""
     k, stride = self.w_size.value, self.w_stride.value
     channel = 0 if self.w_shared.value else self.w_channel.value
     top, left = self.w_row.value*stride, self.w_col.value*stride

@@ -17,16 +17,19 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from .controls import _alert, _close, _column, _drop, _image, _picture, _png, _slide, _uri, _Widget, _wrap
+from .controls import _alert, _close, _column, _drop, _slide, _Widget, _wrap
+from .controls import _image, _picture, _png, _uri
 from .core import open_picture, whole_number, why
 from .data import load_mask
 from .evaluation import area_share, energy_in_mask, pointing_game
 from .heatmaps import METHODS, as_batch, as_pictures, heatmap, layers, overlay
 from .interpretation import ShipInterpretation, data_uri
-from .kernel_explorer import MOST, TURNS, KernelExplorer, centred, colour_limit, explorer_page, signed_png
+from .kernel_explorer import MOST, TURNS, KernelExplorer
+from .kernel_explorer import centred, colour_limit, explorer_page, signed_png
 from .stride import size_formula, windows
 
 # %% ../nbs/library/14c_widgets.ipynb #b1a40017
+# what lesson 14 uses has one address
 _all_ = ['MOST', 'TURNS', 'KernelExplorer', 'centred', 'colour_limit', 'explorer_page', 'signed_png']
 
 # %% ../nbs/library/14c_widgets.ipynb #95b7a025
@@ -118,17 +121,18 @@ class StrideExplorer(_Widget):
         return _grid_svg(0, m, kind, f'output {m}×{m}')
 
 # %% ../nbs/library/14c_widgets.ipynb #7c703cea
-_CHEAP = ('gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam', 'cam', 'mean_activation')  # one pass each
+# one pass each
+_CHEAP = ('gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam', 'cam', 'mean_activation')
 
 def _sentence(error) -> str:
     "What went wrong, in a widget: errors of this library are sentences, those of others are quoted."
     return str(error) if isinstance(error, (ValueError, OSError)) else f"This can't be shown ({why(error)})."
 
 class HeatmapExplorer(_Widget):
-    """Any picture, class, layer and method: heatmap, probabilities as bars, and scores where there is a true mask.
+    """Any picture, class, layer and method: heatmap, probabilities, and scores where there is a true mask.
 
-    `heat` is the `Heatmaps` on show, or None if it can't be computed: then a sentence says why. Raises `ValueError`
-    if there are no pictures or no such method, and for the first picture the errors of `shipviz.heatmaps.layers`."""
+    `heat` is the `Heatmaps` on show, or None if it can't be computed: then a sentence says why. Raises
+    `ValueError` if there are no pictures or no such method, and the errors of `layers` for the first picture."""
     def __init__(self,
         learner, # fastai's Learner of an image classifier
         images:Iterable[str|PathLike|Image.Image], # paths or PIL images
@@ -140,8 +144,8 @@ class HeatmapExplorer(_Widget):
         self.heat, self._kept, self._boxes = None, {}, {}
         self._opened = None     # the index of the one picture that is decoded
         self._make_controls([methods] if isinstance(methods, str) else list(methods))
-        controls = _column(self.w_image, self.w_target, self.w_layer, self.w_method, self.w_message, self.w_alpha,
-                           self.w_text)
+        controls = _column(self.w_image, self.w_target, self.w_layer, self.w_method, self.w_message,
+                           self.w_alpha, self.w_text)
         super().__init__([_wrap(controls, _column(self.w_out))])
         self._update()
 
@@ -158,14 +162,15 @@ class HeatmapExplorer(_Widget):
         names = [(f'{o.name} ({"×".join(map(str, o.shape))})', o.name) for o in found]
         self.w_layer = _drop('layer', names, next(o.name for o in found if o.default))
         self.w_method = _drop('method', [(m.replace('_', ' '), m) for m in methods], methods[0])
-        self.w_alpha = W.FloatSlider(description='heat', tooltip='opacity of the heat', value=.5, max=1, step=.05)
+        opacity = 'opacity of the heat'
+        self.w_alpha = W.FloatSlider(description='heat', tooltip=opacity, value=.5, max=1, step=.05)
         self.w_out, self.w_text, self.w_message = _image('heat'), W.HTML(), W.HTML()
         for control in (self.w_image, self.w_target, self.w_layer, self.w_method):
             control.observe(lambda _: self._update(), 'value')
         self.w_alpha.observe(lambda _: self._draw(), 'value')
 
     def _open(self, i):
-        "Decode a picture, once the last one has been let go: photos are large. `_small` is what the page shows."
+        "Decode a picture, once the last one has been let go: photos are large. `_small` is for the page."
         if self._opened == i: return
         self._opened = self._photo = self._small = None
         photo = open_picture(self.images[i])
@@ -184,7 +189,7 @@ class HeatmapExplorer(_Widget):
                 self._kept[key] = heatmap(self.learner, [self._photo], target, layer, method)
             self.heat = self._kept[key]
             words, self.w_text.value = self.heat.flags[0], self._words()
-        except Exception as e:  # whatever a model, a method or a file can do, a widget has no other place to say it
+        except Exception as e:  # whatever went wrong, a widget has no other place to say it
             words = _sentence(e)
         _alert(self.w_message, words)
         self._draw()
@@ -207,7 +212,8 @@ class HeatmapExplorer(_Widget):
         "Whose heat it is, the probabilities as bars, and the scores."
         probabilities = self.heat.logits[0].softmax(0).tolist()
         bars = ''.join(_bar(name, p) for name, p in zip(self.vocab, probabilities))
-        return (f'<div style="line-height:1.4">heat of {escape(str(self.heat.labels[0]))}. Probabilities:{bars}'
+        label = escape(str(self.heat.labels[0]))
+        return (f'<div style="line-height:1.4">heat of {label}. Probabilities:{bars}'
                 f'<p>{escape(self._scores())}</p></div>')
 
     def _scores(self) -> str:
@@ -218,13 +224,14 @@ class HeatmapExplorer(_Widget):
         except FileNotFoundError: return 'This picture has no true mask.'
         except ValueError as e: return str(e)
         if not (self.heat.maps > 0).any(): return 'No positive heat to score.'
-        ship = np.isin(_crop(Image.fromarray(mask), self._box()), (1, 2))[None]   # the ship and its telling parts
+        seen = _crop(Image.fromarray(mask), self._box())
+        ship = np.isin(seen, (1, 2))[None]      # the ship and its telling parts
         hit, energy = pointing_game(self.heat, ship)[0], energy_in_mask(self.heat, ship)[0]
         return (f'The hottest point is {"on" if hit > .5 else "off"} the ship, and {energy:.0%} of the heat, '
                 f'on {area_share(ship)[0]:.0%} of the area.')
 
 def _source(image):
-    "A picture that PIL has opened but not read goes by its path: reading it would keep its pixels in that object."
+    "A picture that PIL has opened but not read goes by its path: once read, it would stay in memory."
     path = getattr(image, 'filename', None)
     if path and getattr(image, 'tile', None) and image.tell() == 0 and Path(path).is_file(): return Path(path)
     return image
@@ -243,10 +250,10 @@ def _bar(name, p) -> str:
 _WHOLE = 0., 0., 1., 1.
 
 def _seen_box(learner, size) -> tuple: # (left, top, right, bottom) as shares of width and height
-    """Where a Learner sees a picture of this size: many crop it, some pad it. Where that can't be told, the whole.
+    """Where a Learner sees a picture of this size, which it may crop or pad; the whole if that can't be told.
 
-    A picture whose red grows from left to right and whose green grows downwards goes through the Learner's own
-    pipeline; what comes out at the middle tells where the edges are."""
+    A picture whose red grows from left to right and whose green grows downwards goes through the Learner's
+    own pipeline; what comes out at the middle tells where the edges are."""
     width, height = size
     ramps = np.zeros((height, width, 3), dtype=np.uint8)
     ramps[..., 0] = (np.arange(width) + .5)/width*255
@@ -263,7 +270,7 @@ def _middle(n) -> np.ndarray:
     return abs((np.arange(n) + .5)/n - .5) < .1
 
 def _ends(ramp) -> tuple | None:
-    "The values 0..1 at both ends of the line through the middle fifth of a ramp of bytes; None if it is no line."
+    "Both ends, in 0..1, of the line through the middle fifth of a ramp of bytes; None if it is no line."
     at, middle = np.arange(len(ramp)) + .5, _middle(len(ramp))
     slope, start = np.polyfit(at[middle], (ramp[middle] + .5)/255, 1)
     off = abs(start + slope*at[middle] - (ramp[middle] + .5)/255).max()
@@ -289,7 +296,8 @@ def _heated(image, map, box, alpha) -> Image.Image:
 
 # %% ../nbs/library/14c_widgets.ipynb #76d29363
 _LOSSES_CSS = """
-.shipviz-losses{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:12px;line-height:1.4}
+.shipviz-losses{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));
+  gap:12px;line-height:1.4}
 .shipviz-losses figure{margin:0}
 .shipviz-losses .pair{display:flex;gap:3px}
 .shipviz-losses img{width:calc(50% - 2px);border-radius:4px}
@@ -312,8 +320,9 @@ class TopLossBrowser(_Widget):
         self.table = self.interp.table()
         self._figures = {}      # position in the data set -> HTML
         self._make_controls()
-        super().__init__([_wrap(self.w_predicted, self.w_actual, self.w_wrong),
-                          _wrap(self.w_prev, self.w_next, self.w_where), self.w_message, self.w_view], _LOSSES_CSS)
+        filters = _wrap(self.w_predicted, self.w_actual, self.w_wrong)
+        pages = _wrap(self.w_prev, self.w_next, self.w_where)
+        super().__init__([filters, pages, self.w_message, self.w_view], _LOSSES_CSS)
         self._go(0)
 
     def _make_controls(self):
@@ -344,11 +353,12 @@ class TopLossBrowser(_Widget):
         positions = rows.index[start:stop].tolist()
         words = ''
         try: self._make([i for i in positions if i not in self._figures])
-        except Exception as e:  # whatever a model, a method or a file can do, a widget has no other place to say it
+        except Exception as e:  # whatever went wrong, a widget has no other place to say it
             words = _sentence(e)
         _alert(self.w_message, words)
         self.w_prev.disabled, self.w_next.disabled = page == 0, stop >= len(rows)
-        self.w_where.value = f'{start+1} to {stop} of {len(rows)}' if len(rows) else 'No picture passes these filters.'
+        where = f'{start+1} to {stop} of {len(rows)}'
+        self.w_where.value = where if len(rows) else 'No picture passes these filters.'
         figures = (self._figures.get(i) or self._figure(i) for i in positions)
         self.w_view.value = f'<div class="shipviz-losses">{"".join(figures)}</div>'
 
@@ -356,7 +366,8 @@ class TopLossBrowser(_Widget):
         "Figures of these pictures, with two heatmaps each."
         if not positions: return
         of_predicted, of_actual = (self._heated(positions, target) for target in ('predicted', 'actual'))
-        for i, left, right in zip(positions, of_predicted, of_actual): self._figures[i] = self._figure(i, left + right)
+        for i, left, right in zip(positions, of_predicted, of_actual):
+            self._figures[i] = self._figure(i, left + right)
 
     def _heated(self, positions, target) -> list:
         "Pictures with their heatmaps of the 'predicted' or the 'actual' class, in HTML."

@@ -23,10 +23,12 @@ def check_shift(
     except Exception: return wrong(name, 'type', 'Give the kernels of the explorer, or a tensor.')
     if k.ndim == 3 and len(k) == 3:
         if not torch.equal(k[:1].expand_as(k), k):
-            return wrong(name, 'channels', 'The channels have different kernels: colours would be torn apart.')
+            return wrong(name, 'channels', 'The channels have different kernels: '
+                         'colours would be torn apart.')
         k = k[0]
     if k.ndim != 2 or k.shape[0] != k.shape[1] or len(k) not in (3, 5):
-        return wrong(name, 'shape', f'A kernel of 3×3 or 5×5 weights was expected, not of shape {tuple(k.shape)}.')
+        return wrong(name, 'shape', 'A kernel of 3×3 or 5×5 weights was expected, '
+                     f'not of shape {tuple(k.shape)}.')
     return _judge_shift(name, k)
 
 def _judge_shift(name, k) -> Feedback:
