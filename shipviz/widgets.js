@@ -1,80 +1,106 @@
 // What ipywidgets leaves out: names for handles and pictures, the arrow keys, a word about numbers out of range, pointing at a pixel.
-// Each widget of shipviz.widgets brings this file along; the first one of a page does it for all.
-if (!window.shipvizTouch) {
-  window.shipvizTouch = true;
-  const ALT = {
-    picture: "The picture, with a frame around the pixels that the kernel reads.",
-    answer: "The answer of the kernel: orange below zero, white at zero, purple above.",
-    heat: "The picture with its heatmap.",
-  };
-  const kind = e => Object.keys(ALT).find(k => e.classList.contains(`shipviz-${k}`));
+// anywidget loads this file as a module; `render` looks after the widget of shipviz in which `el` stands, as long as that is on show.
 
-  // Names for screen readers. Views come and go, so this looks again at the next frame after anything was added.
-  let due = false;
-  function name() {
-    due = false;
-    for (const e of document.querySelectorAll(".shipviz .noUi-handle:not([aria-label]), .shipviz .widget-readout:not([aria-label])")) {
-      const label = e.closest(".widget-slider")?.querySelector(".widget-label").textContent;
-      if (!label) continue;
-      e.setAttribute("aria-label", label);
-      if (e.isContentEditable) e.setAttribute("role", "textbox");
-    }
-    for (const e of document.querySelectorAll(".shipviz img:not([alt])")) if (kind(e)) e.alt = ALT[kind(e)];
+const ALT = {
+  picture: "The picture, with a frame around the pixels that the kernel reads.",
+  answer: "The answer of the kernel: orange below zero, white at zero, purple above.",
+  heat: "The picture with its heatmap.",
+};
+const KINDS = Object.keys(ALT);
+const kind = image => KINDS.find(k => image.classList.contains(`shipviz-${k}`));
+
+// Names for screen readers. ipywidgets gives handles and readouts none, and images no alternative text.
+function nameParts(root) {
+  for (const part of root.querySelectorAll(".noUi-handle:not([aria-label]), .widget-readout:not([aria-label])")) {
+    const label = part.closest(".widget-slider")?.querySelector(".widget-label").textContent;
+    if (!label) continue;
+    part.setAttribute("aria-label", label);
+    if (part.isContentEditable) part.setAttribute("role", "textbox");
   }
-  new MutationObserver(() => { if (!due) { due = true; requestAnimationFrame(name) } }).observe(document.body, { childList: true, subtree: true });
-  name();
+  for (const image of root.querySelectorAll("img:not([alt])")) if (kind(image)) image.alt = ALT[kind(image)];
+}
+
+const isPlain = e => !(e.ctrlKey || e.metaKey || e.altKey || e.shiftKey || /^(Tab|Escape)$/.test(e.key));
+const movesHandle = e => isPlain(e) && /^(Arrow|Page|Home|End)/.test(e.key) && e.target.closest(".noUi-handle");
+
+// A number typed beside a slider: out of range it is refused in words below, where ipywidgets would take the nearest without one.
+function checkReadout(e) {
+  if (e.type === "keydown" && e.key !== "Enter") return;
+  const readout = e.target.closest(".widget-readout[contenteditable=true]"), slider = readout?.closest(".widget-slider");
+  if (!slider) return;
+  const text = readout.textContent.trim(), value = text === "" ? NaN : Number(text);
+  const handle = slider.querySelector(".noUi-handle");
+  const [min, max, now] = ["min", "max", "now"].map(n => Number(handle.getAttribute(`aria-value${n}`)));
+  if (value === now) return;
+  removeWords(e);
+  if (value >= min && value <= max) return;
+  readout.textContent = now;
+  const words = document.createElement("div");
+  words.className = "shipviz-alert";
+  words.setAttribute("role", "alert");
+  const problem = isNaN(value) ? "no number" : "out of range";
+  words.textContent = `${text || "Nothing"} is ${problem}: a number from ${min} to ${max} is wanted.`;
+  slider.after(words);
+}
+
+// Another try at a slider: what was said about the last one goes.
+function removeWords(e) {
+  const below = e.target.closest(".widget-slider")?.nextElementSibling;
+  if (below?.matches(".shipviz-alert")) below.remove();
+}
+
+// The pixel of an image below the pointer, as "picture 12 34": what it is, row, column.
+function pixelBelow(image, clientX, clientY) {
+  const box = image.getBoundingClientRect();
+  const cell = (offset, shown, cells) => Math.min(cells - 1, Math.max(0, Math.floor(offset / shown * cells)));
+  const row = cell(clientY - box.top, box.height, image.naturalHeight);
+  const column = cell(clientX - box.left, box.width, image.naturalWidth);
+  return `${kind(image)} ${row} ${column}`;
+}
+
+function render({ model, el }) {
+  const gone = new AbortController();
+  const root = () => el.closest(".shipviz");  // found late: when this is called, `el` has no place in the page yet
+  // At the window, and before anybody else: a notebook listens there as well, and would be first.
+  function listen(types, f, capture = true) {
+    const own = e => { if (e.target instanceof Element && root()?.contains(e.target)) f(e) };
+    for (const type of types) (capture ? window : document).addEventListener(type, own, { capture, signal: gone.signal });
+  }
+
+  // Views of controls come and go, so this looks again at the next frame after anything was added.
+  let due = false;
+  const lookAgain = () => { due = false; if (root()) nameParts(root()) };
+  const watch = new MutationObserver(() => { if (!due) { due = true; requestAnimationFrame(lookAgain) } });
+  watch.observe(document.body, { childList: true, subtree: true });
+  lookAgain();
 
   // A notebook takes keys for itself: arrows, letters. Jupyter leaves alone what is claimed before it looks; VS Code, what does not
   // come up to its window. Slider and menu do what they always do.
-  const plain = e => !(e.ctrlKey || e.metaKey || e.altKey || e.shiftKey || /^(Tab|Escape)$/.test(e.key));
-  const forHandle = e => plain(e) && /^(Arrow|Page|Home|End)/.test(e.key) && e.target.closest?.(".shipviz .noUi-handle");
-  window.addEventListener("keydown", e => {
-    if (forHandle(e)) e.preventDefault();
-    else if (plain(e) && e.target.closest?.(".shipviz select")) e.stopPropagation();
-  }, true);
-  document.addEventListener("keydown", e => { if (forHandle(e)) e.stopPropagation() });
+  listen(["keydown"], e => {
+    if (movesHandle(e)) e.preventDefault();
+    else if (isPlain(e) && e.target.closest("select")) e.stopPropagation();
+  });
+  listen(["keydown"], e => { if (movesHandle(e)) e.stopPropagation() }, false);
 
-  // A number typed beside a slider: out of range it is refused in words below, where ipywidgets would take the nearest without one.
-  function typed(e) {
-    if (e.type === "keydown" && e.key !== "Enter") return;
-    const readout = e.target.closest?.(".shipviz .widget-readout[contenteditable=true]"), slider = readout?.closest(".widget-slider");
-    if (!slider) return;
-    const text = readout.textContent.trim(), v = text === "" ? NaN : Number(text);
-    const [min, max, now] = ["min", "max", "now"].map(n => Number(slider.querySelector(".noUi-handle").getAttribute(`aria-value${n}`)));
-    if (v === now) return;
-    again(e);
-    if (v >= min && v <= max) return;
-    readout.textContent = now;
-    const words = document.createElement("div");
-    words.className = "shipviz-alert";
-    words.setAttribute("role", "alert");
-    words.textContent = `${text || "Nothing"} is ${isNaN(v) ? "no number" : "out of range"}: a number from ${min} to ${max} is wanted.`;
-    slider.after(words);
-  }
-  function again(e) {
-    const below = e.target.closest?.(".shipviz .widget-slider")?.nextElementSibling;
-    if (below?.matches(".shipviz-alert")) below.remove();
-  }
-  for (const type of ["pointerdown", "keydown"]) window.addEventListener(type, again, true);
-  for (const type of ["blur", "keydown"]) window.addEventListener(type, typed, true);
+  listen(["pointerdown", "keydown"], removeWords);
+  listen(["blur", "keydown"], checkReadout);
 
-  // The pixel below the pointer, once for each frame, is typed into a hidden field that Python listens to.
+  // Once for each frame, the pixel below the pointer is told to Python.
   let last = null;
-  function point(e) {
-    if (!e.target.closest?.(".shipviz-picture, .shipviz-answer")) return;
+  function send() {
+    const point = pixelBelow(last.target, last.clientX, last.clientY);
+    last = null;
+    if (model.get("point") === point) return;
+    model.set("point", point);
+    model.save_changes();
+  }
+  listen(["pointermove", "pointerdown"], e => {
+    if (!e.target.matches(".shipviz-picture, .shipviz-answer")) return;
     if (!last) requestAnimationFrame(send);
     last = e;
-  }
-  function send() {
-    const { target, clientX, clientY } = last, field = target.closest(".shipviz")?.querySelector(".shipviz-point input");
-    last = null;
-    if (!field) return;
-    const box = target.getBoundingClientRect();
-    const cell = (offset, shown, cells) => Math.min(cells - 1, Math.max(0, Math.floor(offset / shown * cells)));
-    const row = cell(clientY - box.top, box.height, target.naturalHeight), column = cell(clientX - box.left, box.width, target.naturalWidth);
-    if (field.value === `${kind(target)} ${row} ${column}`) return;
-    field.value = `${kind(target)} ${row} ${column}`;
-    field.dispatchEvent(new Event("input", { bubbles: true }));
-  }
-  for (const type of ["pointermove", "pointerdown"]) window.addEventListener(type, point, true);
+  });
+
+  return () => { gone.abort(); watch.disconnect() };
 }
+
+export default { render };

@@ -20,6 +20,7 @@ LESSON = ROOT/"nbs"/"14_widgets.ipynb"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 MINUTES = 60_000  # in the milliseconds that Playwright counts in
+POLICY = "script-src 'self' 'unsafe-eval' blob:"  # as strict as JupyterLab itself bears: no script in the text of a page
 
 
 def why_not():
@@ -56,7 +57,8 @@ def jupyterlab(folder):
     log = open(folder/"jupyterlab.log", "w")
     server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
                                "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
-                               "--ServerApp.root_dir=.", "--ContentsManager.allow_hidden=False"],
+                               "--ServerApp.root_dir=.", "--ContentsManager.allow_hidden=False",
+                               f"--ServerApp.tornado_settings={dict(headers={'Content-Security-Policy': POLICY})!r}"],
                               cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     try:
         yield address(server, Path(own["JUPYTER_RUNTIME_DIR"]), folder/"jupyterlab.log"), token

@@ -31,6 +31,10 @@ def expected(x, kernels, mode, stride, relu=False):
     y = F.conv2d(x, kernels[None], stride=stride)[0, 0]
     return y.relu() if relu else y
 
+def seen(locator):
+    "What a reader sees of an element: the pixels of a screenshot, `(H,W,3)`."
+    return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"))
+
 def unit(image): return torch.from_numpy(np.array(image)).permute(2, 0, 1).float()/255
 
 
@@ -154,7 +158,7 @@ def test_page_controls_are_labelled_and_reached_by_tab(page):
         reached.add(page.evaluate("[...document.querySelectorAll('input, select, button, canvas')].indexOf(document.activeElement)"))
     assert reached >= set(range(controls))
 
-def test_page_on_a_phone(chrome, file, tmp_path):
+def test_page_on_a_phone(chrome, file):
     context = chrome.new_context(viewport=dict(width=390, height=844), device_scale_factor=2, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.goto(file.as_uri())
@@ -165,7 +169,12 @@ def test_page_on_a_phone(chrome, file, tmp_path):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.locator("#out").tap()
     assert re.match("row 2[34], column 3[123]", page.locator("#sums").inner_text())
-    assert page.screenshot(path=tmp_path/"phone.png")
+    before = {name: seen(page.locator(f"#{name}")) for name in ("in", "out")}
+    page.get_by_role("button", name="negate").tap()
+    page.locator("#out").tap()
+    changed = (before["out"] != seen(page.locator("#out"))).any(-1)
+    assert changed.mean() > .2                                # orange and purple change places; the flat sky stays white
+    np.testing.assert_array_equal(seen(page.locator("#in")), before["in"])
     context.close()
 
 FRAMES = """n => new Promise(done => { const times = [], at = []; let i = 0;
@@ -242,12 +251,27 @@ def wait_for(lab, explorer, kernels):
                                    polling=50, timeout=MINUTES)
     except Exception: np.testing.assert_array_equal(pixels(img), want[..., :3])
 
-def test_lab_dragging_a_slider_brings_new_pixels(lab, explorer, tmp_path):
+FORBIDDEN = """() => new Promise(done => {
+    document.addEventListener("securitypolicyviolation", e => done(e.effectiveDirective), { once: true });
+    const image = document.createElement("div");
+    image.innerHTML = '<img src="data:," onerror="window.ran = true">';
+    document.body.append(image);
+    setTimeout(() => done("nothing"), 5000) })"""
+
+def test_the_widgets_work_where_no_script_in_a_text_may_run(program):
+    "All tests here do: the server forbids it to its pages, as some do."
+    assert program.page.evaluate(FORBIDDEN) == "script-src-attr"
+    assert not program.page.evaluate("window.ran")
+    assert widget(program, ".shipviz-cell").get_by_role("slider", name="weight in row 1, column 1").count() == 1
+
+def test_lab_dragging_a_slider_brings_new_pixels(lab, explorer):
     kernels = KERNELS["top_edge"].repeat(3, 1, 1)
     wait_for(lab, explorer, kernels)
     img = explorer.locator("img.widget-image").nth(1)
     img.evaluate("e => { window.theImage = e; window.frames = 0; e.addEventListener('load', () => window.frames++) }")
     cell = explorer.locator(".shipviz-cell").nth(4)
+    parts = dict(answer=explorer.locator(".shipviz-answer"), picture=explorer.locator(".shipviz-picture"), weight=cell)
+    shown = {name: seen(part) for name, part in parts.items()}
     handle, track = cell.locator(".noUi-handle").bounding_box(), cell.locator(".noUi-base").bounding_box()
     x, y = handle["x"] + handle["width"]/2, handle["y"] + handle["height"]/2
     lab.page.mouse.move(x, y)
@@ -263,7 +287,9 @@ def test_lab_dragging_a_slider_brings_new_pixels(lab, explorer, tmp_path):
     wait_for(lab, explorer, kernels)                           # the last position, whatever was dropped on the way
     assert img.evaluate("e => e === window.theImage")          # in place: the same element, so nothing flickers
     assert 1 <= lab.page.evaluate("window.frames") <= 40
-    assert explorer.screenshot(path=tmp_path/"explorer.png")
+    assert (shown["answer"] != seen(explorer.locator(".shipviz-answer"))).any(-1).mean() > .5
+    assert (shown["weight"] != seen(cell)).any(-1).mean() > .5    # another colour behind it
+    np.testing.assert_array_equal(seen(explorer.locator(".shipviz-picture")), shown["picture"])
 
 def test_lab_by_keyboard(lab, explorer):
     explorer.get_by_role("button", name="reset").press("Enter")

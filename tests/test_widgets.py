@@ -1,6 +1,8 @@
 "The widgets without a browser: every setting against torch, what is refused, what is not computed twice, and what a page holds."
+import gc
 import json
 import re
+import weakref
 from base64 import b64decode
 from datetime import datetime
 from io import BytesIO
@@ -10,13 +12,28 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
+from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, Normalize, Resize, ResizeMethod, imagenet_stats
+from ipywidgets.embed import dependency_state
+from ipywidgets.widgets.widget import _instances
 from PIL import Image
+from torch import nn
 from torch.nn import functional as F
 
 import shipviz.widgets
 from shipviz.filters import KERNELS, signed_rgb
 from shipviz.kernels import PADDING_MODES
-from shipviz.widgets import MOST, TURNS, KernelExplorer, StrideExplorer, centred, colour_limit, explorer_page, signed_png
+from shipviz.widgets import (
+    MOST,
+    TURNS,
+    HeatmapExplorer,
+    KernelExplorer,
+    StrideExplorer,
+    TopLossBrowser,
+    centred,
+    colour_limit,
+    explorer_page,
+    signed_png,
+)
 
 
 @pytest.fixture
@@ -37,6 +54,55 @@ def expected(x, kernels, mode, stride, relu):
     x = x[None] if mode == "none" else F.pad(x[None], [p]*4, mode="constant" if mode == "zeros" else mode)
     y = F.conv2d(x, kernels[None], stride=stride)[0, 0]
     return y.relu() if relu else y
+
+
+class Net(nn.Module):
+    "A network that needs no training; it keeps what it saw last. It is no CAM network: its head has two layers."
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU())
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+
+    def forward(self, x):
+        self.saw = x.detach()
+        return self.head(self.body(x))
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    "Twelve pictures of two classes, 60 rows and 90 columns; the last lies on its side, and its EXIF data say so."
+    folder, noise = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for i in range(12):
+        image = Image.fromarray(noise.integers(0, 255, (6, 9, 3), dtype=np.uint8)).resize((90, 60))
+        image.save(folder/f"{'ab'[i % 2]}{i:02}.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6                                                  # to be seen upright, turn it clockwise
+    image.rotate(90, expand=True).save(folder/"b11.png", exif=exif)
+    return sorted(folder.iterdir())
+
+def small_learner(files, method=ResizeMethod.Squish):
+    block = DataBlock((ImageBlock, CategoryBlock), get_y=lambda path: path.name[0], splitter=IndexSplitter(range(0, 12, 2)),
+                      item_tfms=Resize(64, method), batch_tfms=Normalize.from_stats(*imagenet_stats))
+    torch.manual_seed(0)
+    return Learner(block.dataloaders(files, bs=4, num_workers=0), Net(), loss_func=nn.CrossEntropyLoss())
+
+@pytest.fixture(scope="module")
+def learner(files): return small_learner(files)
+
+@pytest.fixture
+def any_explorer(name, request):
+    "Each of the four explorers by its name."
+    if name == "kernel": return KernelExplorer(request.getfixturevalue("picture"))
+    if name == "stride": return StrideExplorer()
+    learner = request.getfixturevalue("learner")
+    if name == "heat": return HeatmapExplorer(learner, request.getfixturevalue("files"), ("gradcam", "cam"))
+    browser = TopLossBrowser(learner, per_page=2)
+    browser.w_wrong.value = False
+    return browser
+
+def tree(widget):
+    "A widget and everything in it."
+    yield widget
+    for child in getattr(widget, "children", ()): yield from tree(child)
 
 
 @pytest.mark.parametrize("mode", [*PADDING_MODES, "none"])
@@ -141,34 +207,48 @@ def test_nothing_is_computed_that_did_not_change(explorer, monkeypatch):
 def test_pointing_at_a_pixel_chooses_its_window(explorer, picture, mode, stride):
     explorer.w_padding.value, explorer.w_stride.value = mode, stride
     h, w = explorer.map.shape
-    explorer.w_point.value = f"answer {h - 1} 2"
+    explorer.script.point = f"answer {h - 1} 2"
     assert (explorer.w_row.value, explorer.w_col.value) == (h - 1, 2)
     shift = 1 if mode == "none" else 0
     for r, c in ((0, 0), (1, 2), (h - 1, w - 1)):
-        explorer.w_point.value = f"picture {r*stride + shift} {c*stride + shift}"  # the middle of a window
+        explorer.script.point = f"picture {r*stride + shift} {c*stride + shift}"  # the middle of a window
         assert (explorer.w_row.value, explorer.w_col.value) == (r, c)
         assert f"answer <b>{explorer.map[r, c]:.3f}" in explorer.w_sums.value
-    explorer.w_point.value = "picture 0 26"                                        # a corner that may be no window's middle
+    explorer.script.point = "picture 0 26"                                        # a corner that may be no window's middle
     assert (explorer.w_row.value, explorer.w_col.value) == (0, w - 1)
 
 def test_pointing_draws_one_window_and_no_answer(explorer, monkeypatch):
     shown, drawn, update = explorer.w_out.value, [], type(explorer)._update_window
     monkeypatch.setattr(type(explorer), "_update_window", lambda self: drawn.append(1) or update(self))
-    explorer.w_point.value = "answer 3 4"
+    explorer.script.point = "answer 3 4"
     assert len(drawn) == 1 and explorer.w_out.value is shown
     explorer.w_row.value = 9
-    explorer.w_point.value = "answer 3 4"  # the same again
+    explorer.script.point = "answer 3 4"  # the same again
     assert explorer.w_row.value == 3
 
-def test_the_script_of_the_widgets_travels_as_it_is(explorer):
-    "Base64 in an attribute: no quotes or line ends to escape, and ASCII, since atob knows nothing else. The names it looks for exist."
-    script = (Path(shipviz.widgets.__file__).parent/"widgets.js").read_bytes()
-    assert script.isascii()
-    carried = re.search(r"""onerror="eval\(atob\('([A-Za-z0-9+/=]+)'\)\)\"""", explorer.children[0].value)
-    assert b64decode(carried[1]) == script
-    assert "shipviz" in explorer._dom_classes and "shipviz-point" in explorer.w_point._dom_classes
+def test_the_script_travels_as_a_module_that_anywidget_loads(explorer):
+    "The names that it looks for exist."
+    script = (Path(shipviz.widgets.__file__).parent/"widgets.js").read_text()
+    assert explorer.script._esm == script and explorer.script in explorer.children
+    assert "shipviz" in explorer._dom_classes and "point" in explorer.script.keys
     for image, name in ((explorer.w_in, "picture"), (explorer.w_out, "answer")):
-        assert f"shipviz-{name}" in image._dom_classes and f"{name}: \"".encode() in script
+        assert f"shipviz-{name}" in image._dom_classes and f"{name}: \"" in script
+
+@pytest.mark.parametrize("name", ["kernel", "stride", "heat", "losses"])
+def test_no_text_of_a_widget_runs(any_explorer):
+    "A page whose policy forbids scripts in its text must have nothing to forbid."
+    texts = [w.value for w in tree(any_explorer) if isinstance(w, ipywidgets.HTML)]
+    assert len(texts) >= 2
+    script = (Path(shipviz.widgets.__file__).parent/"widgets.js").read_text()
+    for text in texts: assert not re.search(r"<script|\son\w+\s*=|javascript:", text)
+    assert not re.search(r"\beval\b|\bFunction\(|innerHTML", script)
+
+
+def test_a_saved_page_carries_the_script(explorer):
+    state = dependency_state(explorer)
+    saved = state[explorer.script.model_id]
+    assert saved["model_module"] == "anywidget" and saved["state"]["_esm"] == explorer.script._esm
+    assert {w.model_id for w in tree(explorer)} <= set(state)
 
 def test_a_drag_sends_few_messages(explorer, monkeypatch):
     "Each message costs time on its way to the page: the picture comes first, and what stays is not sent."
@@ -216,3 +296,135 @@ def test_the_page_is_whole(tmp_path, picture):
     with pytest.raises(FileNotFoundError, match="there is no folder"): explorer_page(tmp_path/"no"/"kernel.html", picture)
     with pytest.raises(ValueError, match="too small"): explorer_page(tmp_path/"b.html", torch.zeros(3, 4, 4))
     assert [p.name for p in tmp_path.iterdir()] == ["kernel.html"]
+
+
+def settings(control):
+    "Values to set a control to, one after the other."
+    if isinstance(control, ipywidgets.Button): return []
+    if hasattr(control, "options"): return [value for _, value in control._options_full]
+    if isinstance(control, ipywidgets.Checkbox): return [True, False]
+    if isinstance(control, (ipywidgets.IntSlider, ipywidgets.FloatSlider)): return [control.min, control.max]
+    return [0., 1.] if isinstance(control, ipywidgets.FloatText) else []
+
+def use(explorer, control, turn):
+    "Click a button; set any other control to another value."
+    if isinstance(control, ipywidgets.Button): return control.click()
+    if values := settings(control): control.value = values[turn % len(values)]
+
+@pytest.mark.parametrize("name", ["kernel", "stride", "heat", "losses"])
+def test_no_control_leaves_widgets_behind(any_explorer, name):
+    "ipywidgets keeps every widget until it is closed, so each that is made for a change would stay for ever."
+    for turn in range(4):                                             # whatever is made once is made now
+        for control in list(tree(any_explorer)): use(any_explorer, control, turn)
+    count, used = len(_instances), 0
+    weights = any_explorer.w_grid.children if name == "kernel" else ()
+    alike = [control for cell in weights[1:] for control in cell.children]
+    for control in tree(any_explorer):
+        if control in alike: continue
+        used += bool(settings(control)) or isinstance(control, ipywidgets.Button)
+        for turn in range(200):
+            use(any_explorer, control, turn)
+            assert len(_instances) == count, control
+    assert used >= 5
+
+def test_a_drag_that_ends_after_its_grid_has_gone(explorer):
+    last = explorer.w_grid.children[8].children[1]
+    explorer.w_size.value = 5
+    kernels = explorer.kernels
+    last.value = 90
+    assert explorer.kernels is kernels
+    explorer.w_size.value = 3
+    assert last.value == 100*explorer.kernels[0, 2, 2]
+
+@pytest.mark.parametrize("name", ["kernel", "stride", "heat", "losses"])
+def test_a_closed_explorer_leaves_nothing_behind(name, request):
+    for fixture in ("picture", "learner", "files"): request.getfixturevalue(fixture)
+    before = set(_instances)
+    explorer = request.getfixturevalue("any_explorer")
+    if name == "kernel": explorer.w_size.value = 5
+    explorer.close()
+    assert set(_instances) == before
+
+def test_an_uploaded_photo_is_upright(explorer, files):
+    upload(explorer, files[-1].name, files[-1].read_bytes())
+    assert explorer.photo.size == (90, 60) and explorer.w_file_message.value == ""
+
+def test_the_learner_sees_a_photo_as_the_page_shows_it(learner, files):
+    "Upright, however it is given: a path, an opened file, its pixels."
+    with Image.open(files[-1]) as stored: assert stored.size == (60, 90)
+    upright = Image.fromarray(np.rot90(np.asarray(Image.open(files[-1])), -1))
+    want = HeatmapExplorer(learner, [upright])
+    saw, shown = learner.model.saw, pixels(want.w_out.value)
+    assert shown.shape == (60, 90, 3)
+    for given in (files[-1], str(files[-1]), Image.open(files[-1])):
+        found = HeatmapExplorer(learner, [given])
+        assert torch.equal(learner.model.saw, saw)
+        assert torch.equal(found.heat.maps, want.heat.maps)
+        np.testing.assert_array_equal(pixels(found.w_out.value), shown)
+
+def test_heat_lies_where_the_learner_saw_the_picture(files):
+    "A Learner that cuts off the sides of a picture of 90 columns sees those from 15 to 75."
+    cropping = small_learner(files, ResizeMethod.Crop)
+    e = HeatmapExplorer(cropping, files[:1])
+    e.heat.maps = torch.ones_like(e.heat.maps)*torch.arange(1., 1 + e.heat.maps.shape[-1])
+    e.w_alpha.value = 1
+    plain, heated = np.asarray(Image.open(files[0])), pixels(e.w_out.value)
+    same = (plain == heated).all((0, 2))
+    assert same[:15].all() and same[75:].all() and not same[15:75].any()
+
+def test_a_method_that_is_not_possible_is_refused_in_words(learner, files):
+    e = HeatmapExplorer(learner, files, ("cam", "gradcam"))           # also the very first
+    assert 'role="alert"' in e.w_message.value and "CAM" in e.w_message.value
+    assert e.heat is None and e.w_text.value == ""
+    np.testing.assert_array_equal(pixels(e.w_out.value), np.asarray(Image.open(files[0])))    # no heat, not that of another
+    e.w_alpha.value = .9
+    e.w_method.value = "gradcam"
+    assert e.w_message.value == "" and e.heat.method == "gradcam" and "heat of" in e.w_text.value
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyError("x"), TypeError("no"), ValueError("A sentence.")])
+def test_whatever_a_method_raises_is_said_in_the_widget(learner, files, monkeypatch, error):
+    def fail(*args, **kwargs): raise error
+    e = HeatmapExplorer(learner, files)
+    browser = TopLossBrowser(learner, per_page=2)
+    browser.w_wrong.value = False
+    monkeypatch.setattr(shipviz.widgets, "heatmap", fail)
+    monkeypatch.setattr(type(browser.interp), "heatmaps", fail)
+    e.w_image.value = 3
+    browser.w_next.click()
+    for said in (e.w_message.value, browser.w_message.value):
+        assert 'role="alert"' in said and str(error).strip("'") in said
+    assert browser.w_view.value.count("<figure>") == 2 and "<img" not in browser.w_view.value    # the losses are still told
+    monkeypatch.undo()
+    e.w_method.value, e.w_method.value = "hirescam", "gradcam"
+    browser.w_prev.click()
+    browser.w_next.click()
+    assert e.w_message.value == browser.w_message.value == "" and browser.w_view.value.count("<img") == 4
+
+def test_top_losses_of_a_method_that_is_not_possible(learner):
+    browser = TopLossBrowser(learner, method="cam")
+    assert "CAM" in browser.w_message.value and 'role="alert"' in browser.w_message.value
+
+def test_a_broken_photo_is_named_and_the_others_stay(learner, files, tmp_path):
+    (broken := tmp_path/"broken.jpg").write_bytes(files[0].read_bytes()[:300])
+    e = HeatmapExplorer(learner, [files[0], broken])
+    e.w_image.value = 1
+    assert "broken.jpg" in e.w_message.value and e.heat is None and e.w_out.layout.display == "none"
+    e.w_alpha.value = .8
+    e.w_image.value = 0
+    assert e.w_message.value == "" and e.heat is not None and e.w_out.layout.display is None
+
+def test_one_photo_at_a_time_is_decoded(learner, files, monkeypatch):
+    decoded, open_picture = [], shipviz.widgets.open_picture
+    def watched(image):
+        if any(photo() for photo in decoded): gc.collect()            # slow
+        assert not any(photo() for photo in decoded), "another photo is still in memory"
+        photo = open_picture(image)
+        decoded.append(weakref.ref(photo))
+        return photo
+    monkeypatch.setattr(shipviz.widgets, "open_picture", watched)
+    given = [Image.open(path) for path in files]
+    e = HeatmapExplorer(learner, given)
+    for i in (*range(12), 5, 0): e.w_image.value = i
+    e.w_method.value, e.w_alpha.value = "layercam", .3
+    assert len(decoded) == 14                                         # as often as the picture changed
+    assert all(image.tile for image in given), "a picture was read inside the object that was given"
