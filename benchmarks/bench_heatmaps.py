@@ -87,12 +87,13 @@ def cases(model, x, layer, found):
     import torch
 
     from shipviz import heatmaps as hm
+    from shipviz import tracing
     module = model.get_submodule(layer)
     def bare():
         with torch.no_grad(): return model(x)
-    def first(): hm._TRACES.clear(); return hm.heatmap(model, x)
+    def first(): tracing._TRACES.clear(); return hm.heatmap(model, x)
     out = {'bare': bare, 'ours': lambda: hm.heatmap(model, x), 'ours, first call': first,
-           f'ours, {len(FREE)} methods': lambda: hm.heatmap(model, x, method=FREE)}
+           f'ours, {len(FREE)} methods': lambda: hm.heatmaps(model, x, FREE)}
     if 'pytorch_grad_cam' in found:
         def pgc():
             with found['pytorch_grad_cam'].GradCAM(model, [module]) as c: return c(x, None)
@@ -272,9 +273,9 @@ def differences(name, found):
 # ---- scores: the network of the lessons on test pictures with true masks
 
 def scores(args):
-    from shipviz.data import load_ships
+    from shipviz.datasets import load_ships
     from shipviz.evaluation import compare_methods
-    from shipviz.training import trained_learner
+    from shipviz.learners import trained_learner
     learn = trained_learner(quick=args.quick)
     ships = load_ships(learn.dls.path, truth=True).query("split == 'test'")[:args.pictures]
     head = ['pointing', 'ratio', 'iou', 'deletion', 'insertion']

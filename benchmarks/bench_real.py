@@ -26,7 +26,7 @@ def timed(what, *args):
 
 SCORE = """
 import sys
-from shipviz.data import load_ships
+from shipviz.datasets import load_ships
 from shipviz.evaluation import f1_interval
 from shipviz.models import find_model, probabilities
 df = load_ships(sys.argv[2]).query("split != 'test'")

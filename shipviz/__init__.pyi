@@ -3,14 +3,14 @@
 __version__: str
 
 from .data import get_dls as get_dls
-from .data import load_ships as load_ships
-from .data import make_ships as make_ships
-from .data import ships_data as ships_data
+from .datasets import load_ships as load_ships
+from .datasets import make_ships as make_ships
+from .datasets import ships_data as ships_data
 from .data import weighted_f1 as weighted_f1
 from .evaluation import compare_methods as compare_methods
-from .evaluation import deletion_insertion as deletion_insertion
-from .evaluation import energy_in_mask as energy_in_mask
-from .evaluation import pointing_game as pointing_game
+from .faithfulness import deletion_insertion as deletion_insertion
+from .scores import energy_in_mask as energy_in_mask
+from .scores import pointing_game as pointing_game
 from .heatmaps import Heatmaps as Heatmaps
 from .heatmaps import gradcam as gradcam
 from .heatmaps import heatmap as heatmap
@@ -25,10 +25,10 @@ from .report import demo as demo
 from .report import report as report
 from .ships import CLASSES as CLASSES
 from .ships import render_ship as render_ship
-from .training import imagenet_learner as imagenet_learner
-from .training import load_model as load_model
-from .training import predict as predict
-from .training import save_model as save_model
+from .learners import imagenet_learner as imagenet_learner
+from .learners import load_model as load_model
+from .learners import predict as predict
+from .learners import save_model as save_model
 from .widgets import HeatmapExplorer as HeatmapExplorer
 from .widgets import KernelExplorer as KernelExplorer
 from .widgets import StrideExplorer as StrideExplorer

@@ -60,13 +60,14 @@ def _from_array(a, what='The array'):
 def open_picture(
     image, # path, bytes of a file, PIL image, array or tensor (bytes, 16 bits, or floats in 0..1)
     mode:str='RGB', # PIL mode of the result: 'RGB', 'L', 'RGBA'
-    at_least:tuple=None, # (height, width): a large JPEG is decoded at a fraction of its size, but not below this one
+    at_least:tuple|None=None, # (height, width): a large JPEG is decoded at a fraction of its size, but not below this one
 )->Image.Image:
     """Open a picture: upright as its EXIF orientation says, with 8 bits a channel, transparent parts on white.
 
     Raises `FileNotFoundError` or `ValueError`, naming the file, if it is missing, broken, or no picture."""
     if isinstance(image, Image.Image): return _plain(image, mode, 'The picture')
     if hasattr(image, '__array__') or isinstance(image, np.ndarray): return _plain(_from_array(image), mode, 'The array')
+    source:Path|io.BytesIO
     if isinstance(image, bytes): source, what = io.BytesIO(image), 'The picture'
     elif isinstance(image, (str, os.PathLike)): source, what = Path(image), repr(str(image))
     else: raise TypeError(f'A picture is a path, a PIL image, an array or a tensor, not {type(image).__name__}.')
@@ -177,7 +178,7 @@ def show_images(
     images, # list of paths, PIL images, arrays or tensors, or a batch `(N,C,H,W)`; colours in 0..255 (bytes) or 0..1 (floats)
     titles=None, # one for each picture
     ncols:int=5, # pictures in a row
-    alt:str=None, # what the figure shows; made from the titles if there are any
+    alt:str='', # what the figure shows; made from the titles if there are any
     width:float=1.5, # inches for each picture
     cmap='gray', # colour map of one-channel pictures
     **kwargs, # for `Axes.imshow`, e.g. `vmin` and `vmax`
@@ -187,7 +188,7 @@ def show_images(
     arrays = [_drawable(o) for o in images]
     if not arrays: raise ValueError('There are no pictures to show.')
     if titles is not None and len(titles) != len(arrays): raise ValueError(f'{len(arrays)} pictures, but {len(titles)} titles.')
-    if alt is None and titles is not None: alt = f'{len(arrays)} pictures: ' + ', '.join(map(str, titles))
+    if not alt and titles is not None: alt = f'{len(arrays)} pictures: ' + ', '.join(map(str, titles))
     ncols = min(ncols, len(arrays))
     nrows = -(-len(arrays)//ncols)
     height = width*max(a.shape[0]/a.shape[1] for a in arrays) + (.25 if titles is not None else 0)
@@ -214,16 +215,18 @@ def evaluating(
 def whole_number(
     name:str, # of the argument, for the message
     value, # what was given: an int, or a NumPy or torch number that is whole by type
-    low:int=None, # smallest allowed
-    high:int=None, # largest allowed
+    low:int|None=None, # smallest allowed
+    high:int|None=None, # largest allowed
 )->int:
     "A whole number within bounds. Raises ValueError for anything else, floats and booleans included."
     if hasattr(value, 'item') and getattr(value, 'ndim', 0) == 0: value = value.item()
     limits = f'{low} or more' if high is None else f'{low} to {high}'
     said = f'{name} is a whole number' + (f', {limits}' if low is not None or high is not None else '')
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral): raise ValueError(f'{said}, not {value!r}.')
-    if (low is not None and value < low) or (high is not None and value > high): raise ValueError(f'{said}, not {value}.')
-    return int(value)
+    number = int(value)
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise ValueError(f'{said}, not {number}.')
+    return number
 
 def class_index(
     target, # a class: name or index; negative indices count from the end

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from .core import class_indices, open_picture, whole_number
-from .data import load_mask
+from .datasets import load_mask
 from shipviz.faithfulness import (
     Curves, Road, blur, deletion_insertion, impute, randomisation_check, randomised, rank_correlation, road,
     ssim)

@@ -43,7 +43,8 @@ from tqdm import tqdm
 from .archs import arch_name, find_arch, says_how_to_go_offline, stats_of
 from .cards import FORMAT, HEADS, NOT_KEPT, read_model, refuse_existing, save_or_rescue
 from .core import cache_dir, evaluating, open_picture, why
-from .data import get_dls, ships_data, test_dl, weighted_f1
+from .data import get_dls, test_dl, weighted_f1
+from .datasets import ships_data
 from .network import efficientnet_lite0, imagenet_categories
 from .runs import KeepHistory, Repeatable, Tick, history_table
 
@@ -207,7 +208,7 @@ def _card(learn, metrics):
         raise ValueError('Only a Learner from ship_learner, load_model or trained_learner can be saved.')
     options = {k: v for k, v in learn.recipe['options'].items() if k not in NOT_KEPT}
     history = getattr(learn, 'history', pd.DataFrame())
-    training = getattr(learn, 'training', None) # fastai keeps a boolean there when it trains
+    training = getattr(learn, 'about', None)
     scores = _last_epoch(learn) if metrics is None else metrics
     about = dict(format=FORMAT, **learn.recipe | dict(options=options),
                  classes=list(map(str, learn.dls.vocab)), size=_input_size(learn.dls), resize='squish',
@@ -297,7 +298,7 @@ def _fill(model, tensors, path):
 def _restore(learn, card):
     "Give a Learner the history and the data of the saved one."
     learn.data, learn.metrics_saved = card['data'], card['metrics']
-    learn.training = card.get('training') or {}
+    learn.about = card.get('training') or {}
     learn.recipe = {k: card[k] for k in ('arch', 'head', 'options', 'seed', 'normalisation')}
     names, values = card['history']['names'], card['history']['values']
     learn.history = history_table(names, values)

@@ -314,11 +314,3 @@ CARGO = dict(container=(container_ship, .23), feeder=(feeder, .13), multipurpose
     coaster=(coaster, .25), bulk=(bulk_carrier, .06), reefer=(reefer, .04),
     old_freighter=(old_freighter, .06),
     river=(river_ship, .05))
-
-# %% ../nbs/library/00c_merchants.ipynb #d1f0b6a8
-def __getattr__(name):
-    "Bridge until `ships` imports TANKERS from `tankers` itself."
-    if name == 'TANKERS':
-        from .tankers import TANKERS
-        return TANKERS
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

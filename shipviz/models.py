@@ -30,9 +30,13 @@ from tqdm import tqdm
 from .archs import find_arch
 from .cards import model_files, refuse_existing
 from .core import atomic_write, cache_dir
-from .data import CLASSES, get_dls, load_ships, weighted_f1, write_submission
-from .fast import (_FIT, Folded, _cores, _fit_size, _is_lite, _keep_memory, _logits, _Net,
-                          _one_thread_each, _phases, _Run, _whole_size, fit_head)
+from .ships import CLASSES
+from .data import get_dls, weighted_f1
+from .datasets import load_ships, write_submission
+from .fast import (
+    _FIT, Folded, _cores, _fit_size, _keep_memory, _logits, _Net, _one_thread_each, _phases, _Run,
+    _whole_size, fit_head)
+from .folded import _is_lite
 from .learners import (_picture_dls, fingerprint, imagenet_learner, load_model, predict, refuse_no_answer,
                               save_model, ship_learner, trained_learner)
 from .runs import history_table
@@ -213,7 +217,7 @@ def _record(learn, run, sets, valid_pct):
     learn.held_out_actual, learn.held_out_said = y, said
     learn.metrics_saved = dict(weighted_f1=weighted_f1(y, said), accuracy=float((y == said).mean()),
                                pictures=len(y))
-    learn.training = dict(recipe=_FIT['recipe'], phases=run.phases, seed=run.seed, valid_pct=valid_pct,
+    learn.about = dict(recipe=_FIT['recipe'], phases=run.phases, seed=run.seed, valid_pct=valid_pct,
                           trained_on=len(sets[0][0]), held_out=len(sets[1][0]),
                           processor_seconds=round(run.spent))
 
@@ -225,7 +229,7 @@ _AGAIN = 'Install shipviz again: pip install --force-reinstall shipviz'
 def real_ships()->Learner: # without pictures: `learn.has_pictures` is False
     """EfficientNet-Lite0 as ImageNet has left it, with a head trained on the hackathon's photos.
 
-    Loaded in a second, without training. `learn.training` says what it was trained on and how good it is."""
+    Loaded in a second, without training. `learn.about` says what it was trained on and how good it is."""
     weights, card = _weights_dir()/'real-ships.safetensors', _weights_dir()/'real-ships.json'
     for path in (weights, card):
         if not path.is_file():
@@ -237,7 +241,7 @@ def real_ships()->Learner: # without pictures: `learn.has_pictures` is False
     dls = _picture_dls(about['classes'], about['size'], (stats['mean'], stats['std']))
     learn = ship_learner(dls, head='linear', bn_final=False)
     learn.model[1][-1].load_state_dict(load_file(weights))
-    learn.data, learn.metrics_saved, learn.training = about['data'], about['metrics'], about
+    learn.data, learn.metrics_saved, learn.about = about['data'], about['metrics'], about
     learn.model.eval()
     return learn
 
@@ -293,15 +297,16 @@ def _answers(learn, pictures, mirror, tick):
 
 def _photos(data):
     "Paths of photos, and their names in a table: of a folder all pictures, in the order of their names."
-    from shipviz.data import _hackathon_files, _pictures
+    from shipviz.tables import hackathon_files
+    from shipviz.datasets import find_pictures
     paths, names = [], []
     for path in [Path(p).expanduser() for p in ([data] if isinstance(data, (str, os.PathLike)) else data)]:
         if not path.is_dir():
             paths.append(path)
             names.append(path.name)
             continue
-        parts = _hackathon_files(path)
-        found = _pictures(parts['images'] if parts else path)
+        parts = hackathon_files(path)
+        found = find_pictures(parts['images'] if parts else path)
         if not found: raise FileNotFoundError(f'{str(path)!r} holds no pictures.')
         paths += found
         names += [p.relative_to(path).as_posix() for p in found]
@@ -350,13 +355,13 @@ def write_predictions(
         write_submission(out, tests, probabilities(learns, tests, mirror, progress), data=data, force=force)
         return out, len(tests), 'submission'
     found = prediction_table(learns, data, mirror, progress)
-    with atomic_write(out) as tmp: found.to_csv(tmp, index=False, lineterminator='\n')
+    with atomic_write(out) as tmp: found.to_csv(tmp, index=False, lineterminator='\n', errors='surrogateescape')
     return out, len(found), 'table'
 
 def _test_pictures(data):
     "The test pictures of a folder in the hackathon's layout; none for anything else"
-    from shipviz.data import _hackathon_files
+    from shipviz.tables import hackathon_files
     if not isinstance(data, (str, os.PathLike)) or not Path(data).expanduser().is_dir(): return []
-    if _hackathon_files(Path(data).expanduser()) is None: return []
+    if hackathon_files(Path(data).expanduser()) is None: return []
     df = load_ships(data)
     return df.path[df.split == 'test'].tolist()

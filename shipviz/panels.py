@@ -16,7 +16,7 @@ import torch
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion
 
-from .data import MASK_COLORS
+from .datasets import MASK_COLORS
 from .heatmaps import overlay
 from .interpretation import readable
 

@@ -20,7 +20,8 @@ from .core import atomic_write, class_index, open_picture, whole_number
 from .heatmaps import heatmap, overlay
 from .interpretation import readable
 from .models import find_model, real_ships
-from .training import imagenet_learner, predict
+from .learners import imagenet_learner
+from .learners import predict
 
 # %% ../nbs/library/13aa_photos.ipynb #13f00004
 def shrunk(

@@ -25,14 +25,15 @@ from PIL import Image
 
 import shipviz
 from .core import whole_number
-from .data import get_dls, load_mask, load_ships, stratified_split, test_dl
+from .data import get_dls, test_dl
+from .datasets import load_mask, load_ships, stratified_split
 from .evaluation import (Interval, bootstrap, chance_maps, deletion_insertion, exact, f1_interval, interval,
                                 score_maps)
 from .interpretation import ShipInterpretation, readable, render
 from .models import find_model
 from .panels import Pictures, epochs_of, f1_column, heated, tinted, training_curve
 from .photos import beside, check_readable, explain_photos, heatmap_pictures
-from .training import fingerprint, trained_learner
+from .learners import fingerprint, trained_learner
 
 # %% ../nbs/library/13b_report.ipynb #13b00004
 _all_ = ['explain_photos', 'heatmap_pictures'] # of `shipviz.photos`
@@ -192,7 +193,7 @@ def _top_losses(interp, pictures, o):
 # %% ../nbs/library/13b_report.ipynb #2da79fbc
 def _lead(interp):
     "The sentence under the title."
-    about = getattr(interp.learn, 'training', None) or {}
+    about = getattr(interp.learn, 'about', None) or {}
     trained = about.get('trained_on') or len(interp.learn.dls.train_ds)   # 1: a loaded model's grey picture
     known = f' trained on {trained} pictures' if trained > 1 else ''
     n_classes = len(interp.vocab)
@@ -394,7 +395,7 @@ def report_on(
     of the folder."""
     out, n = _free(out, force), whole_number('n', n, 1)
     learn = find_model(model)
-    about = getattr(learn, 'training', None) or {}
+    about = getattr(learn, 'about', None) or {}
     df = load_ships(data, valid_pct=about.get('valid_pct') or .2, seed=about.get('seed', 42))
     df = df[df.label.notna()]
     _check_classes(df, learn, data)

@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .carriers import CARRIER
 from .liners import CRUISE
-from .merchants import CARGO, TANKERS
+from .merchants import CARGO
+from .tankers import TANKERS
 from .navy import MILITARY
 from .coast import draw_coast
 from .scene import DIFFICULTIES, backdrop, develop, draw_scene, light_on_white, sample, texture, wake

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from .core import atomic_write, cache_dir
-from .data import CLASSES, load_ships, ships_data
+from .ships import CLASSES
+from .datasets import load_ships, ships_data
 from .evaluation import f1_interval
 from .fast import fit_head, pooled_features
 

@@ -20,7 +20,7 @@ from PIL import Image
 from .controls import _alert, _close, _column, _drop, _slide, _Widget, _wrap
 from .controls import _image, _picture, _png, _uri
 from .core import open_picture, whole_number, why
-from .data import load_mask
+from .datasets import load_mask
 from .evaluation import area_share, energy_in_mask, pointing_game
 from .heatmaps import METHODS, as_batch, as_pictures, heatmap, layers, overlay
 from .interpretation import ShipInterpretation, data_uri

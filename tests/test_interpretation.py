@@ -9,9 +9,10 @@ import torch
 from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, RandomSplitter, Resize
 from PIL import Image
 
-from shipviz.data import get_dls, load_ships, make_ships
+from shipviz.data import get_dls
+from shipviz.datasets import load_ships, make_ships
 from shipviz.interpretation import ShipInterpretation, carries_pictures
-from shipviz.training import load_model, save_model, ship_learner
+from shipviz.learners import load_model, save_model, ship_learner
 
 
 @pytest.fixture(scope="module")

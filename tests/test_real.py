@@ -17,8 +17,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from shipviz import cli
-from shipviz.data import CLASSES, load_ships, make_ships, weighted_f1
+from shipviz.data import weighted_f1
+from shipviz.datasets import load_ships, make_ships
 from shipviz.models import MODELS, find_model, prediction_table, probabilities, real_ships, train_on
+from shipviz.ships import CLASSES
 
 HACKATHON = os.environ.get("SHIPVIZ_HACKATHON")
 needs_photos = pytest.mark.skipif(not (HACKATHON and Path(HACKATHON).is_dir()), reason="NOT TESTED ON REAL PHOTOS: SHIPVIZ_HACKATHON "

@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from shipviz import photos, report as reports
-from shipviz.data import get_dls, load_ships, make_ships
+from shipviz import photos
+from shipviz import report as reports
+from shipviz.data import get_dls
+from shipviz.datasets import load_ships, make_ships
 from shipviz.interpretation import ShipInterpretation
+from shipviz.learners import load_model, save_model, ship_learner
 from shipviz.photos import distinct, explain_photos, heatmap_pictures
 from shipviz.report import demo, report
-from shipviz.training import load_model, save_model, ship_learner
 
 SHORT = dict(n_examples=2, n_losses=1, n_curves=4, progress=False)
 
