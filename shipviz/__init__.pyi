@@ -29,6 +29,7 @@ from .learners import imagenet_learner as imagenet_learner
 from .learners import load_model as load_model
 from .learners import predict as predict
 from .learners import save_model as save_model
+from .learners import trained_learner as trained_learner
 from .widgets import HeatmapExplorer as HeatmapExplorer
 from .widgets import KernelExplorer as KernelExplorer
 from .widgets import StrideExplorer as StrideExplorer
