@@ -22,7 +22,7 @@ from .controls import _image, _picture, _png, _uri
 from .core import open_picture, whole_number, why
 from .datasets import load_mask
 from .evaluation import area_share, energy_in_mask, pointing_game
-from .heatmaps import METHODS, as_batch, as_pictures, heatmap, layers, overlay
+from .heatmaps import METHODS, heatmap, layers, overlay, seen_box
 from .interpretation import ShipInterpretation, data_uri
 from .kernel_explorer import MOST, TURNS, KernelExplorer
 from .kernel_explorer import centred, colour_limit, explorer_page, signed_png
@@ -250,33 +250,8 @@ def _bar(name, p) -> str:
 _WHOLE = 0., 0., 1., 1.
 
 def _seen_box(learner, size) -> tuple: # (left, top, right, bottom) as shares of width and height
-    """Where a Learner sees a picture of this size, which it may crop or pad; the whole if that can't be told.
-
-    A picture whose red grows from left to right and whose green grows downwards goes through the Learner's
-    own pipeline; what comes out at the middle tells where the edges are."""
-    width, height = size
-    ramps = np.zeros((height, width, 3), dtype=np.uint8)
-    ramps[..., 0] = (np.arange(width) + .5)/width*255
-    ramps[..., 1] = ((np.arange(height) + .5)/height*255)[:, None]
-    try: seen = as_pictures(learner, as_batch(learner, [Image.fromarray(ramps)]))[0]
-    except Exception: return _WHOLE     # a pipeline that can't be undone shows no colours to read
-    seen = np.asarray(seen, dtype=float)
-    middle_rows, middle_columns = (_middle(n) for n in seen.shape[:2])
-    across, down = _ends(seen[middle_rows, :, 0].mean(0)), _ends(seen[:, middle_columns, 1].mean(1))
-    return (across[0], down[0], across[1], down[1]) if across and down else _WHOLE
-
-def _middle(n) -> np.ndarray:
-    "Which of `n` pixels lie in the middle fifth: those are of the picture, however much was added around it."
-    return abs((np.arange(n) + .5)/n - .5) < .1
-
-def _ends(ramp) -> tuple | None:
-    "Both ends, in 0..1, of the line through the middle fifth of a ramp of bytes; None if it is no line."
-    at, middle = np.arange(len(ramp)) + .5, _middle(len(ramp))
-    slope, start = np.polyfit(at[middle], (ramp[middle] + .5)/255, 1)
-    off = abs(start + slope*at[middle] - (ramp[middle] + .5)/255).max()
-    if slope <= 0 or off > .02: return None
-    low, high = start, start + slope*len(ramp)
-    return 0. if abs(low) < .015 else float(low), 1. if abs(high - 1) < .015 else float(high)
+    "Where a Learner sees a picture of this size, which it may crop or pad."
+    return tuple(edge/side for edge, side in zip(seen_box(learner, size), (*size, *size)))
 
 def _pixels(box, size) -> tuple:
     "A box of shares in pixels of a picture of this size."
