@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 import scipy.sparse.linalg as spl
 import torch
@@ -328,11 +327,12 @@ def randomisation_check(
     explain:Callable, # function of `(network, images)` that returns maps `(N,h,w)`
     steps:int=6, # parts in which the layers are made random, from the top
     seed:int=42, # of the random weights
-) -> pd.DataFrame: # a row for each step and picture: step, layers, picture, top, rank_correlation, ssim
+) -> 'pandas.DataFrame': # a row for each step and picture: step, layers, picture, top, rank_correlation, ssim
     """Make the network random from the top down and compare the maps with the trained network's
 
     Adebayo et al. 2018: a method whose maps stay alike explains the picture, not the network. Absolute values
     of the maps are compared. `layers` is how many are random, `top` the lowest of them."""
+    import pandas as pd
     images = _batch(images)
     size = images.shape[2:]
     trained = _strengths(explain, _copied(model), images)

@@ -83,10 +83,14 @@ def _name(photo, i):
     "The name of a photo's file, or its number."
     return readable(Path(photo).name) if isinstance(photo, (str, os.PathLike)) else f'photo {i+1}'
 
+def _light(photo, image):
+    "What to give away of a photo: its path if it has one, since a DataLoader keeps what it was given until the next."
+    return photo if isinstance(photo, (str, os.PathLike)) else image
+
 def _explained(photo, name, method, k):
     "What the two networks say to one photo, which is open here only."
     image, net, ships = open_picture(photo), imagenet_learner(), real_ships()
-    h = heatmap(net, image, method=method)
+    h = heatmap(net, _light(photo, image), method=method)
     five = predict(ships, image, mirror=True)[0]
     shown = shrunk(image, 480)
     return Answer(name, _best(h.logits.softmax(1)[0], net, k), h.maps[0],
@@ -145,7 +149,7 @@ def _class_of(learn, target):
 def _write_heatmap(learn, photo, out, method, target):
     "Write one photo with its heatmap beside it; the class explained and its probability."
     image = open_picture(photo)
-    h = heatmap(learn, image, target=target, method=method)
+    h = heatmap(learn, _light(photo, image), target=target, method=method)
     shown = shrunk(image, 640)
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(out) as tmp: beside(shown, overlay(shown, h.maps[0])).save(tmp, 'png', optimize=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from scipy import stats
@@ -194,12 +193,13 @@ def score_maps(
     maps:Maps, # `(N,h,w)` raw maps, or the result of `heatmap`
     masks:Masks, # boolean, or 0 and 1, `(N,H,W)`
     tolerance:float=15, # of the pointing game, in pixels of the mask
-) -> pd.DataFrame: # one row for each picture; columns pointing, energy, ratio, iou, best_iou, problem
+) -> 'pandas.DataFrame': # one row for each picture; columns pointing, energy, ratio, iou, best_iou, problem
     "All scores of each map against its mask; `problem` says why a map has none"
     maps, masks, broken = _pair(maps, masks)
     energy = _energy(maps, masks)
     scores = dict(pointing=_pointing(maps, masks, tolerance), energy=energy, ratio=energy/area_share(masks),
                   iou=_iou(maps, masks, .5), best_iou=_best_iou(maps, masks))
+    import pandas as pd
     table = pd.DataFrame({name: torch.where(broken, torch.nan, s).numpy() for name, s in scores.items()})
     return table.assign(problem=_problems(maps, broken))
 
@@ -277,7 +277,7 @@ def bootstrap(
     if not arrays or any(a.ndim != 1 or len(a) != len(arrays[0]) for a in arrays):
         raise ValueError('give one-dimensional arrays of equal length, got shapes '
                          f'{[a.shape for a in arrays]}')
-    known = ~np.any([pd.isna(a) for a in arrays], axis=0)
+    known = ~np.any([a != a for a in arrays], axis=0)  # only NaN differs from itself
     arrays, n, missing = [a[known] for a in arrays], int(known.sum()), int((~known).sum())
     if n == 0: return _unknown(missing, level)
     value = float(stat(*arrays))

@@ -158,7 +158,7 @@ class HeatmapExplorer(_Widget):
         classes = [(name, i) for i, name in enumerate(self.vocab)]
         self.w_target = _drop('class', [('predicted', -1), *classes], -1)
         self._open(0)
-        found = layers(self.learner, [self._photo])
+        found = layers(self.learner, [self._given(0)])
         names = [(f'{o.name} ({"×".join(map(str, o.shape))})', o.name) for o in found]
         self.w_layer = _drop('layer', names, next(o.name for o in found if o.default))
         self.w_method = _drop('method', [(m.replace('_', ' '), m) for m in methods], methods[0])
@@ -177,6 +177,11 @@ class HeatmapExplorer(_Widget):
         self._small = _picture(photo, 380)
         self._opened, self._photo = i, photo
 
+    def _given(self, i):
+        "Picture i for the learner: its path if it has one, since heatmaps keep what they were made from."
+        image = self.images[i]
+        return image if isinstance(image, (str, PathLike)) else self._photo
+
     def _update(self):
         "Another picture, class, layer or method: its heatmap is computed once."
         i, target, layer, method = key = (self.w_image.value, self.w_target.value, self.w_layer.value,
@@ -186,7 +191,7 @@ class HeatmapExplorer(_Widget):
             self._open(i)
             if key not in self._kept:
                 target = None if target < 0 else target
-                self._kept[key] = heatmap(self.learner, [self._photo], target, layer, method)
+                self._kept[key] = heatmap(self.learner, [self._given(i)], target, layer, method)
             self.heat = self._kept[key]
             words, self.w_text.value = self.heat.flags[0], self._words()
         except Exception as e:  # whatever went wrong, a widget has no other place to say it
