@@ -32,3 +32,27 @@ def run(tmp_path, monkeypatch):
         assert "Traceback" not in result.output and "did not foresee" not in result.output, result.output
         return result
     return run
+
+
+# A small network on few rendered ships, for the files that look at what it says
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from shipviz.datasets import make_ships
+    return make_ships(tmp_path_factory.mktemp("ships"), n=30, n_test=0, size=(64, 96), difficulty="easy", progress=False)
+
+
+@pytest.fixture(scope="module")
+def learn(folder):
+    from shipviz.data import get_dls
+    from shipviz.learners import ship_learner
+    learn = ship_learner(get_dls(folder, size=64, bs=8), head="linear", bn_final=False)
+    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(2, 1e-2)
+    return learn
+
+
+@pytest.fixture(scope="module")
+def valid(folder):
+    from shipviz.datasets import load_ships
+    df = load_ships(folder)
+    return df[df.split == "valid"].reset_index(drop=True)

@@ -122,7 +122,6 @@ def test_a_name_that_is_no_utf8_ends_no_command(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux allows such names")
-@pytest.mark.xfail(strict=False, reason="write_predictions must write names as they are: to_csv(errors='surrogateescape')")
 def test_predictions_of_a_name_that_is_no_utf8(run, tmp_path):
     name = os.fsdecode(b"sea\xff.png")
     picture(tmp_path/name)

@@ -16,24 +16,6 @@ from shipviz.learners import load_model, save_model, ship_learner
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return make_ships(tmp_path_factory.mktemp("ships"), n=30, n_test=0, size=(64, 96), difficulty="easy", progress=False)
-
-
-@pytest.fixture(scope="module")
-def learn(folder):
-    learn = ship_learner(get_dls(folder, size=64, bs=8), head="linear", bn_final=False)
-    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(2, 1e-2)
-    return learn
-
-
-@pytest.fixture(scope="module")
-def valid(folder):
-    df = load_ships(folder)
-    return df[df.split == "valid"].reset_index(drop=True)
-
-
-@pytest.fixture(scope="module")
 def loaded(learn, tmp_path_factory):
     path = tmp_path_factory.mktemp("model")/"model"
     save_model(learn, path)

@@ -19,24 +19,6 @@ from shipviz.report import demo, report
 SHORT = dict(n_examples=2, n_losses=1, n_curves=4, progress=False)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return make_ships(tmp_path_factory.mktemp("ships"), n=30, n_test=0, size=(64, 96), difficulty="easy", progress=False)
-
-
-@pytest.fixture(scope="module")
-def learn(folder):
-    learn = ship_learner(get_dls(folder, size=64, bs=8), head="linear", bn_final=False)
-    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(2, 1e-2)
-    return learn
-
-
-@pytest.fixture(scope="module")
-def valid(folder):
-    df = load_ships(folder)
-    return df[df.split == "valid"].reset_index(drop=True)
-
-
 @pytest.fixture
 def photo(valid, tmp_path):
     return shutil.copy(valid.path[0], tmp_path/"photo.jpg")
