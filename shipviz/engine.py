@@ -94,7 +94,9 @@ class Pass:
         callable returns."""
         out = self.out if out is None else out
         if not callable(target):
-            return logits_of(out).gather(1, target.to(self.inputs[0].device)[:, None])[:, 0]
+            logits = logits_of(out)
+            assert logits is not None  # `targets` has refused a class without logits
+            return logits.gather(1, target.to(self.inputs[0].device)[:, None])[:, 0]
         s = target(out)
         if isinstance(s, torch.Tensor) and s.ndim < 2: return s
         raise ValueError("A callable target returns one number, or one for each picture, as a tensor.")

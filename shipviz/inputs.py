@@ -264,4 +264,4 @@ def seen_box(
     The box of a padded picture is larger than the picture. Of transforms that do anything else, the whole
     picture is assumed."""
     find = box_finder(learn)
-    return find(size) if find else (0., 0., *map(float, size))
+    return find(size) if find else (0., 0., float(size[0]), float(size[1]))

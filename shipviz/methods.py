@@ -43,7 +43,7 @@ class View:
         return self.p.score(self.rows(i, len(xs)), self.p.variants(xs, i)).float()
 
 # %% ../nbs/library/09c_methods.ipynb #b7d0638d
-METHODS = {}  # name -> function of a `View` that returns raw maps `(N,h,w)`
+METHODS:dict = {}  # name -> function of a `View` that returns raw maps `(N,h,w)`
 
 def method(
     f:Callable, # function `_name` of a `View` and options, which returns raw maps `(N,h,w)`
@@ -280,10 +280,11 @@ def pixel_gradients(
     "The gradient of the target's score at the first input."
     with undisturbed(p.net), torch.enable_grad():
         x = inputs[0].detach().clone().requires_grad_()
-        with (_Guided() if guided else nullcontext()) as g:
+        relus = _Guided()
+        with relus if guided else nullcontext():
             out = p.run([x*1, *inputs[1:]])   # x*1: an in-place first layer must not meet a leaf
             score = p.score(target, out)
-        if guided and not g.used:
+        if guided and not relus.used:
             raise ValueError(f"{type(p.net).__name__} has no ReLU, so there is nothing to guide: use "
                              "'saliency' instead.")
         return torch.autograd.grad(score.sum(), x)[0]
@@ -338,7 +339,7 @@ def _occlusion(
             for k in range(0, len(boxes), copies):
                 part = boxes[k:k+copies]
                 covered = x[i:i+1].repeat(len(part), 1, 1, 1)
-                for row, box in zip(covered, part): row[(slice(None), *box)] = baseline
+                for row, (rows, columns) in zip(covered, part): row[:, rows, columns] = baseline
                 for box, s in zip(part, v.scores_of(covered, i)): total[i][box] += v.score[i] - s
     return total/count.clamp(min=1)
 

@@ -9,7 +9,7 @@ __all__ = ['Maps', 'Masks', 'CHANCE', 'dilate', 'pointing_game', 'area_share', '
 # %% ../nbs/library/11a_scores.ipynb #36207f93
 import warnings
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from .core import whole_number
+
+if TYPE_CHECKING: import pandas as pd
 
 # %% ../nbs/library/11a_scores.ipynb #793c9a83
 class _HasMaps(Protocol):
@@ -193,7 +195,7 @@ def score_maps(
     maps:Maps, # `(N,h,w)` raw maps, or the result of `heatmap`
     masks:Masks, # boolean, or 0 and 1, `(N,H,W)`
     tolerance:float=15, # of the pointing game, in pixels of the mask
-) -> 'pandas.DataFrame': # one row for each picture; columns pointing, energy, ratio, iou, best_iou, problem
+) -> 'pd.DataFrame': # one row for each picture; columns pointing, energy, ratio, iou, best_iou, problem
     "All scores of each map against its mask; `problem` says why a map has none"
     maps, masks, broken = _pair(maps, masks)
     energy = _energy(maps, masks)
@@ -273,17 +275,17 @@ def bootstrap(
     For shares of hits take `exact`, for the score of a classifier `f1_interval`."""
     _check_level(level)
     n_boot = whole_number('n_boot', n_boot, 1)
-    arrays = [np.asarray(a) for a in arrays]
-    if not arrays or any(a.ndim != 1 or len(a) != len(arrays[0]) for a in arrays):
+    given = [np.asarray(a) for a in arrays]
+    if not given or any(a.ndim != 1 or len(a) != len(given[0]) for a in given):
         raise ValueError('give one-dimensional arrays of equal length, got shapes '
-                         f'{[a.shape for a in arrays]}')
-    known = ~np.any([a != a for a in arrays], axis=0)  # only NaN differs from itself
-    arrays, n, missing = [a[known] for a in arrays], int(known.sum()), int((~known).sum())
+                         f'{[a.shape for a in given]}')
+    known = ~np.any([a != a for a in given], axis=0)  # only NaN differs from itself
+    given, n, missing = [a[known] for a in given], int(known.sum()), int((~known).sum())
     if n == 0: return _unknown(missing, level)
-    value = float(stat(*arrays))
+    value = float(stat(*given))
     if n == 1: return Interval(value, value, value, n, missing, level)   # every resample is this one picture
     # the numbers of the pictures are resampled, so that several arrays, also of names, stay together
-    found = stats.bootstrap((np.arange(n),), lambda i: stat(*(a[i] for a in arrays)), n_resamples=n_boot,
+    found = stats.bootstrap((np.arange(n),), lambda i: stat(*(a[i] for a in given)), n_resamples=n_boot,
                             confidence_level=level, method='percentile', vectorized=False,
                             random_state=np.random.default_rng(seed)).confidence_interval
     return Interval(value, float(found.low), float(found.high), n, missing, level)

@@ -284,7 +284,7 @@ def find_layer(
     raise ValueError(f"There is no layer {said!r} that runs in {type(net).__name__}. {trace.choices()}")
 
 # %% ../nbs/library/09b_tracing.ipynb #c3852f22
-_TRACES = weakref.WeakKeyDictionary() # network -> {key: Trace}
+_TRACES:weakref.WeakKeyDictionary = weakref.WeakKeyDictionary() # network -> {key: Trace}
 _PLAIN = {int, float, bool, str, type(None), torch.Size}
 
 def _is_plain(value):
