@@ -167,15 +167,12 @@ def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, for
     refuse_odd(out)
     files = [out.with_name(out.name + s) for s in (".safetensors", ".json")]
     free(out, force, files)
-    from shipviz.archs import find_arch
     from shipviz.models import train_on
-    find_arch(arch)  # a name that is no network is refused before the pictures are read
     if quick: size, epochs = size or (128, 192), 1
     learn = train_on(data, arch=arch, size=size, epochs=epochs, minutes=minutes, valid_pct=valid, seed=seed,
                      verify="skip" if skip_broken else True, out=out, force=force, fresh=fresh)
-    from shipviz.data import weighted_f1
-    from shipviz.evaluation import bootstrap
-    t, f1 = learn.about, bootstrap(learn.held_out_actual, learn.held_out_said, stat=weighted_f1)
+    from shipviz.scores import f1_interval
+    t, f1 = learn.about, f1_interval(learn.held_out_actual, learn.held_out_said)
     minutes = t["processor_seconds"]/60
     click.echo(f"Trained on {t['trained_on']} pictures in {minutes:.1f} minutes of processor time. Weighted "
                f"F1 on the {f1.n} held out: {f1.value:.3f}, 95 % interval {f1.low:.3f} to {f1.high:.3f}.")

@@ -66,7 +66,7 @@ def open_picture(
 
     Raises `FileNotFoundError` or `ValueError`, naming the file, if it is missing, broken, or no picture."""
     if isinstance(image, Image.Image): return _plain(image, mode, 'The picture')
-    if hasattr(image, '__array__') or isinstance(image, np.ndarray): return _plain(_from_array(image), mode, 'The array')
+    if hasattr(image, '__array__'): return _plain(_from_array(image), mode, 'The array')
     source:Path|io.BytesIO
     if isinstance(image, bytes): source, what = io.BytesIO(image), 'The picture'
     elif isinstance(image, (str, os.PathLike)): source, what = Path(image), repr(str(image))

@@ -21,20 +21,10 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from .core import class_indices, evaluating, whole_number
+from .inputs import class_names, module_of
 from .scores import _BROKEN, Maps, _as_maps, _resize, _stacked, _tell
 
 # %% ../nbs/library/11b_faithfulness.ipynb #fc92112b
-def _network(model) -> nn.Module:
-    "The network itself, or that of a Learner"
-    net = model if isinstance(model, nn.Module) else getattr(model, 'model', None)
-    if not isinstance(net, nn.Module):
-        raise TypeError(f'A network (nn.Module) or a Learner was expected, not {type(model).__name__}.')
-    return net
-
-def _classes(model):
-    "The class names of a Learner, or None"
-    return getattr(getattr(model, 'dls', None), 'vocab', None)
-
 def _batch(images) -> Tensor:
     "A normalised batch `(N,C,H,W)`, checked"
     images = _stacked(images, 'images')
@@ -117,11 +107,11 @@ def deletion_insertion(
 
     As RISE does (Petsiuk et al. 2018, arXiv 1806.07421): deleted pixels become 0, the mean colour of a
     normalised image, and insertion begins with the image blurred."""
-    net, images = _network(model), _batch(images)
+    net, images = module_of(model), _batch(images)
     steps, bs = whole_number('steps', steps, 1), whole_number('bs', bs, 1)
     n, _, h, w = images.shape
     rank = _ranks(_full_size(images, maps), seed).view(n, 1, h, w)
-    targets = _targets(target, _logits(net, images, bs), _classes(model)).repeat(2)
+    targets = _targets(target, _logits(net, images, bs), class_names(model)).repeat(2)
     soft, heights = blur(images), []
     fraction = torch.arange(steps + 1)/steps
     for part in fraction:
@@ -187,13 +177,13 @@ def road(
     """Change of the class's probability when pixels are imputed, most or least relevant first
 
     Rong et al. 2022, arXiv 2202.00449."""
-    net, images, bs = _network(model), _batch(images), whole_number('bs', bs, 1)
+    net, images, bs = module_of(model), _batch(images), whole_number('bs', bs, 1)
     percent = np.atleast_1d(percent).tolist()
     if not percent or not all(0 <= q < 100 for q in percent):
         raise ValueError(f'percent holds parts of the pixels from 0 to less than 100, not {percent}')
     n, _, h, w = images.shape
     rank = _ranks(_full_size(images, maps), seed)
-    targets = _targets(target, _logits(net, images, bs), _classes(model))
+    targets = _targets(target, _logits(net, images, bs), class_names(model))
     before = _probs(net, images, targets, bs)
 
     def change(rank):
@@ -276,7 +266,7 @@ def _reset(m):
 
 def _copied(model) -> nn.Module:
     "A copy of the network on the CPU, in evaluation mode"
-    net = copy.deepcopy(_network(model)).cpu()
+    net = copy.deepcopy(module_of(model)).cpu()
     for m in net.modules(): m.training = False   # not `.eval()`: fastai and others override it
     return net
 

@@ -88,19 +88,23 @@ def _fit_size(df, size):
 
 def _near(*sides): return tuple(max(32, 32*round(side/32)) for side in sides)
 
+_VIEW = .875  # a view's sides, of those of a whole photo
+
+def _view_size(size): return _near(*(_VIEW*side for side in size))
+
 def _phases(size, epochs):
     """[(size of the views, epochs)]: of three epochs or more half at two thirds, if that is not too small.
 
     A view is a part of a photo, so things are larger on it than on the whole photo at the same size. Views an
     eighth smaller than whole photos make up for that (Touvron et al. 2019, arXiv 1906.06423)."""
-    view, full = _near(*(.875*side for side in size)), epochs//2
+    view, full = _view_size(size), epochs//2
     small = _near(*(side*2/3 for side in view))
     return [(small, epochs - full), (view, full)] if epochs >= 3 and min(small) >= 96 else [(view, epochs)]
 
 def _whole_size(view, size):
     "The size at which whole photos are shown to a network that was trained on views of this size"
-    if tuple(view) == _near(*(.875*side for side in size)): return tuple(size)
-    return _near(*(side/.875 for side in view))
+    if tuple(view) == _view_size(size): return tuple(size)
+    return _near(*(side/_VIEW for side in view))
 
 # %% ../nbs/library/08a_fast.ipynb #139a8bb4
 def fit_head(

@@ -37,8 +37,8 @@ from .fast import (
     _FIT, Folded, _cores, _fit_size, _keep_memory, _logits, _Net, _one_thread_each, _phases, _Run,
     _whole_size, fit_head)
 from .folded import _is_lite
-from .learners import (_picture_dls, fingerprint, imagenet_learner, load_model, predict, refuse_no_answer,
-                              save_model, ship_learner, trained_learner)
+from .learners import (_input_size, _picture_dls, fingerprint, imagenet_learner, load_model, predict,
+                              refuse_no_answer, save_model, ship_learner, trained_learner)
 from .runs import history_table
 
 # %% ../nbs/library/08b_models.ipynb #adcffe52
@@ -119,7 +119,7 @@ def train_on(
     force:bool=False, # write over a model that is there?
     fresh:bool=False, # begin anew, even if a run with the same settings was stopped half-way?
     every:float=60, # seconds after which the state is written down
-)->Learner: # trained; `.history` has the epochs, `.metrics_saved` the scores, `.training` what was done
+)->Learner: # trained; `.history` has the epochs, `.metrics_saved` the scores, `.about` what was done
     """Train a network on a folder of pictures.
 
     A run that was killed is taken up by the same call, and ends with the same numbers. EfficientNet-Lite0 is
@@ -285,7 +285,7 @@ def _as_list(learns): return [learns] if isinstance(learns, Learner) else list(l
 def _answers(learn, pictures, mirror, tick):
     "Probabilities by one network."
     if _is_lite(learn.model):
-        net, size = Folded(learn.model, 9).eval(), tuple(learn.dls.valid.one_batch()[0].shape[-2:])
+        net, size = Folded(learn.model, 9).eval(), tuple(_input_size(learn.dls))
         with _one_thread_each(_cores()) as pool:
             z = _logits(net, pictures, size, learn.recipe['normalisation'], mirror, pool, tick)
         return z.softmax(2).mean(0)

@@ -84,7 +84,7 @@ def _name(photo, i):
     return readable(Path(photo).name) if isinstance(photo, (str, os.PathLike)) else f'photo {i+1}'
 
 def _light(photo, image):
-    "What to give away of a photo: its path if it has one, since a DataLoader keeps what it was given until the next."
+    "What to give away of a photo: its path if it has one. A DataLoader keeps what it was given until the next."
     return photo if isinstance(photo, (str, os.PathLike)) else image
 
 def _explained(photo, name, method, k):

@@ -141,7 +141,7 @@ class HeatmapExplorer(_Widget):
         self.learner, self.images = learner, [_source(image) for image in images]
         if not self.images: raise ValueError("there are no pictures to explore")
         self.vocab = [str(name) for name in learner.dls.vocab]
-        self.heat, self._kept, self._boxes = None, {}, {}
+        self.heat, self._kept = None, {}
         self._opened = None     # the index of the one picture that is decoded
         self._make_controls([methods] if isinstance(methods, str) else list(methods))
         controls = _column(self.w_image, self.w_target, self.w_layer, self.w_method, self.w_message,
@@ -204,14 +204,8 @@ class HeatmapExplorer(_Widget):
         self.w_out.layout.display = None if self._small else 'none'
         if not self._small: return
         shown = self._small
-        if self.heat: shown = _heated(shown, self.heat.maps[0], self._box(), self.w_alpha.value)
+        if self.heat: shown = overlay(shown, self.heat, alpha=self.w_alpha.value)
         self.w_out.value = _uri(_png(shown))
-
-    def _box(self) -> tuple:
-        "Where the Learner sees the picture; found once for each size."
-        size = self._photo.size
-        if size not in self._boxes: self._boxes[size] = _seen_box(self.learner, size)
-        return self._boxes[size]
 
     def _words(self) -> str:
         "Whose heat it is, the probabilities as bars, and the scores."
@@ -229,7 +223,8 @@ class HeatmapExplorer(_Widget):
         except FileNotFoundError: return 'This picture has no true mask.'
         except ValueError as e: return str(e)
         if not (self.heat.maps > 0).any(): return 'No positive heat to score.'
-        seen = _crop(Image.fromarray(mask), self._box())
+        whole = Image.fromarray(mask)
+        seen = whole.crop([round(edge) for edge in seen_box(self.learner, whole.size)])
         ship = np.isin(seen, (1, 2))[None]      # the ship and its telling parts
         hit, energy = pointing_game(self.heat, ship)[0], energy_in_mask(self.heat, ship)[0]
         return (f'The hottest point is {"on" if hit > .5 else "off"} the ship, and {energy:.0%} of the heat, '
@@ -250,29 +245,6 @@ def _bar(name, p) -> str:
     style = 'height:8px;border-radius:3px;background'
     return (f'<div>{escape(name)} {p:.2f}<div style="{style}:#8883">'
             f'<div style="{style}:#2a78c2;width:{100*p:.1f}%"></div></div></div>')
-
-# %% ../nbs/library/14c_widgets.ipynb #b1a40041
-_WHOLE = 0., 0., 1., 1.
-
-def _seen_box(learner, size) -> tuple: # (left, top, right, bottom) as shares of width and height
-    "Where a Learner sees a picture of this size, which it may crop or pad."
-    return tuple(edge/side for edge, side in zip(seen_box(learner, size), (*size, *size)))
-
-def _pixels(box, size) -> tuple:
-    "A box of shares in pixels of a picture of this size."
-    return tuple(round(share*n) for share, n in zip(box, (*size, *size)))
-
-def _crop(image, box) -> Image.Image:
-    "The part of a PIL image in a box of shares; black where the box is larger."
-    return image if box == _WHOLE else image.crop(_pixels(box, image.size))
-
-def _heated(image, map, box, alpha) -> Image.Image:
-    "The picture with its heatmap in a box of shares."
-    heat = overlay(_crop(image, box), map, alpha=alpha)
-    if box == _WHOLE: return heat
-    shown = image.copy()
-    shown.paste(heat, _pixels(box, image.size)[:2])
-    return shown
 
 # %% ../nbs/library/14c_widgets.ipynb #76d29363
 _LOSSES_CSS = """
