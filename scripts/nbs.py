@@ -30,7 +30,12 @@ from nbdev.clean import clean_nb
 
 ROOT = Path(__file__).resolve().parents[1]
 NBS, LIB, IMAGES = ROOT/"nbs", ROOT/"shipviz", ROOT/".github"/"images"
-METADATA = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+# What JupyterLab writes itself, in full: less, and a notebook that is only opened counts as changed
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3}, "file_extension": ".py", "mimetype": "text/x-python",
+        "name": "python", "nbconvert_exporter": "python", "pygments_lexer": "ipython3", "version": "3.11.7"}}
 MAX_BYTES, MAX_LINE, MAX_SECONDS = 12_000_000, 150, 30
 MAX_EXPORTED_LINE = 150  # of code that goes into shipviz/; to become 110, as the lessons 2 to 5 have it already
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -110,18 +115,34 @@ def is_run(cell): return source(cell).strip() and directives(cell).get("eval") !
 
 def cleaned(nb):
     """As nbdev_clean leaves it, but with the execution counts: a reader sees that the notebook was run from top to bottom.
-    Widgets go: without their kernel they show an error, and their state is megabytes."""
+    Of a widget its still picture stays: without their kernel widgets show an error, and their state is megabytes."""
     new = copy.deepcopy(nb)
     clean_nb(new)
     for before, after in zip(nb["cells"], new["cells"]):
         if before["cell_type"] != "code": continue
+        after["metadata"] |= folds(before)
         after["execution_count"] = before.get("execution_count")
-        after["outputs"] = [o for o in after.get("outputs", []) if WIDGET not in o.get("data", {})]
+        after["outputs"] = [o for o in map(without_widget, after.get("outputs", [])) if o]
         for output in after["outputs"]:
             if "execution_count" in output: output["execution_count"] = after["execution_count"]
     new["metadata"] = {**new["metadata"], **METADATA}
     new["metadata"].pop("widgets", None)
     return new
+
+def without_widget(output):
+    "An output without the widget in it: the still picture that stands beside it, or None."
+    data = output.get("data", {})
+    if WIDGET not in data: return output
+    rest = {mime: content for mime, content in data.items() if mime != WIDGET}
+    return {**output, "data": rest} if any(mime.startswith("image/") or mime == "text/html" for mime in rest) else None
+
+def folds(cell):
+    """What JupyterLab folds: the code of cells that no learner needs to read (hidden tests, checkers, where to export), and
+    whatever the author folded: code (`source_hidden`) or a result that should be predicted first (`outputs_hidden`)."""
+    was, d = cell.get("metadata", {}).get("jupyter", {}), directives(cell)
+    hidden = {"hide", "default_exp"} & set(d) or d.get("export", "").startswith("checks.")
+    kept = {key: True for key in ("source_hidden", "outputs_hidden") if was.get(key) or key == "source_hidden" and hidden}
+    return {"jupyter": kept} if kept else {}
 
 def clean(paths):
     for path in paths:
