@@ -293,7 +293,7 @@ def lessons_dir():
     "The notebooks: those beside the package in a clone, those inside it in an installed wheel."
     here = Path(__file__).resolve().parent
     for d in (here.parent/"nbs", here/"lessons"):
-        if (d/"00_ships.ipynb").exists() or (d/"index.ipynb").exists(): return d
+        if (d/"21_ships.ipynb").exists() or (d/"index.ipynb").exists(): return d
     raise FileNotFoundError("The lessons are missing from this installation. Install shipviz again: "
                             "pip install --force-reinstall shipviz")
 

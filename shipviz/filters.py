@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from .kernels import apply_kernel, show_numbers, step_at
+from .kernels import apply_kernel, step_at
+from .pixels import show_numbers
 
 if TYPE_CHECKING: from matplotlib.figure import Figure
 

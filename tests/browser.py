@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parents[1]
-LESSON = ROOT/"nbs"/"14_widgets.ipynb"
+LESSON = ROOT/"nbs"/"20_lab.ipynb"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
 MINUTES = 60_000  # in the milliseconds that Playwright counts in

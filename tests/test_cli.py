@@ -273,7 +273,7 @@ def test_ships_are_rendered_once(run, tmp_path):
 def source(tmp_path, monkeypatch):
     d = tmp_path/"source"
     (d/"solutions").mkdir(parents=True)
-    for name in ("index.ipynb", "01_data.ipynb", "solutions/01_data.ipynb", "_private.ipynb", "left.tmp"): (d/name).write_text(name)
+    for name in ("index.ipynb", "10_data.ipynb", "solutions/10_data.ipynb", "_private.ipynb", "left.tmp"): (d/name).write_text(name)
     monkeypatch.setattr(cli, "lessons_dir", lambda: d)
     return d
 
@@ -281,20 +281,20 @@ def source(tmp_path, monkeypatch):
 def test_lessons_keep_what_the_learner_changed(run, tmp_path, source):
     r = run("lessons", "mine", "--no-open")
     assert r.exit_code == 0 and "Copied 3" in r.output
-    mine = tmp_path/"mine"/"01_data.ipynb"
-    assert mine.read_text() == "01_data.ipynb" and not (tmp_path/"mine"/"_private.ipynb").exists()
+    mine = tmp_path/"mine"/"10_data.ipynb"
+    assert mine.read_text() == "10_data.ipynb" and not (tmp_path/"mine"/"_private.ipynb").exists()
     mine.write_text("my answers")
     r = run("lessons", "mine", "--no-open")
     assert r.exit_code == 0 and "Kept 1" in r.output and mine.read_text() == "my answers"
     r = run("lessons", "mine", "--no-open", "--force")
-    assert r.exit_code == 0 and mine.read_text() == "01_data.ipynb"
+    assert r.exit_code == 0 and mine.read_text() == "10_data.ipynb"
     assert run("lessons", source, "--no-open").exit_code == 1
     (tmp_path/"file").write_text("")
     assert run("lessons", "file", "--no-open").exit_code == 1
 
 
 def test_the_lessons_of_this_clone_are_found():
-    assert (cli.lessons_dir()/"01_data.ipynb").exists()
+    assert (cli.lessons_dir()/"10_data.ipynb").exists()
 
 
 def test_check_prints_which_exercises_pass_and_changes_nothing(run, tmp_path):

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from shipviz.network import batch_norm, layer_table
+from shipviz.batchnorm import batch_norm
+from shipviz.network import layer_table
 
 from torchvision import models  # isort: skip  (after shipviz, which repairs it where that is needed)
 

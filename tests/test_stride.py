@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipviz.stride import chain, conv_costs, gradient_field, output_size, receptive_field, size_formula, skeleton, windows
+from shipviz.fields import chain, gradient_field, receptive_field, skeleton
+from shipviz.stride import conv_costs, output_size, size_formula, windows
 
 whole = st.integers
 cases = dict(n=whole(1, 64), k=whole(1, 11), s=whole(1, 9), p=whole(0, 8), d=whole(1, 5))

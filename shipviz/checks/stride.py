@@ -7,7 +7,8 @@ __all__ = ['check_output_size', 'check_quarter', 'check_pixels_seen']
 from itertools import product
 
 from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
-from ..stride import output_size, receptive_field, size_formula, windows
+from ..stride import output_size, size_formula, windows
+from ..fields import receptive_field
 
 # %% ../../nbs/05_stride.ipynb #63c707a1
 def _size_mistakes(n, k, s, p):
