@@ -343,8 +343,9 @@ def _scale(self:KernelExplorer, limit) -> str:
 def _fit_sliders(self:KernelExplorer):
     "Row and column stay at the same place in a response of another size; in another picture, the middle."
     if tuple(self.map.shape) == (self.w_row.max + 1, self.w_col.max + 1): return
+    framed = self._framed                       # the first slider draws a frame, and the second is still to follow
     for slider, n in zip((self.w_row, self.w_col), self.map.shape):
-        at = slider.value/slider.max if self._framed and slider.max else .5
+        at = slider.value/slider.max if framed and slider.max else .5
         slider.max = max(slider.max, n - 1)     # first room, then the value, so that nothing is cut off
         slider.value, slider.max = round(at*(n-1)), n - 1
 
@@ -481,7 +482,7 @@ def show_explorer(
     alt:str, # what picture and response show, for those who do not see them
     preset:str='top_edge', # a name in `KERNELS`
     size:int=224, # longest side of the picture in pixels; larger ones are reduced
-    height:int=640, # of the page in the notebook, in pixels
+    height:int=760, # of the page in the notebook, in pixels
 ) -> None:
     "Show the kernel explorer in a notebook, as a page that needs no Python, and below it a still picture of it."
     from IPython.display import display
