@@ -60,7 +60,7 @@ def check_reach(answer) -> Feedback:
         try: got = float(got)
         except Exception: return wrong(name, 'type', f'The function should return one number, not {type(got).__name__}.')
         plus, minus = k.clamp(min=0).sum().item(), -k.clamp(max=0).sum().item()
-        same = lambda v: abs(got - v) < 1e-4
+        same = lambda v, got=got: abs(got - v) < 1e-4
         windows = torch.tensor(list(product([0., 1], repeat=k.numel())))
         want = (windows @ k.flatten()).abs().max().item()    # of all black and white windows
         if same(want): continue

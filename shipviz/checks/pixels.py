@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['check_blue_window', 'check_to_tensor', 'check_undo']
 
-# %% ../../nbs/01_pixels.ipynb #dde66585
+# %% ../../nbs/01_pixels.ipynb #7be0321c
 import numpy as np
 import torch
 from PIL import Image
@@ -29,7 +29,7 @@ def check_blue_window(answer) -> Feedback:
         got, problem = _numbers(name, got)
         if problem is not None: return problem
         want = a[row:row+size, col:col+size].astype(float)
-        same = lambda b: got.shape == b.shape and bool((got == b).all())
+        same = lambda b, got=got: got.shape == b.shape and bool((got == b).all())
         if same(want[..., 2]): continue
         swapped = a[col:col+size, row:row+size].astype(float)
         if same(want): return wrong(name, 'channels', 'The window is right, but all three colours are in it. Blue is one of them.')
@@ -45,7 +45,7 @@ def check_blue_window(answer) -> Feedback:
                                     f'columns {col} to {col+size-1}.')
     return right(name, 'Rows first, then columns, then the channel.')
 
-# %% ../../nbs/01_pixels.ipynb #f5ea5a48
+# %% ../../nbs/01_pixels.ipynb #0aab084e
 def check_to_tensor(answer) -> Feedback:
     "Exercise 2: a function from a PIL picture to a float tensor (3,H,W) from 0 to 1."
     name = 'to tensor'
@@ -86,7 +86,7 @@ def check_undo(answer) -> Feedback:
         if not isinstance(got, torch.Tensor):
             return wrong(name, 'type', f'The function should return a tensor, not {type(got).__name__}.')
         if got.shape != x.shape: return wrong(name, 'shape', f'Shape {tuple(got.shape)} instead of {shape}.')
-        same = lambda b: torch.allclose(got.float(), b, atol=1e-4)
+        same = lambda b, got=got: torch.allclose(got.float(), b, atol=1e-4)
         if same(x): continue
         if same(z): return wrong(name, 'unchanged', 'Nothing was undone: this is z itself.')
         if same((z - mean) / std): return wrong(name, 'twice', 'This normalises a second time. Do the opposite of each step.')
