@@ -78,8 +78,9 @@ class _Widget(W.VBox):
 
     def still(self) -> Image.Image|None:
         "The pictures on show, side by side as one picture; None if there are none."
-        shown = [bytes(w.value) for w in _tree(self) if isinstance(w, W.Image) and w.layout.display != 'none' and w.value]
-        pictures = [Image.open(BytesIO(b64decode(value.partition(b',')[2]))).convert('RGB') for value in shown]
+        images = [w for w in _tree(self) if isinstance(w, W.Image) and w.layout.display != 'none' and w.value]
+        pngs = [b64decode(bytes(w.value).partition(b',')[2]) for w in images]
+        pictures = [Image.open(BytesIO(png)).convert('RGB') for png in pngs]
         if not pictures: return None
         wide, high = sum(p.width + 8 for p in pictures) - 8, max(p.height for p in pictures)
         still, left = Image.new('RGB', (wide, high), 'white'), 0
@@ -89,7 +90,7 @@ class _Widget(W.VBox):
         return still
 
     def _repr_mimebundle_(self, **kwargs):
-        """The live widget, and beside it what shows where there is no Python: the pictures, or if there are none the texts.
+        """The live widget, and beside it what shows without Python: its pictures, or else its texts.
 
         `scripts/nbs.py` keeps the latter in the notebook."""
         live, still = super()._repr_mimebundle_(**kwargs), self.still()

@@ -21,7 +21,7 @@ def reach(
     # weights of any shape
     kernel: Tensor,
 ) -> float: # at least 0
-    "The largest absolute response a kernel can give to pixels in 0..1: a colour limit that no picture exceeds."
+    "The largest absolute response of a kernel to pixels in 0..1: a colour limit that no picture exceeds."
     kernel = torch.as_tensor(kernel)
     return max(kernel.clamp(min=0).sum().item(), -kernel.clamp(max=0).sum().item())
 

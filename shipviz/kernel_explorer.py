@@ -57,7 +57,7 @@ def colour_limit(
 def white_level(
     kernels:Tensor, # `(3,k,k)`
 ) -> float: # 1 or 3
-    "The response that is shown as white in a picture: 1 if all weights sum to 1, else the number of channels."
+    "The response that a picture shows as white: 1 if all weights sum to 1, else the number of channels."
     return 1. if abs(kernels.sum().item() - 1) < 1e-4 else float(len(kernels))
 
 def grey_png(
@@ -343,7 +343,8 @@ def _scale(self:KernelExplorer, limit) -> str:
 def _fit_sliders(self:KernelExplorer):
     "Row and column stay at the same place in a response of another size; in another picture, the middle."
     if tuple(self.map.shape) == (self.w_row.max + 1, self.w_col.max + 1): return
-    framed = self._framed                       # the first slider draws a frame, and the second is still to follow
+    # the first slider draws a frame, and the second is still to follow
+    framed = self._framed
     for slider, n in zip((self.w_row, self.w_col), self.map.shape):
         at = slider.value/slider.max if framed and slider.max else .5
         slider.max = max(slider.max, n - 1)     # first room, then the value, so that nothing is cut off
@@ -369,8 +370,8 @@ def code(self:KernelExplorer) -> str:
     relu = '.relu()' if self.w_relu.value else ''
     shape = tuple(self.x[None].shape)
     return (f'import torch, torch.nn.functional as F   # x is {shape}, with values in 0..1\n'
-            f'{weights}\n'
-            f'y = F.conv2d({x}, k, stride={stride}{padding}){relu}   # {tuple(self.map[None, None].shape)}')
+            f'{weights}\ny = F.conv2d({x}, k, stride={stride}{padding}){relu}   # '
+            f'{tuple(self.map[None, None].shape)}')
 
 # %% ../nbs/library/03b_kernel_explorer.ipynb #2d38bfe6
 @patch
@@ -484,12 +485,14 @@ def show_explorer(
     size:int=224, # longest side of the picture in pixels; larger ones are reduced
     height:int=760, # of the page in the notebook, in pixels
 ) -> None:
-    "Show the kernel explorer in a notebook, as a page that needs no Python, and below it a still picture of it."
+    "Show the kernel explorer in a notebook, as a page that needs no Python, and below it a still picture."
     from IPython.display import display
     page = explorer_html(photo, size, preset, compact=True)
-    frame = (f'<iframe title="Kernel explorer" srcdoc="{escape(page)}" style="width:100%;height:{height}px;border:0">'
+    frame = (f'<iframe title="Kernel explorer" srcdoc="{escape(page)}" '
+             f'style="width:100%;height:{height}px;border:0">'
              '</iframe>')
-    display({'text/html': frame, 'text/plain': 'The kernel explorer, a page that your browser runs'}, raw=True)
+    display({'text/html': frame, 'text/plain': 'The kernel explorer, a page that your browser runs'},
+            raw=True)
     explorer = KernelExplorer(photo, preset, size)
     still = explorer.still()
     explorer.close()

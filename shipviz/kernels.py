@@ -13,7 +13,8 @@ from torch import Tensor
 from .padding import PADDING_MODES, apply_kernel, kernel_padding, pad_image
 from .walk import Step, draw_step, show_walk, step_at
 
-_all_ = ['PADDING_MODES', 'apply_kernel', 'kernel_padding', 'pad_image', 'Step', 'draw_step', 'show_walk', 'step_at']
+_all_ = ['PADDING_MODES', 'apply_kernel', 'kernel_padding', 'pad_image', 'Step', 'draw_step', 'show_walk',
+         'step_at']
 
 # %% ../nbs/02_kernels.ipynb #5d8c622f
 def conv_loop(

@@ -54,14 +54,15 @@ def draw_step(
     # position, counted along the rows, from 0
     n: int,
 ) -> 'Figure':
-    "One still of a kernel's walk: picture with window, window, kernel, products with their sum; output so far."
+    "One still of a kernel's walk: picture, window, kernel, products with their sum, and the output so far."
     import matplotlib.pyplot as plt
     (kh, kw), response = kernel.shape, F.conv2d(image[None, None], kernel[None, None])[0, 0]
     i, j = divmod(n, response.shape[1])
     step, so_far, top = step_at(image, kernel, i, j), response.clone(), float(kernel.abs().max())
     so_far.view(-1)[n+1:] = float('nan')
     widths = [image.shape[1], 1.2*kw, 1.2*kw, 1.2*kw, response.shape[1]]
-    fig, axs = plt.subplots(1, 5, figsize=(10.4, 2.3), width_ratios=widths, layout='constrained')
+    fig, axs = plt.subplots(1, 5, figsize=(10.4, 2.3), width_ratios=widths)
+    fig.subplots_adjust(left=.01, right=.99, bottom=.02, top=.88, wspace=.12)
     show_numbers(image, axs[0], f'window at row {i}, column {j}', box=(i, j, kh, kw))
     show_numbers(step.window, axs[1], 'window', limit=float(image.abs().max()))
     show_numbers(kernel, axs[2], '× kernel', signed=True, limit=top)

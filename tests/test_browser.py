@@ -258,7 +258,10 @@ SHOWN = """([img, want]) => { const c = new OffscreenCanvas(img.naturalWidth, im
 
 def wait_for(lab, explorer, kernels):
     "Wait until the page shows the pixels that torch and signed_png make of the lesson's ship: each one must be equal."
-    want = expected(unit(render_ship("Cruise", seed=3, size=224).image), kernels, "zeros", 1)
+    x = unit(render_ship("Cruise", seed=3, size=224).image)
+    if (kernels == kernels[0]).all(): x, one = x.sum(0, keepdim=True), kernels[:1]    # as the widget adds: the order rounds differently
+    else: one = kernels
+    want = expected(x, one, "zeros", 1)
     png = grey_png(want, white_level(kernels)) if makes_picture(kernels) else signed_png(want, colour_limit(kernels))
     want = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
     img = explorer.locator("img.widget-image").nth(1)
