@@ -414,6 +414,7 @@ def trained_learner(
 )->Learner: # `learn.dls.path` is the data's folder; `learn.metrics_saved`: last scores and `training_seconds`
     """The network of the lessons, trained on the embedded ships: once, then found in `cache_dir()`.
 
+    Rendering the ships and training take about three minutes of processor time, with `quick` half of that.
     Its name there is made from data, arch and recipe. If two processes ask at the same time, one trains and
     the other waits for it. A damaged file is replaced. A folder that can't be written can still be read."""
     name = 'quick' if quick else 'full'
