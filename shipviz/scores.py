@@ -321,9 +321,9 @@ def interval(
     """The mean of hits and misses of which some, by a tie for the maximum, may count in part
 
     The pictures get random weights that add up to 1, all such weights being as likely. For the lower end
-    there is one picture more, a miss, for the upper end one more hit (Gaffke 2005). For hits and misses alone the
-    ends are those of `exact`, so a tie or two change an interval a little, and never its kind; its width is
-    never 0. Raises ValueError for scores beyond 0..1."""
+    there is one picture more, a miss, for the upper end one more hit (Gaffke 2005). For hits and misses alone
+    the ends are those of `exact`, so a tie or two change an interval a little, and never its kind; its width
+    is never 0. Raises ValueError for scores beyond 0..1."""
     scores = np.asarray(scores, float)
     if _only_hits(scores): return exact(scores, level)
     _check_level(level)
