@@ -43,7 +43,7 @@ from tqdm import tqdm
 from .archs import arch_name, find_arch, says_how_to_go_offline, stats_of
 from .cards import FORMAT, HEADS, NOT_KEPT, read_model, refuse_existing, save_or_rescue
 from .core import cache_dir, evaluating, open_picture, why
-from .data import get_dls, test_dl, weighted_f1
+from .data import as_pil_image, get_dls, test_dl, weighted_f1
 from .datasets import ships_data
 from .network import efficientnet_lite0, imagenet_categories
 from .runs import KeepHistory, Repeatable, Tick, history_table
@@ -237,10 +237,6 @@ def save_model(
     except ValueError as e: raise ValueError(f"This Learner can't be saved: {e}") from e
 
 # %% ../nbs/library/11a_learners.ipynb #eddabeda
-def _picture(image):
-    "A picture as fastai wants it"
-    return PILImage(open_picture(image))
-
 class _First:
     "The first class, whatever the picture."
     def __init__(self, classes): self.first = list(classes)[0]
@@ -248,7 +244,7 @@ class _First:
 
 def _picture_dls(classes, size, stats, bs=32):
     "DataLoaders for pictures to come: the transforms of `get_dls`, and a grey picture for a data set."
-    block = DataBlock((TransformBlock(type_tfms=_picture, batch_tfms=IntToFloatTensor),
+    block = DataBlock((TransformBlock(type_tfms=as_pil_image, batch_tfms=IntToFloatTensor),
                        CategoryBlock(list(classes), sort=False)),
                       get_y=_First(classes), splitter=IndexSplitter([0]),
                       item_tfms=Resize(tuple(size), ResizeMethod.Squish),
@@ -418,6 +414,7 @@ def trained_learner(
 )->Learner: # `learn.dls.path` is the data's folder; `learn.metrics_saved`: last scores and `training_seconds`
     """The network of the lessons, trained on the embedded ships: once, then found in `cache_dir()`.
 
+    Rendering the ships and training take about three minutes of processor time, with `quick` half of that.
     Its name there is made from data, arch and recipe. If two processes ask at the same time, one trains and
     the other waits for it. A damaged file is replaced. A folder that can't be written can still be read."""
     name = 'quick' if quick else 'full'

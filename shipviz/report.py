@@ -11,9 +11,7 @@ import hashlib
 import math
 import os
 import platform
-import shutil
-import tempfile
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,28 +19,31 @@ import fastai
 import numpy as np
 import pandas as pd
 import torch
+from fastai.learner import Learner
 from PIL import Image
+from torch import Tensor
 
 import shipviz
 from .core import whole_number
 from .data import get_dls, test_dl
 from .datasets import load_mask, load_ships, stratified_split
-from .evaluation import (Interval, bootstrap, chance_maps, deletion_insertion, exact, f1_interval, interval,
-                                score_maps)
-from .interpretation import ShipInterpretation, readable, render
-from .models import find_model
-from .panels import Pictures, epochs_of, f1_column, heated, tinted, training_curve
-from .photos import beside, check_readable, explain_photos, heatmap_pictures
+from .evaluation import bootstrap, chance_maps, deletion_insertion, exact, f1_interval, interval
+from .evaluation import Interval, score_maps
+from .interpretation import ShipInterpretation
 from .learners import fingerprint, trained_learner
+from .models import find_model
+from .pages import free_folder, readable, render, whole_folder
+from .panels import Pictures, epochs_of, f1_column, heated, tinted, training_curve
+from .photos import Answer, beside, explain_photos, heatmap_pictures
 
 # %% ../nbs/library/19b_report.ipynb #13b00004
 _all_ = ['explain_photos', 'heatmap_pictures'] # of `shipviz.photos`
 
 # %% ../nbs/library/19b_report.ipynb #843fa94a
 def true_masks(
-    paths, # pictures of a data set that `make_ships` wrote
-    size:tuple, # (H,W) to which the masks are brought, as the pictures are: squeezed whole
-)->np.ndarray: # `(N,H,W)` uint8 palette, see `load_mask`; None if a picture has no mask
+    paths:Sequence, # pictures of a data set that `make_ships` wrote
+    size:tuple[int, int], # (H,W) to which the masks are brought, as the pictures are: squeezed whole
+) -> np.ndarray|None: # `(N,H,W)` uint8 palette, see `load_mask`; None if a picture has no mask
     "The masks of pictures at the network's size"
     if not all(isinstance(p, (str, os.PathLike)) for p in paths): return None
     try: masks = [Image.fromarray(load_mask(p)) for p in paths]
@@ -53,37 +54,35 @@ def true_masks(
 BASELINES = dict(flat='A random point', centre='Always the centre', swapped="Another picture's map")
 
 def score_table(
-    maps, # `(N,h,w)` raw maps
-    masks, # boolean `(N,H,W)`
+    maps:Tensor, # `(N,h,w)` raw maps
+    masks:Tensor, # boolean `(N,H,W)`
     name:str='This network', # of the first row
     tolerance:float=15, # of the pointing game, in pixels
-)->list: # of dicts: name, and an `Interval` each for pointing, ratio and iou
+) -> list[dict]: # name, and an `Interval` each for pointing, ratio and iou
     "Scores of maps with their intervals, and those of maps that know nothing of the picture"
     kinds = [k for k in BASELINES if k != 'swapped' or len(maps) > 1]
     rows = {name: maps} | {BASELINES[k]: chance_maps(k, len(maps), maps.shape[1:], maps) for k in kinds}
     scores = {k: score_maps(m, masks, tolerance) for k, m in rows.items()}
-    summary = dict(pointing=interval, ratio=bootstrap, iou=bootstrap)
-    return [dict(name=k) | {c: f(s[c].values) for c, f in summary.items()} for k, s in scores.items()]
+    return [dict(name=k, pointing=interval(s.pointing.to_numpy()), ratio=bootstrap(s.ratio.to_numpy()),
+                 iou=bootstrap(s.iou.to_numpy())) for k, s in scores.items()]
 
 def curve_table(
-    learn, # Learner whose maps these are
-    images, # two or more: paths, or the network's input `(N,C,H,W)`
-    maps, # `(N,h,w)` raw maps of the predicted classes
+    learn:Learner, # whose maps these are
+    images:Sequence|Tensor, # two or more: paths, or the network's input `(N,C,H,W)`
+    maps:Tensor, # `(N,h,w)` raw maps of the predicted classes
     name:str='This network', # of the first row
     steps:int=10, # how many equal parts the pixels are deleted in
-)->list: # of dicts: name, and an `Interval` each for deletion and insertion
-    """Areas under the curves of deletion (lower is better) and insertion (higher is better), and those of maps
-    that know nothing of the picture. They need no true masks; what they measure is what the network uses, not
-    where the ship is (lesson 16)."""
-    x = images
-    if not isinstance(x, torch.Tensor):
-        x = torch.cat([x.as_subclass(torch.Tensor) for x, in test_dl(learn.dls, list(images), bs=16)])
+) -> list[dict]: # name, and an `Interval` each for deletion and insertion
+    """Areas under the curves of deletion (lower is better) and insertion (higher is better), and those of
+    maps that know nothing of the picture. They need no true masks; what they measure is what the network
+    uses, not where the ship is (lesson 16)."""
+    if isinstance(images, Tensor): x = images
+    else: x = torch.cat([batch.as_subclass(Tensor) for batch, in test_dl(learn.dls, list(images), bs=16)])
     kinds = dict(noise='A random map', centre=BASELINES['centre'], swapped=BASELINES['swapped'])
     rows = {name: maps} | {v: chance_maps(k, len(maps), maps.shape[1:], maps) for k, v in kinds.items()}
     found = {k: deletion_insertion(learn, x, m, steps=steps) for k, m in rows.items()}
-    areas = lambda area: bootstrap(area.numpy())
-    return [dict(name=k, deletion=areas(c.deletion_area), insertion=areas(c.insertion_area))
-            for k, c in found.items()]
+    return [dict(name=k, deletion=bootstrap(c.deletion_area.numpy()),
+                 insertion=bootstrap(c.insertion_area.numpy())) for k, c in found.items()]
 
 # %% ../nbs/library/19b_report.ipynb #13b00008
 @dataclass(frozen=True)
@@ -101,17 +100,18 @@ class Options:
 class _Scores:
     "How good the heatmaps are: against true masks if there are any, else by deletion and insertion"
     tolerance: int # of the pointing game, in pixels
-    masks: np.ndarray=None # `(N,H,W)` palette
-    pictures: pd.DataFrame=None # scores of each picture
-    scores: list=() # rows of `score_table`
-    curves: list=() # rows of `curve_table`
+    masks: np.ndarray|None=None # `(N,H,W)` palette
+    pictures: pd.DataFrame|None=None # scores of each picture
+    scores: Sequence[dict]=() # rows of `score_table`
+    curves: Sequence[dict]=() # rows of `curve_table`
     n_curves: int=0 # pictures that these are of
 
     @property
-    def note(self):
+    def note(self) -> str:
+        "How many maps have no score, if there are any."
         missing = 0 if self.pictures is None else int((self.pictures.problem != '').sum())
         if not missing: return ''
-        return f'{missing} maps have no positive value or hold a NaN: they have no energy and count as missing.'
+        return f'{missing} maps have no positive value or hold a NaN: they have no energy, and are missing.'
 
 def _score(interp, o):
     "Score the heatmaps of all pictures."
@@ -132,7 +132,7 @@ def _method(name):
     return dict(cam='CAM', gradcam='Grad-CAM', layercam='LayerCAM', hirescam='HiResCAM').get(name, name)
 
 def _spread(interp, n):
-    "Positions of n pictures, the same number of each class as far as there are, in the order of the data set."
+    "Positions of n pictures, the same number of each class as far as there are, by class and place."
     actual = interp.targs.numpy()
     by_class = [np.flatnonzero(actual == c).tolist() for c in np.unique(actual)]
     turns = [ids[k] for k in range(max(map(len, by_class))) for ids in by_class if k < len(ids)]
@@ -152,7 +152,9 @@ def _training_figure(history, pictures):
     "The training curve; None without a history."
     if history is None or not len(history): return None
     f1, alt = f1_column(history), f'Loss over {len(history)} epochs.'
-    if f1: alt = f'Loss and weighted F1 over {len(history)} epochs; the last F1 is {history.iloc[-1][f1]:.3f}.'
+    if f1:
+        last = history[f1].iloc[-1]
+        alt = f'Loss and weighted F1 over {len(history)} epochs; the last F1 is {last:.3f}.'
     return pictures.add('training', training_curve(history, 'light'), alt, training_curve(history, 'dark'))
 
 def _classes(interp, i):
@@ -246,56 +248,18 @@ def _footer(interp):
             'Made with shipviz. The page needs no network; '
             'its pictures lie as PNG files in the folder images beside it.']
 
-# %% ../nbs/library/19b_report.ipynb #13b00014
-def _free(out, force):
-    "The folder for a report, if there is none or it may be replaced."
-    out = Path(out).expanduser()
-    if out.exists() and not out.is_dir(): raise FileExistsError(f'{out} is a file. Give the name of a folder.')
-    if out.is_dir() and any(out.iterdir()) and not force:
-        raise FileExistsError(f'{out} exists. Give another folder, or force=True to write over the report '
-                              'in it.')
-    return out
-
-@contextmanager
-def _whole(out):
-    "A folder beside `out`; what is in it takes its place in `out` only if the block ends well."
-    place = out.resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f'.{place.name[:100]}.', suffix='.tmp', dir=place.parent))
-    new, old = work/'new', work/'old'
-    try:
-        new.mkdir()
-        old.mkdir()
-        yield new
-        if place.exists(): _exchange(new, place, old)
-        else: os.replace(new, place)
-    finally: shutil.rmtree(work, ignore_errors=True)
-
-def _exchange(new, place, old):
-    "Move what is in `new` into `place`, what had these names there into `old`; an error undoes it."
-    names = [p.name for p in new.iterdir()]
-    try:
-        for name in names:
-            if (place/name).exists(): shutil.move(place/name, old/name)
-            shutil.move(new/name, place/name)
-    except BaseException:
-        for name in names:
-            if not (new/name).exists(): shutil.move(place/name, new/name)
-            if (old/name).exists(): shutil.move(old/name, place/name)
-        raise
-
 # %% ../nbs/library/19b_report.ipynb #656ce390
 @dataclass
 class Report:
     "What `report` wrote, and its main numbers"
-    path: Path
-    f1: Interval
-    accuracy: Interval
-    scores: list # rows of `score_table`; empty without masks
-    answers: list # of `Answer`, one for each photo
-    curves: list=() # rows of `curve_table`; empty with masks
+    path: Path # of the page
+    f1: Interval # weighted by the number of pictures
+    accuracy: Interval # share of right answers
+    scores: list[dict] # rows of `score_table`; empty without masks
+    answers: list[Answer] # one for each photo
+    curves: Sequence[dict]=() # rows of `curve_table`; empty with masks
 
-    def __str__(self):
+    def __str__(self) -> str:
         f1 = self.f1
         lines = [f'Weighted F1 {f1.value:.3f} [{f1.low:.3f}, {f1.high:.3f}] on {f1.n} pictures']
         if self.scores:
@@ -322,13 +286,12 @@ def _page(interp, scored, result, history, pictures, o):
                 sections=_sections(photos, curve), photos=photos, photo_method=_method(o.method),
                 curve=curve, training_text=_training_text(history))
     text = f'{f1.n} pictures{unseen}. Weighted F1 {f1.value:.3f} [{f1.low:.3f}, {f1.high:.3f}].'
-    results = dict(results_text=text,
-                   data_note=readable(o.note), n_results=len(interp), classes=classes, weighted=weighted,
-                   max_right=math.log(len(classes)))
+    results = dict(results_text=text, data_note=readable(o.note), n_results=len(interp), classes=classes,
+                   weighted=weighted, max_right=math.log(len(classes)))
     cells = ' × '.join(str(side) for side in interp.maps.maps.shape[1:])
-    heatmaps = dict(method=_method(o.method), layer=f'{interp.maps.layer}: {cells} cells', scores=scored.scores,
-                    n_scored=len(interp), curves=scored.curves, n_curves=scored.n_curves,
-                    tolerance=scored.tolerance, scores_note=scored.note)
+    heatmaps = dict(method=_method(o.method), layer=f'{interp.maps.layer}: {cells} cells',
+                    scores=scored.scores, n_scored=len(interp), curves=scored.curves,
+                    n_curves=scored.n_curves, tolerance=scored.tolerance, scores_note=scored.note)
     examples, losses = _examples(interp, scored, pictures, o), _top_losses(interp, pictures, o)
     return render('report.html', **head, **results, **heatmaps, examples=examples, losses=losses,
                   footer=_footer(interp))
@@ -339,7 +302,7 @@ def _write(interp, out, answers, history, o):
     actual, predicted = interp.targs.numpy(), interp.predicted.numpy()
     result = Report(out/'report.html', f1_interval(actual, predicted), exact(actual == predicted),
                     list(scored.scores), answers, list(scored.curves))
-    with _whole(out) as new:
+    with whole_folder(out) as new:
         (new/'images').mkdir()
         page = _page(interp, scored, result, history, Pictures(new/'images'), o)
         (new/'report.html').write_text(page, encoding='utf-8')
@@ -347,53 +310,55 @@ def _write(interp, out, answers, history, o):
 
 # %% ../nbs/library/19b_report.ipynb #46796b7c
 def report(
-    learn, # fastai's Learner of an image classifier
-    out='shipviz-report', # folder for report.html and its images/
+    learn:Learner, # of an image classifier
+    out:str|os.PathLike='shipviz-report', # folder for report.html and its images/
     df:pd.DataFrame=None, # labelled pictures, as from `load_ships`; by default the learner's own
-    photos=(), # photos for the ImageNet network, or one: paths or PIL images
+    photos:str|os.PathLike|Image.Image|Iterable=(), # for the ImageNet network: paths or PIL images, or one
     method:str='gradcam', # of `shipviz.heatmaps`
     n_examples:int=10, # heatmaps shown, the same number of each class
     n_losses:int=6, # top losses shown
-    title:str=Options.title,
+    title:str=Options.title, # of the page
     note:str='', # a sentence on the pictures, for the head of the section on results
     unseen:bool=True, # was the network not trained on these pictures, as far as is known?
     n_curves:int=20, # pictures without masks whose heatmaps are scored by deletion and insertion; 0: none
-    history:pd.DataFrame=None, # epochs with train_loss, valid_loss and F1; by default what the learner recorded
+    history:pd.DataFrame=None, # epochs with train_loss, valid_loss, F1; by default as `epochs_of` the learner
     force:bool=False, # write over a report that is there
     progress:bool=True, # show progress bars?
-)->Report:
+) -> Report:
     """One self-contained HTML page about a learner: scores, confusions, heatmaps beside their true masks, top
     losses, photos. It is there when it is complete, and not before.
 
-    Pictures from `make_ships` have masks, against which the heatmaps are scored; those of others are scored by
-    deletion and insertion. Raises `ValueError` if the learner carries no pictures and no `df` is given."""
-    out = _free(out, force)
+    Pictures from `make_ships` have masks, against which the heatmaps are scored; those of others are scored
+    by deletion and insertion. Raises `FileExistsError` unless `force`, and `ValueError` if the learner
+    carries no pictures and no `df` is given, or if pictures have several labels; for photos as
+    `explain_photos`."""
+    out = free_folder(out, force)
     options = Options(method=method, title=title, note=note, unseen=unseen,
                       n_examples=whole_number('n_examples', n_examples, 0),
                       n_losses=whole_number('n_losses', n_losses, 0),
                       n_curves=whole_number('n_curves', n_curves, 0))
-    check_readable(photos)
+    answers = explain_photos(photos, method, progress=progress)    # first, for it says if one can't be read
     if history is None: history = epochs_of(learn)
     interp = ShipInterpretation.from_learner(learn, df=df, method=method, progress=progress)
-    if interp.multi: raise ValueError('A report is about pictures with one label each; these can have several.')
-    answers = explain_photos(photos, method, progress=progress)
+    if interp.multi:
+        raise ValueError('A report is about pictures with one label each; these can have several.')
     return _write(interp, out, answers, history, options)
 
 # %% ../nbs/library/19b_report.ipynb #601ea961
 def report_on(
-    model, # as for `find_model`
-    data, # labelled pictures: a folder as for `train_on`
-    out='shipviz-report', # folder for the report
+    model:str|Path, # as for `find_model`
+    data:str|os.PathLike, # labelled pictures: a folder as for `train_on`
+    out:str|os.PathLike='shipviz-report', # folder for the report
     n:int=500, # pictures to report on, at most
     force:bool=False, # write over a report that is there
     progress:bool=True, # show progress bars?
-)->Report:
-    """A report on a model and a folder: on the pictures held out, if the model was trained on this folder; else
-    on all labelled ones.
+) -> Report:
+    """A report on a model and a folder: on the pictures held out, if the model was trained on this folder;
+    else on all labelled ones.
 
-    Of more than `n` pictures some of each class are taken. Raises ValueError if the model does not know a class
-    of the folder."""
-    out, n = _free(out, force), whole_number('n', n, 1)
+    Of more than `n` pictures some of each class are taken. Raises ValueError if the model does not know a
+    class of the folder, and the errors of `find_model`, `load_ships` and `report`."""
+    out, n = free_folder(out, force), whole_number('n', n, 1)
     learn = find_model(model)
     about = getattr(learn, 'about', None) or {}
     df = load_ships(data, valid_pct=about.get('valid_pct') or .2, seed=about.get('seed', 42))
@@ -413,8 +378,8 @@ def _check_classes(df, learn, data):
     odd = sorted(set(df.label) - set(vocab))
     if not odd: return
     known = ', '.join(vocab[:8]) + (' …' if len(vocab) > 8 else '')
-    raise ValueError(f'The model does not know the class {odd[0]!r} of {str(data)!r}; its classes are {known}. '
-                     'Folders must be named as the classes.')
+    raise ValueError(f'The model does not know the class {odd[0]!r} of {str(data)!r}; its classes are '
+                     f'{known}. Folders must be named as the classes.')
 
 def _not_trained_on(df, learn, about):
     "The pictures that a model was not trained on, a sentence about them, and whether there are any."
@@ -434,14 +399,15 @@ def _names_key(images):
 
 # %% ../nbs/library/19b_report.ipynb #2ff63aec
 def demo(
-    out='shipviz-report', # folder for the report
-    photos=(), # paths of photos for the ImageNet network
+    out:str|os.PathLike='shipviz-report', # folder for the report
+    photos:str|os.PathLike|Image.Image|Iterable=(), # for the ImageNet network, as for `report`
     quick:bool=False, # fewer ships and less training
     seed:int=42, # of the ships and of the training
     force:bool=False, # write over a report that is there
-)->Report:
-    "Render ships, train a network on them (once: both are kept), and report on test pictures it has not seen"
-    out = _free(out, force)
+) -> Report:
+    """Render ships, train a network on them (once: both are kept), and report on test pictures that it has
+    not seen. Raises `FileExistsError` unless `force`."""
+    out = free_folder(out, force)
     learn = trained_learner(quick=quick, seed=seed)
     df = load_ships(learn.dls.path, truth=True).query('split == "test"')
     return report(learn, out, df.head(60) if quick else df, photos, force=force)

@@ -317,12 +317,25 @@ def _only_hits(scores):
 def interval(
     scores:np.ndarray, # `(N,)` in 0..1, one a picture, as from `pointing_game`; NaN where there is none
     level:float=0.95, # of confidence
-) -> Interval: # their mean: `exact` if all are hits or misses, `bootstrap` if some are between
-    """The mean of scores of hits and misses, with the interval that suits them
+) -> Interval: # their mean, with one kind of interval for all rows of a table
+    """The mean of hits and misses of which some, by a tie for the maximum, may count in part
 
-    A tie for the maximum may count as part of a hit; then the scores are no longer a count of hits."""
+    The pictures get random weights that add up to 1, all such weights being as likely. For the lower end
+    there is one picture more, a miss, for the upper end one more hit (Gaffke 2005). For hits and misses alone
+    the ends are those of `exact`, so a tie or two change an interval a little, and never its kind; its width
+    is never 0. Raises ValueError for scores beyond 0..1."""
     scores = np.asarray(scores, float)
-    return exact(scores, level) if _only_hits(scores) else bootstrap(scores, level=level)
+    if _only_hits(scores): return exact(scores, level)
+    _check_level(level)
+    known = scores[~np.isnan(scores)]
+    if not ((known >= 0) & (known <= 1)).all():
+        raise ValueError('scores of hits and misses are in 0..1; for the mean of others use bootstrap')
+    n, tail = len(known), (1 - level)/2
+    weights = np.random.default_rng(42).standard_exponential((5000, n + 1))
+    weights /= weights.sum(1, keepdims=True)
+    means = weights[:, :n] @ known
+    low, high = np.quantile(means, tail), np.quantile(means + weights[:, n], 1 - tail)
+    return Interval(float(known.mean()), float(low), float(high), n, len(scores) - n, level)
 
 def f1_interval(
     actual:np.ndarray, # `(N,)` class numbers

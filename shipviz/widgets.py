@@ -15,6 +15,7 @@ from pathlib import Path
 import ipywidgets as W
 import numpy as np
 import pandas as pd
+from fastai.learner import Learner
 from PIL import Image
 
 from .controls import _alert, _close, _column, _drop, _slide, _Widget, _wrap
@@ -22,10 +23,11 @@ from .controls import _image, _picture, _png, _uri
 from .core import open_picture, whole_number, why
 from .datasets import load_mask
 from .evaluation import area_share, energy_in_mask, pointing_game
-from .heatmaps import METHODS, heatmap, layers, overlay, seen_box
-from .interpretation import ShipInterpretation, data_uri
+from .heatmaps import METHODS, Heatmaps, heatmap, layers, overlay, seen_box
+from .interpretation import ShipInterpretation
 from .kernel_explorer import MOST, TURNS, KernelExplorer
 from .kernel_explorer import centred, colour_limit, explorer_page, signed_png
+from .pages import thumbnail_uri
 from .stride import size_formula, windows
 
 # %% ../nbs/library/20a_widgets.ipynb #b1a40017
@@ -132,16 +134,17 @@ class HeatmapExplorer(_Widget):
     """Any picture, class, layer and method: heatmap, probabilities, and scores where there is a true mask.
 
     `heat` is the `Heatmaps` on show, or None if it can't be computed: then a sentence says why. Raises
-    `ValueError` if there are no pictures or no such method, and the errors of `layers` for the first picture."""
+    `ValueError` if there are no pictures or no such method, and for the first picture as `layers`."""
     def __init__(self,
-        learner, # fastai's Learner of an image classifier
+        learner:Learner, # of an image classifier
         images:Iterable[str|PathLike|Image.Image], # paths or PIL images
         methods:str|Iterable[str]=_CHEAP, # names in `shipviz.heatmaps.METHODS`
     ):
         self.learner, self.images = learner, [_source(image) for image in images]
         if not self.images: raise ValueError("there are no pictures to explore")
         self.vocab = [str(name) for name in learner.dls.vocab]
-        self.heat, self._kept = None, {}
+        self.heat:Heatmaps|None = None
+        self._kept:dict[tuple, Heatmaps] = {}   # (picture, class, layer, method) -> its heatmap
         self._opened = None     # the index of the one picture that is decoded
         self._make_controls([methods] if isinstance(methods, str) else list(methods))
         controls = _column(self.w_image, self.w_target, self.w_layer, self.w_method, self.w_message,
@@ -192,8 +195,8 @@ class HeatmapExplorer(_Widget):
             if key not in self._kept:
                 target = None if target < 0 else target
                 self._kept[key] = heatmap(self.learner, [self._given(i)], target, layer, method)
-            self.heat = self._kept[key]
-            words, self.w_text.value = self.heat.flags[0], self._words()
+            self.heat = heat = self._kept[key]
+            words, self.w_text.value = heat.flags[0], self._words(heat)
         except Exception as e:  # whatever went wrong, a widget has no other place to say it
             words = _sentence(e)
         _alert(self.w_message, words)
@@ -207,26 +210,27 @@ class HeatmapExplorer(_Widget):
         if self.heat: shown = overlay(shown, self.heat, alpha=self.w_alpha.value)
         self.w_out.value = _uri(_png(shown))
 
-    def _words(self) -> str:
+    def _words(self, heat) -> str:
         "Whose heat it is, the probabilities as bars, and the scores."
-        probabilities = self.heat.logits[0].softmax(0).tolist()
+        probabilities = heat.logits[0].softmax(0).tolist()
         bars = ''.join(_bar(name, p) for name, p in zip(self.vocab, probabilities))
-        label = escape(str(self.heat.labels[0]))
+        label = escape(str(heat.labels[0]))
         return (f'<div style="line-height:1.4">heat of {label}. Probabilities:{bars}'
-                f'<p>{escape(self._scores())}</p></div>')
+                f'<p>{escape(self._scores(heat))}</p></div>')
 
-    def _scores(self) -> str:
+    def _scores(self, heat) -> str:
         "How well the heat fits the true mask, in words."
         image = self.images[self.w_image.value]
         if not isinstance(image, (str, PathLike)): return 'This picture has no true mask.'
         try: mask = load_mask(image)
         except FileNotFoundError: return 'This picture has no true mask.'
         except ValueError as e: return str(e)
-        if not (self.heat.maps > 0).any(): return 'No positive heat to score.'
+        if not (heat.maps > 0).any(): return 'No positive heat to score.'
         whole = Image.fromarray(mask)
-        seen = whole.crop([round(edge) for edge in seen_box(self.learner, whole.size)])
+        left, top, right, bottom = map(round, seen_box(self.learner, whole.size))
+        seen = np.asarray(whole.crop((left, top, right, bottom)))
         ship = np.isin(seen, (1, 2))[None]      # the ship and its telling parts
-        hit, energy = pointing_game(self.heat, ship)[0], energy_in_mask(self.heat, ship)[0]
+        hit, energy = pointing_game(heat, ship)[0], energy_in_mask(heat, ship)[0]
         return (f'The hottest point is {"on" if hit > .5 else "off"} the ship, and {energy:.0%} of the heat, '
                 f'on {area_share(ship)[0]:.0%} of the area.')
 
@@ -261,7 +265,7 @@ class TopLossBrowser(_Widget):
 
     `chosen` is the table on show. Where heatmaps can't be computed, a sentence says why."""
     def __init__(self,
-        learner, # fastai's Learner of an image classifier, or a `ShipInterpretation`
+        learner:Learner|ShipInterpretation, # of an image classifier
         per_page:int=4, # pictures on a page
         method:str='gradcam', # name in `shipviz.heatmaps.METHODS`
     ):
@@ -270,7 +274,7 @@ class TopLossBrowser(_Widget):
         given = isinstance(learner, ShipInterpretation)
         self.interp = learner if given else ShipInterpretation.from_learner(learner)
         self.table = self.interp.table()
-        self._figures = {}      # position in the data set -> HTML
+        self._figures:dict[int, str] = {}   # position in the data set -> HTML
         self._make_controls()
         filters = _wrap(self.w_predicted, self.w_actual, self.w_wrong)
         pages = _wrap(self.w_prev, self.w_next, self.w_where)
@@ -324,7 +328,7 @@ class TopLossBrowser(_Widget):
     def _heated(self, positions, target) -> list:
         "Pictures with their heatmaps of the 'predicted' or the 'actual' class, in HTML."
         pictures, heat = self.interp.heatmaps(positions, target, self.method)
-        sources = [data_uri(overlay(picture, map)) for picture, map in zip(pictures, heat.maps)]
+        sources = [thumbnail_uri(overlay(picture, map)) for picture, map in zip(pictures, heat.maps)]
         return [f'<img src="{source}" alt="heat of the {target} class">' for source in sources]
 
     def _figure(self, i, pictures='') -> str:

@@ -5,9 +5,11 @@ import torch
 from pictures import picture, unpacked
 from PIL import Image
 
+from shipviz._errors import in_words_of_the_command_line
 from shipviz.core import open_picture
 from shipviz.data import get_dls, test_dl, weighted_f1
 from shipviz.datasets import load_ships
+from shipviz.learners import load_model, save_model, ship_learner
 
 
 @pytest.fixture
@@ -35,6 +37,19 @@ def test_a_broken_picture_met_while_training_is_named(hackathon):
     with pytest.raises(ValueError, match=r"\.jpg' can't be read as a picture .*verify='skip'"):
         for _ in range(2):
             for dl in dls: list(dl)
+
+def test_one_advice_for_a_broken_picture(hackathon, tmp_path):
+    "Whether a network was trained here or loaded, and in the words of the command line too."
+    dls = get_dls(hackathon, size=32)
+    save_model(ship_learner(dls, pretrained=False), tmp_path/"model")
+    broken = tmp_path/"broken.jpg"
+    broken.write_bytes(b"<html>Not found</html>")
+    said = []
+    for known in (dls, load_model(tmp_path/"model").dls):
+        with pytest.raises(ValueError) as e: list(test_dl(known, [broken]))
+        said.append(str(e.value))
+    assert said[0] == said[1] and "broken.jpg" in said[0] and "verify='skip'" in said[0]
+    assert in_words_of_the_command_line(said[0], ()).endswith(" Take such files out of the folder.")
 
 def test_shapes_are_mixed(tmp_path):
     for i in range(12): picture(tmp_path/"ab"[i % 2]/f"{i}.jpg", size=(20 + 7*i, 90 - 5*i))

@@ -9,9 +9,10 @@ import torch
 from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, RandomSplitter, Resize
 from PIL import Image
 
+from shipviz.answers import carries_pictures
 from shipviz.data import get_dls
 from shipviz.datasets import load_ships, make_ships
-from shipviz.interpretation import ShipInterpretation, carries_pictures
+from shipviz.interpretation import ShipInterpretation
 from shipviz.learners import load_model, save_model, ship_learner
 
 

@@ -171,3 +171,9 @@ mask = torch.zeros(1, 8, 8, dtype=torch.bool)
 mask[:, 2:5, 2:5] = True
 maps = mask.float()
 print(json.dumps([float(sv.energy_in_mask(maps, mask)[0]), bool(sv.pointing_game(maps, mask)[0])]))""") == [1, True]
+
+
+def test_pictures_are_put_into_pages_by_one_function():
+    "`core.data_uri` alone writes the address that holds a picture; `filters` has a film."
+    writers = {p.name for p in (ROOT/"shipviz").rglob("*.py") if ";base64," in p.read_text(encoding="utf-8")}
+    assert writers == {"core.py", "filters.py"}
