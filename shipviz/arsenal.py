@@ -17,8 +17,7 @@ from .solids import DECK, HULL, RIBS, WINDOWS, Mesh, box, cross, dome, flat, rod
 
 # %% ../nbs/library/00da_arsenal.ipynb #358a0ae4
 GREYS = dict(haze=(.54, .58, .61), blue=(.40, .48, .56), mid=(.45, .48, .50), dark=(.29, .32, .35),
-    pale=(.68, .71, .73),
-    olive=(.42, .46, .42), soot=(.20, .21, .22), buff=(.70, .66, .55))
+    pale=(.68, .71, .73), olive=(.42, .46, .42), soot=(.20, .21, .22), buff=(.70, .66, .55))
 DECKS = [(.30, .32, .34), (.36, .38, .39), (.25, .30, .28), (.42, .25, .20), (.47, .43, .36)]
 
 def grey(
@@ -103,8 +102,8 @@ def block(
     y0, y1 = y if isinstance(y, tuple) else (-y, y)
     aft, fore, side = lean
     side = min(side, (y1 - y0)*.45)
-    if detail: kwargs = dict(material=WINDOWS, alt=np.asarray(color)*(1 - detail),
-        pitch=(.046, .031)) | kwargs
+    if detail:
+        kwargs = dict(material=WINDOWS, alt=np.asarray(color)*(1 - detail), pitch=(.046, .031)) | kwargs
     m.add(box(x, (y0, y1), z, top=((x[0] + aft, x[1] - fore), (y0 + side, y1 - side))), color, part, **kwargs)
 
 def bars(
@@ -117,8 +116,8 @@ def bars(
     d = unit(q - p)
     a = unit(cross(d, np.where(np.abs(d[:, 2:]) < .9, (0., 0., 1.), (1., 0., 0.))))
     b, t = cross(d, a), np.arange(4)*(2*np.pi/3)
-    ring = (np.cos(t)[:, None]*a[:, None] + np.sin(t)[:, None]*b[:,
-        None])*np.array([bar[2] for bar in rods])[:, None, None]
+    ring = (np.cos(t)[:, None]*a[:, None]
+        + np.sin(t)[:, None]*b[:, None])*np.array([bar[2] for bar in rods])[:, None, None]
     low, high = p[:, None] + ring, q[:, None] + ring
     walls = np.stack([low[:, :-1], low[:, 1:], high[:, 1:], high[:, :-1]], 2)
     lids = np.stack([high[:, 0], high[:, 1], high[:, 2], high[:, 2]], 1)[:, None]
@@ -155,20 +154,19 @@ def gun(
     muzzle = x + way*(long + (.052 if barrels == 1 else .075)*size)
     for y in np.linspace(-.5, .5, barrels)*wide*1.1 if barrels > 1 else (0.,):
         m.add(rod((x + way*long*.5, y, foot + height*size*.45),
-            (muzzle, y, foot + height*size*(.7 if barrels == 1 else .62)), .0026*size,
-            .0019*size, 4), color*.7, 'guns')
+            (muzzle, y, foot + height*size*(.7 if barrels == 1 else .62)), .0026*size, .0019*size, 4),
+            color*.7, 'guns')
 
 def yards(m, x, z, wide, color, ends=.012):
     "A yard across the mast with small aerials on its ends"
-    tips = [((x, s*w, z), (x, s*w, z + e), .0011) for s in (-1, 1) for w,
-        e in ((wide, ends), (wide*.55, -ends*.6))]
+    tips = [((x, s*w, z), (x, s*w, z + e), .0011) for s in (-1, 1)
+        for w, e in ((wide, ends), (wide*.55, -ends*.6))]
     bars(m, [((x, -wide, z), (x, wide, z), .0017), *tips], color)
 
 def aerials(m, rng, x, y, z, top, color):
     "A bundle of whips and a top light"
-    bars(m, [((x + rng.uniform(-.004, .004), y + dy, z), (x, y + dy, z + (top - z)*k), .0013) for dy,
-        k in ((0, 1), (.008, .6), (-.007, .72))],
-        color)
+    bars(m, [((x + rng.uniform(-.004, .004), y + dy, z), (x, y + dy, z + (top - z)*k), .0013)
+        for dy, k in ((0, 1), (.008, .6), (-.007, .72))], color)
 
 # %% ../nbs/library/00da_arsenal.ipynb #f425d561
 def raked_mast(m, rng, x, z, top, color, size=1.):
@@ -177,9 +175,9 @@ def raked_mast(m, rng, x, z, top, color, size=1.):
     lean = rng.uniform(.06, .22)*h
     at = lambda k: x - lean*k
     head = (at(.8), 0, z + .8*h)
-    bars(m, [((x, 0, z), head, .0042*size)] + [((x - .028*size, s*.02*size, z), (at(.55), 0, z + .55*h),
-        .0026*size) for s in (-1, 1)] +
-        [((x + .022*size, s*.012, z), (at(.4), 0, z + .42*h), .0022*size) for s in (-1, 1)], c)
+    bars(m, [((x, 0, z), head, .0042*size)]
+        + [((x - .028*size, s*.02*size, z), (at(.55), 0, z + .55*h), .0026*size) for s in (-1, 1)]
+        + [((x + .022*size, s*.012, z), (at(.4), 0, z + .42*h), .0022*size) for s in (-1, 1)], c)
     for k, w in zip((.3, .47, .63), rng.permutation([.036, .046, .03])*size):
         block(m, (at(k) - .012*size, at(k) + .013*size), .011*size, (z + k*h, z + k*h + .006), c*.9,
             part='masts')
@@ -191,13 +189,14 @@ def raked_mast(m, rng, x, z, top, color, size=1.):
 def lattice_mast(m, rng, x, z, top, color, size=1.):
     "Four legs with crossed braces, a radar aerial on top"
     h, w, c = (top - z)*.72, .017*size, color*rng.uniform(.5, .9)
-    ring = lambda k: [(x + a*w*(1 - .72*k), b*w*(1 - .72*k), z + k*h) for a,
-        b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    ring = lambda k: [(x + a*w*(1 - .72*k), b*w*(1 - .72*k), z + k*h)
+        for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     legs = [(p, q, .0019) for p, q in zip(ring(0), ring(1))]
     for k0, k1 in ((0, .28), (.28, .54), (.54, .8)):
         lo, hi = ring(k0), ring(k1)
-        for i in range(4): legs += [(lo[i], hi[(i + 1) % 4], .0011), (lo[(i + 1) % 4], hi[i], .0011),
-            (hi[i], hi[(i + 1) % 4], .0012)]
+        for i in range(4):
+            legs += [(lo[i], hi[(i + 1) % 4], .0011), (lo[(i + 1) % 4], hi[i], .0011),
+                (hi[i], hi[(i + 1) % 4], .0012)]
     bars(m, legs, c)
     block(m, (x - .012*size, x + .012*size), .012*size, (z + h, z + h + .005), c, part='masts')
     yards(m, x, z + h*1.06, rng.uniform(.025, .045)*size, c)
@@ -253,8 +252,7 @@ def pole(m, rng, x, z, top, color, size=1.):
     "A tall pole mast with a fighting top and a yard"
     h, c = top - z, color*rng.uniform(.5, .95)
     bars(m, [((x, 0, z), (x, 0, z + .62*h), .0038*size), ((x, 0, z + .6*h), (x, 0, top), .002),
-        ((x, 0, z + .6*h), (x - .05, 0, z), .0009),
-        ((x, 0, z + .6*h), (x + .05, 0, z), .0009)], c)
+        ((x, 0, z + .6*h), (x - .05, 0, z), .0009), ((x, 0, z + .6*h), (x + .05, 0, z), .0009)], c)
     if rng.random() < .7: m.add(rod((x, 0, z + .5*h), (x, 0, z + .56*h), .009*size, .011*size, 7), c, 'masts')
     yards(m, x, z + .72*h, .045*size, c, .002)
 
@@ -298,8 +296,7 @@ def canisters(m, rng, x, z, color, half):
     "Anti-ship missiles amidships: round tubes in fours, crosswise and slanting"
     for s, k in ((-1, 0), (1, .026)):
         tubes = [rod((x + k + .011*i, -s*half*.25, z + .002 + .009*j),
-            (x + k + .011*i, s*half*.8, z + .014 + .009*j), .0052, n=5)
-            for i in range(2) for j in range(2)]
+            (x + k + .011*i, s*half*.8, z + .014 + .009*j), .0052, n=5) for i in range(2) for j in range(2)]
         m.add(np.concatenate(tubes), color*.85, 'missiles')
 
 def cells(m, rng, x, z, color, half):
@@ -310,16 +307,16 @@ def cells(m, rng, x, z, color, half):
 def arm(m, rng, x, z, color, half):
     "A launcher with two rails, as on ships of the cold war"
     m.add(rod((x, 0, z), (x, 0, z + .012), .011, .008, 6), color*.9, 'missiles')
-    for s in (-1, 1): m.add(rod((x - .014, s*.008, z + .013), (x + .036, s*.008, z + .026), .0032, .002, 4),
-        (.86, .86, .85), 'missiles')
+    for s in (-1, 1):
+        m.add(rod((x - .014, s*.008, z + .013), (x + .036, s*.008, z + .026), .0032, .002, 4),
+            (.86, .86, .85), 'missiles')
 
 def tubes(m, rng, x, z, color, half):
     "Long launchers along both sides of the bridge, bows up"
     for s in (-1, 1):
         y = s*half*.82
         m.add(np.concatenate([rod((x - .04, y + dy, z + .006 + dz), (x + .045, y + dy, z + .021 + dz), .0085,
-            n=6)
-            for dy, dz in ((0, 0), (0, .015))]), color*.95, 'missiles')
+            n=6) for dy, dz in ((0, 0), (0, .015))]), color*.95, 'missiles')
 
 def battery(m, rng, x, z, color, half):
     "A box of eight missiles before the bridge, turned to port or starboard"
@@ -328,9 +325,8 @@ def battery(m, rng, x, z, color, half):
         pitch=(.011, .05))
 
 STYLES = dict(raked=raked_mast, lattice=lattice_mast, plated=plated_mast, tower=tower_mast, tripod=tripod,
-    pole=pole, pagoda=pagoda,
-    slab=slab_radar, ball=ball_radar, director=director, canisters=canisters, cells=cells, arm=arm,
-    tubes=tubes, battery=battery)
+    pole=pole, pagoda=pagoda, slab=slab_radar, ball=ball_radar, director=director, canisters=canisters,
+    cells=cells, arm=arm, tubes=tubes, battery=battery)
 
 # %% ../nbs/library/00da_arsenal.ipynb #032764a5
 def landing_pad(m, form, a, b):
@@ -349,25 +345,28 @@ def furnish(m, rng, a, b, y, z, color):
     tint = color*rng.uniform(.6, 1.15)
     if thing == 'director': director(m, rng, x, 0, z, rng.uniform(.6, 1.2), color)
     if thing == 'ball': ball_radar(m, rng, x, rng.uniform(-.3, .3)*y, z, rng.uniform(.5, 1.1), color)
-    if thing == 'house': block(m, (max(a, x - .03), min(b, x + .03)), y*rng.uniform(.3, .75),
-        (z, z + rng.uniform(.006, .02)), tint, (.002, .003, .002))
+    if thing == 'house':
+        block(m, (max(a, x - .03), min(b, x + .03)), y*rng.uniform(.3, .75), (z, z + rng.uniform(.006, .02)),
+            tint, (.002, .003, .002))
     if thing == 'lockers':
         n = 5
         u, v, s = rng.uniform(a, b - .004, n), rng.uniform(-.8, .8, n)*y, rng.uniform(.002, .006, n)
         m.add(box((u, u + s), (v - s, v + s), (np.full(n, z), z + s*rng.uniform(.6, 2.5, n))), tint)
-    if thing == 'davit': bars(m, [((x, s*y*.5, z), (x, s*y*.5, z + .022), .0016) for s in (-1, 1)] +
-        [((x, s*y*.5, z + .022), (x + .016, s*y*1.1, z + .03), .0014) for s in (-1, 1)], tint, '')
-    if thing == 'whips': bars(m, [((x + r*rng.uniform(-1, 1), s*y*.8, z),
-        (x + r*rng.uniform(-1, 1), s*y, z + rng.uniform(.02, .055)), .0007)
-        for s in (-1, -1, 1, 1)], color*.5, '')
+    if thing == 'davit':
+        bars(m, [((x, s*y*.5, z), (x, s*y*.5, z + .022), .0016) for s in (-1, 1)]
+            + [((x, s*y*.5, z + .022), (x + .016, s*y*1.1, z + .03), .0014) for s in (-1, 1)], tint, '')
+    if thing == 'whips':
+        bars(m, [((x + r*rng.uniform(-1, 1), s*y*.8, z),
+            (x + r*rng.uniform(-1, 1), s*y, z + rng.uniform(.02, .055)), .0007) for s in (-1, -1, 1, 1)],
+            color*.5, '')
 
 def rafts(m, rng, a, b, y, z, color):
     "Canisters of life rafts and lockers on both edges of a roof"
     spots = np.linspace(a + .012, b - .012, 9)[rng.permutation(9)[:rng.integers(3, 7)]]
     size = rng.uniform(.003, .006, len(spots))
     for s in (-1, 1):
-        q = [box((x - d, x + d), sorted((s*(y - .001), s*(y - .008))), (z, z + d*1.3)) for x,
-            d in zip(spots, size)]
+        q = [box((x - d, x + d), sorted((s*(y - .001), s*(y - .008))), (z, z + d*1.3))
+            for x, d in zip(spots, size)]
         m.add(np.concatenate(q), (.80, .81, .80) if rng.random() < .5 else color*rng.uniform(.6, 1.1))
 
 def boats(m, rng, form, color, old):
@@ -389,8 +388,8 @@ def old_gear(m, rng, form, color):
             q, z = float(form.half(x)), float(form.deck(x)) + .016
             block(m, (x - .022, x + .022), tuple(sorted((s*(q - .003), s*(q + .006)))), (z, z + .007), paint,
                 (.006, .006, .001))
-            bars(m, [((x + d, s*(q + .001), z + .007), (x + d, s*(q + .001), z + .018),
-                .0007) for d in (-.016, .016)], color*.8, '')
+            bars(m, [((x + d, s*(q + .001), z + .007), (x + d, s*(q + .001), z + .018), .0007)
+                for d in (-.016, .016)], color*.8, '')
         for x in np.linspace(-.1, .12, 4):
             q, z = float(form.half(x)) - .008, float(form.deck(x))
             m.add(np.concatenate([box((x - .01, x + .01), (s*q - .005, s*q + .005), (z, z + .011),
@@ -399,5 +398,5 @@ def old_gear(m, rng, form, color):
                 'guns')
     z = form.waist
     if rng.random() < .5:
-        for x in np.linspace(-.22, .2, rng.integers(4, 9)): m.letter('', color*.3, (x, x + .012),
-            (z*.6, z*.85))
+        for x in np.linspace(-.22, .2, rng.integers(4, 9)):
+            m.letter('', color*.3, (x, x + .012), (z*.6, z*.85))

@@ -92,7 +92,11 @@ def near(
 
 BOOT_COLORS = [(.44, .14, .11), (.52, .18, .14), (.12, .12, .14), (.10, .13, .30), (.14, .24, .18)]
 RUST, KEEL = (.38, .24, .17), -.004  # the hull ends just below the water
-WHITE, CREAM, BLACK, NAVY, ORANGE = (.92, .92, .91), (.90, .86, .74), (.10, .10, .11), (.08, .11, .25), (.92, .38, .10)
+WHITE = (.92, .92, .91)
+CREAM = (.90, .86, .74)
+BLACK = (.10, .10, .11)
+NAVY = (.08, .11, .25)
+ORANGE = (.92, .38, .10)
 TEAK = (.56, .46, .36)
 
 # %% ../nbs/library/00d_carriers.ipynb #78f6f00e
@@ -171,9 +175,11 @@ class Ramps(NamedTuple):
 
 def ramp_plan(rng, c):
     "Colours and places of the ramps of a `Carrier`"
-    stern = np.array(choose(rng, [(1, (.14, .14, .16)), (1, (.30, .24, .18)), (1, c.lower*.7), (1, (.36, .37, .38))]))
+    stern = np.array(choose(rng,
+        [(1, (.14, .14, .16)), (1, (.30, .24, .18)), (1, c.lower*.7), (1, (.36, .37, .38))]))
     sides = choose(rng, [(1, (-1,)), (1, (-1, 1)), (1, (1,)), (1, ())])
-    door = np.array(choose(rng, [(1, (.46, .33, .20)), (1, (.22, .21, .21)), (1, c.lower*.8), (1, c.upper*.75)]))
+    door = np.array(choose(rng,
+        [(1, (.46, .33, .20)), (1, (.22, .21, .21)), (1, c.lower*.8), (1, c.upper*.75)]))
     return Ramps(stern, sides, rng.uniform(-.22, .12), door)
 
 def ramp(m, c, doors, z0, z1):
@@ -185,7 +191,8 @@ def ramp(m, c, doors, z0, z1):
     else: quads = box((-.5 - e, -.5), (-.4*y, .4*y), (z0, z1))[3:4]
     m.add(quads, doors.stern, 'ramp', RIBS, alt=doors.stern*.55, pitch=(.012, .03), decal=True, on='box')
     for side in doors.sides:
-        quads = box((doors.x, doors.x + .026), (-y - e, y + e), (z0 + .004, z1 - .006))[[0] if side < 0 else [2]]
+        quads = box((doors.x, doors.x + .026), (-y - e, y + e),
+            (z0 + .004, z1 - .006))[[0] if side < 0 else [2]]
         m.add(quads, doors.door, 'ramp', RIBS, alt=doors.door*.7, pitch=(.0065, .02), decal=True, on='box')
 
 def stern_frame(m, rng, c, tall):
@@ -207,7 +214,8 @@ def roof_gear(m, rng, c, aft=-.44, fore=.28):
     y = np.repeat((-1, 1), n)*c.half*rng.uniform(.72, .9)
     tone = near(rng, c.upper, .04)*rng.uniform(.8, 1)
     tops = z + high*rng.uniform(.7, 1.3, 2*n)
-    m.add(box((x, x + size), (y - size*.6, y + size*.6), (np.full(2*n, z), tops)), tone, 'vents', each=5, on='box')
+    m.add(box((x, x + size), (y - size*.6, y + size*.6), (np.full(2*n, z), tops)), tone, 'vents', each=5,
+        on='box')
     if rng.random() < .35:  # a long low casing
         a, w = aft + (fore - aft)*rng.uniform(0, .5), (fore - aft)*rng.uniform(.25, .5)
         m.add(box((a, a + w), (-c.half*.6, c.half*.6), (z, z + rng.uniform(.005, .012))), tone, 'box')
@@ -225,7 +233,8 @@ def casings(m, rng, c, aft, fore, tone):
     z = c.roof
     for x in rng.uniform(aft, fore, rng.integers(2, 5)):
         w, h = rng.uniform(.012, .03), rng.uniform(.010, .02)
-        m.add(box((x, x + w), (-c.half*.5, c.half*.5), (z, z + h)), tone, 'vents', RIBS, tone*.6, (.01, .02), on='box')
+        m.add(box((x, x + w), (-c.half*.5, c.half*.5), (z, z + h)), tone, 'vents', RIBS, tone*.6, (.01, .02),
+            on='box')
 
 def wheelhouse(m, rng, c, x, length, tiers=1, mast=.22):
     "Bridge house with wings on the roof, radar mast, domes; belongs to the box"
@@ -273,7 +282,9 @@ def carrier_livery(m, rng, c):
     text = NAMES[rng.integers(len(NAMES))]
     long = min(len(text)*high*rng.uniform(.75, 1.2), .5)
     if rng.random() < .18:  # diagonal bands
-        x, lean, top = rng.uniform(-.25, .15), rng.choice((-.7, .7)), c.split if c.split > .6*c.roof else c.roof
+        x = rng.uniform(-.25, .15)
+        lean = rng.choice((-.7, .7))
+        top = c.split if c.split > .6*c.roof else c.roof
         for k, tint in enumerate([(.55, .68, .85), (.90, .92, .95), (.70, .78, .88)][:rng.integers(2, 4)]):
             m.letter('', tint, (x + .03*k, x + .03*k + .022), (.012, top), slant=lean)
         long, high, z0 = .14, .03, .35*c.roof
@@ -290,7 +301,8 @@ def carrier_livery(m, rng, c):
 def pctc(m, rng):
     "Large modern car and truck carrier: tall box, round flared bow, low bridge on top near the bow, quarter ramp"
     u = rng.uniform
-    c = carrier_plan(rng, u(.074, .088), u(.056, .07), u(.122, .15), quarter=u(.04, .08) if rng.random() < .8 else 0.)
+    c = carrier_plan(rng, u(.074, .088), u(.056, .07), u(.122, .15),
+        quarter=u(.04, .08) if rng.random() < .8 else 0.)
     carrier_hull(m, rng, c, u(.5, 1), u(.035, .065))
     x = u(.28, .36)
     wheelhouse(m, rng, c, x, u(.06, .09), rng.integers(0, 2), u(.2, .235))
@@ -331,7 +343,8 @@ def roro(m, rng, c, x, tiers, mast, tall, wide, frame):
 def con_ro(m, rng):
     "Ro-ro with tall posts of a stern ramp, a lower box, a high house forward or aft of the middle"
     u = rng.uniform
-    c = carrier_plan(rng, u(.072, .084), u(.05, .06), u(.088, .11), quarter=u(.05, .09) if rng.random() < .6 else 0.)
+    c = carrier_plan(rng, u(.072, .084), u(.05, .06), u(.088, .11),
+        quarter=u(.05, .09) if rng.random() < .6 else 0.)
     x = u(.22, .32) if rng.random() < .6 else u(-.34, -.2)
     roro(m, rng, c, x, rng.integers(2, 5), u(.2, .235), u(.05, .085), u(.02, .034), u(.03, .08))
 

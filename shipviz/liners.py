@@ -91,18 +91,21 @@ def liner_funnel(m, rng, c, x, z, tall, form=None, color=None):
         middle, l = (x0 + x1)/2 - fall, (x1 - x0)*narrow/2
         for s in (-1, 1) if form == 'twin' else (0,):
             y, v = s*wide*1.4, w*narrow
-            add(box((x0, x1), (y - w, y + w), (z0, z1), top=((middle - l, middle + l), (y - v, y + v))), *paint)
+            add(box((x0, x1), (y - w, y + w), (z0, z1), top=((middle - l, middle + l), (y - v, y + v))),
+                *paint)
     stripes = color, 'funnel', RIBS, band, (9, tall*1.2)
     if form == 'block':
         lean(x - long/2, x + long/2, wide, z, top, long*.2, .8, *stripes)
         lean(x - long*.5, x + long*.05, wide*.6, top, top + .006, 0, 1, BLACK)
     elif form == 'tall':
         for a, b, paint in ((0, .78, color), (.78, 1, BLACK if rng.random() < .7 else band)):
-            add(rod((x - .012*a, 0, z + tall*a), (x - .012*b, 0, z + tall*b), .024 - .004*a, .024 - .004*b, 9), paint)
+            add(rod((x - .012*a, 0, z + tall*a), (x - .012*b, 0, z + tall*b), .024 - .004*a, .024 - .004*b,
+                9), paint)
     elif form == 'swept':
         lean(x - long*.4, x + long*.6, wide, z, z + tall*.6, long*.5, .85, color)
         lean(x - long*1.2, x - long*.1, wide*1.6, z + tall*.6, z + tall*.75, 0, 1, color)
-        lean(x - long*1.1, x - long*.4, wide*.6, z + tall*.75, top, 0, 1, BLACK if rng.random() < .5 else band)
+        lean(x - long*1.1, x - long*.4, wide*.6, z + tall*.75, top, 0, 1,
+            BLACK if rng.random() < .5 else band)
     else: lean(x - long*.3, x + long*.3, wide*.4, z, top, long*.25, .75, *stripes)
 
 def liner_mast(m, rng, c, x, z, top, domes=2):
@@ -118,7 +121,8 @@ def liner_mast(m, rng, c, x, z, top, domes=2):
 def hull_art(m, rng, c):
     "The ship's name at the bow, and sometimes waves of colour on the hull"
     x, ink = rng.uniform(.2, .28), (.12, .2, .45) if rng.random() < .7 else (.7, .15, .12)
-    m.letter('AURORA CELESTINE VALMARE ODALYS'.split()[rng.integers(4)], ink, (x, x + .1), (c.deck*.62, c.deck*.95))
+    m.letter('AURORA CELESTINE VALMARE ODALYS'.split()[rng.integers(4)], ink, (x, x + .1),
+        (c.deck*.62, c.deck*.95))
     if rng.random() > .25: return
     tints = np.array([(.15, .35, .65), (.80, .20, .18), (.94, .74, .2), (.20, .55, .6)])[rng.permutation(4)]
     for k in range(rng.integers(2, 6)):
@@ -164,7 +168,8 @@ def top_of_liner(m, rng, c, z, aft, front, mast):
     base = storey(m, c, z, c.dz*u(.8, 1.6), aft + u(.01, .08), middle, c.half*u(.5, .9), glass=glass)
     m.add(flat((middle + .01, middle + .05), (-c.half*.4, c.half*.4), z + .0005), (.2, .6, .75))
     for s in (-1, 1):  # screens along the pool
-        m.add(box((middle + .003, middle + .057), sorted((s*c.half*.8, s*c.half*.92)), (z, z + .007)), glass, 'decks')
+        m.add(box((middle + .003, middle + .057), sorted((s*c.half*.8, s*c.half*.92)), (z, z + .007)), glass,
+            'decks')
     for a in middle + .07 + .045*np.arange(rng.integers(0, 4)):  # what stands on the lounge's roof
         w, h = u(.008, .035), u(.003, .012)
         if a + w > front - .13: break
@@ -185,7 +190,9 @@ def terraces(m, rng, c, n, aft, front, back, slope, pitch, boat_row, balconies=0
     for k in range(n):
         boat, x0, x1 = k == n - 2, aft + back*k, front - slope*k
         form = BALCONY if rng.random() < balconies else WINDOWS
-        z0, z = z, storey(m, c, z, c.dz*(1.25 if boat else 1), x0, x1, c.half*(.83 if boat else .97), form, pitch=pitch)
+        z0 = z
+        z = storey(m, c, z, c.dz*(1.25 if boat else 1), x0, x1, c.half*(.83 if boat else .97), form,
+            pitch=pitch)
         if boat: boats(m, rng, c, np.linspace(*boat_row(x0, x1)), c.half*.83, z0 + .2*c.dz, min(c.dz, .0135))
     return z, aft + back*n, front - slope*n
 
@@ -195,14 +202,19 @@ def classic(m, rng, tall=0.):
     c = liner_plan(rng, u(.056, .066), u(.052, .064), u(.0115, .0135)*(1 + .1*tall))
     liner_hull(m, rng, c, u(.07, .11), u(.012, .022), .42, DARK_HULLS, .6)
     row = lambda x0, x1: (x0 + .04, x1 - .1, rng.integers(5, 9))
-    n, aft, front, back, slope = rng.integers(3, 6), u(-.45, -.4), u(.24, .31), u(.02, .05), u(.006, .022)
+    n = rng.integers(3, 6)
+    aft = u(-.45, -.4)
+    front = u(.24, .31)
+    back = u(.02, .05)
+    slope = u(.006, .022)
     z, end, front = terraces(m, rng, c, n, aft, front, back, slope, .011, row)
     bridge_deck(m, c, front - .03, front + .012, z)
     base = storey(m, c, z, c.dz*.8, end + .03, front - .06, c.half*.6)
     x = end + (front - .06 - end)*u(.3, .65)
     liner_funnel(m, rng, c, x, base, u(.045, .065), 'tall' if rng.random() < .7 else 'block')
     liner_mast(m, rng, c, front - .012, z + c.dz, u(.205, .235), 1)
-    if rng.random() < .6: m.add(rod((-.46, 0, c.deck), (-.462, 0, c.deck + u(.07, .12)), .003, .002, 4), c.paint)
+    if rng.random() < .6:
+        m.add(rod((-.46, 0, c.deck), (-.462, 0, c.deck + u(.07, .12)), .003, .002, 4), c.paint)
     if rng.random() < .6: hull_art(m, rng, c)
 
 def expedition(m, rng, tall=0.):
@@ -211,7 +223,11 @@ def expedition(m, rng, tall=0.):
     c = liner_plan(rng, u(.07, .084), u(.05, .062), u(.017, .021))
     liner_hull(m, rng, c, u(.08, .13), u(.012, .026), .4, DARK_HULLS, .4)
     row = lambda x0, x1: (u(-.2, -.1), u(-.04, .06), rng.integers(2, 5))
-    n, aft, front, back, slope = rng.integers(3, 5), u(-.45, -.38), u(.2, .29), u(.02, .06), u(.012, .035)
+    n = rng.integers(3, 5)
+    aft = u(-.45, -.38)
+    front = u(.2, .29)
+    back = u(.02, .06)
+    slope = u(.012, .035)
     z, end, front = terraces(m, rng, c, n, aft, front, back, slope, .018, row, .3)
     liner_funnel(m, rng, c, end + u(.04, .1), z, u(.03, .05), rng.choice(['block', 'swept']))
     liner_mast(m, rng, c, front - u(.03, .08), z, u(.2, .235), 2)
@@ -285,7 +301,8 @@ def berth(
 ):
     "Scales (2,), headings (2,) and places (2,2) of two ships kept apart along x or y, together 1 long, about .22 high"
     u, toss = rng.uniform, lambda share: rng.random(n) < share
-    heading = rng.normal(0, .16, (n, 2)) + rng.choice((0, 0, .6, -.6), (n, 1)) + np.pi*np.stack([toss(.1), toss(.3)], 1)
+    heading = rng.normal(0, .16, (n, 2)) + rng.choice((0, 0, .6, -.6),
+        (n, 1)) + np.pi*np.stack([toss(.1), toss(.3)], 1)
     heading[:, 1] += toss(.25)*rng.choice((-.7, .7), n)
     scale = np.stack([np.ones(n), u(.5, 1.05, n)], 1)
     size = np.asarray(sizes)*scale[..., None]  # (n, ship, 3)

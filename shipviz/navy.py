@@ -51,10 +51,10 @@ def erect(m: Mesh, rng, plan: Plan):
     for x, long, wide, z0, z1 in plan.funnels:
         funnel(m, at(x), long, wide, up(z0, x), up(z1, x), shade(), rng.uniform(.1, .6),
             (.07, .07, .08) if rng.random() < .7 else color*.6)
-    for styles, x, z0, z1, size in plan.masts: STYLES[rng.choice(styles)](m, rng, at(x), up(z0, x), z1*high,
-        color, size)
-    for styles, x, y, z, size in plan.radars: STYLES[rng.choice(styles)](m, rng, at(x), y, up(z, x), size,
-        color)
+    for styles, x, z0, z1, size in plan.masts:
+        STYLES[rng.choice(styles)](m, rng, at(x), up(z0, x), z1*high, color, size)
+    for styles, x, y, z, size in plan.radars:
+        STYLES[rng.choice(styles)](m, rng, at(x), y, up(z, x), size, color)
     for x, z, way, size, barrels in plan.guns: gun(m, at(x), up(z, x), shade(), way, size, barrels)
     for styles, x, z in plan.missiles: STYLES[rng.choice(styles)](m, rng, at(x), up(z, x), color, f.beam/2)
     if plan.pad: landing_pad(m, f, *plan.pad)
@@ -297,8 +297,7 @@ class Flat(NamedTuple):
     starboard: tuple
 
 ANGLED = Flat((-.5, -.46, -.3, -.2, .06, .2, .28, .44, .497),
-    (.085, .09, .098, .118, .118, .085, .066, .06, .044),
-    (.06, .07, .08, .098, .098, .085, .066, .055, .038))
+    (.085, .09, .098, .118, .118, .085, .066, .06, .044), (.06, .07, .08, .098, .098, .085, .066, .055, .038))
 STRAIGHT = Flat((-.5, -.48, -.3, -.1, .1, .3, .42, .495), (.055, .062, .066, .066, .066, .064, .058, .036),
     (.055, .062, .068, .072, .072, .064, .056, .036))
 
@@ -321,7 +320,8 @@ def flight_deck(m, rng, outline, form, z, color, ski):
     m.add(quads[-top:], gray, 'flight_deck', DECK, decal=True)
     def line(p, q, w, paint):
         p, q = np.array((*p, z + .0004)), np.array((*q, z + .0004))
-        n = np.array((p[1] - q[1], q[0] - p[0], 0)); n *= w/2/np.linalg.norm(n)
+        n = np.array((p[1] - q[1], q[0] - p[0], 0))
+        n *= w/2/np.linalg.norm(n)
         m.add(np.stack([p - n, q - n, q + n, p + n])[None], paint, 'flight_deck', decal=True)
     white, yellow = (.86, .86, .84), (.8, .68, .3)
     if outline is STRAIGHT or ski:
@@ -352,8 +352,9 @@ def island(m, rng, x, y, z, long, color, styles, tall=1.):
     m.add(rod((x + .85*long, y, u(.060)), (x + .85*long, y, u(.060) + .008), .006, n=6), (.85, .86, .86),
         'island')
     m.add(dome((x + .85*long, y, u(.060) + .008), .007, 7, 2), (.87, .88, .88), 'island')
-    if rng.random() < .6: m.add(turn(box((-.002, .002), (-.02, .02), (0, .012)), rng.uniform(0, 3),
-        (x + .36*long, y, u(.060))), color*.6, 'island')
+    if rng.random() < .6:
+        m.add(turn(box((-.002, .002), (-.02, .02), (0, .012)), rng.uniform(0, 3), (x + .36*long, y, u(.060))),
+            color*.6, 'island')
 
 def raise_on_island(m, rng, x, y, z, top, color, styles):
     "A mast as on other warships, moved over to the island and named after it"
@@ -373,10 +374,10 @@ def sponsons(m, outline, beam, depth, z, color, gaps):
             if far < beam/2 + .004: continue
             foot = (s*beam*.5, s*(beam*.5 + .4*(far - beam*.5)))
             m.add(box((a + .02, b - .02), sorted(foot), (depth*.45, z),
-                top=((a, b), sorted((s*beam*.5, s*far)))),
-                color*.9, material=WINDOWS, alt=color*.35, pitch=(.04, .021))
-        for a, b in gaps[(s + 1)//2]: m.add(box((a, b), sorted((s*beam/2, s*(beam/2 + .0012))),
-            (depth*.55, depth)), color*.16)
+                top=((a, b), sorted((s*beam*.5, s*far)))), color*.9, material=WINDOWS, alt=color*.35,
+                pitch=(.04, .021))
+        for a, b in gaps[(s + 1)//2]:
+            m.add(box((a, b), sorted((s*beam/2, s*(beam/2 + .0012))), (depth*.55, depth)), color*.16)
 
 def air_group(m, rng, z, k, ski, paint, helicopters=False):
     "Parked aircraft along the deck's edges"
@@ -384,7 +385,7 @@ def air_group(m, rng, z, k, ski, paint, helicopters=False):
     spots += [(.3 - .05*i, .045, -2.3) for i in range(3)] + [(-.45 + .04*i, .065, -2.2) for i in range(4)]
     spots = [s for s in spots if not (ski and s[0] > .28)]
     for i in rng.permutation(len(spots))[:rng.integers(2 if helicopters else 5,
-        7 if helicopters else len(spots) + 1)]:
+            7 if helicopters else len(spots) + 1)]:
         x, y, angle = spots[i]
         if helicopters: y = np.sign(y)*.035 if rng.random() < .8 else 0.
         m.add(jet(x, y, z, angle + rng.normal(0, .15), k), paint*rng.uniform(.8, 1.2), 'aircraft',
@@ -409,8 +410,8 @@ def aircraft_carrier(m, rng):
     for x, long in spots: island(m, rng, x, -.077*k, z, long, color, styles, rng.uniform(.9, 1.15))
     air_group(m, rng, z, rng.uniform(1.05, 1.25), ski,
         np.array([(.62, .66, .7), (.5, .54, .57), (.72, .72, .7)][rng.integers(3)]))
-    if rng.random() < .6: m.letter(str(rng.integers(10, 99)), (.9, .9, .88), (.3, .335),
-        (depth*.45, depth*.9))
+    if rng.random() < .6:
+        m.letter(str(rng.integers(10, 99)), (.9, .9, .88), (.3, .335), (depth*.45, depth*.9))
     m.deck, m.stands['island'] = depth, 'flight_deck'
 
 def assault_ship(m, rng):
@@ -434,9 +435,7 @@ def assault_ship(m, rng):
 
 # %% ../nbs/library/00e_navy.ipynb #8e0f9f33
 MILITARY = {'destroyer': (planned(DESTROYERS), .22), 'frigate': (planned(FRIGATES), .24),
-    'stealth_frigate': (planned(STEALTHY), .09),
-    'cold_war': (planned(COLD_WAR), .15), 'aircraft_carrier': (aircraft_carrier, .14),
-    'assault_ship': (assault_ship, .04),
+    'stealth_frigate': (planned(STEALTHY), .09), 'cold_war': (planned(COLD_WAR), .15),
+    'aircraft_carrier': (aircraft_carrier, .14), 'assault_ship': (assault_ship, .04),
     'battleship': (planned(BATTLESHIPS), .05), 'old_iron': (planned(OLD_IRON), .03),
-    'corvette': (planned(CORVETTES), .03),
-    'landing_ship': (planned(LANDING_SHIPS), .01)}
+    'corvette': (planned(CORVETTES), .03), 'landing_ship': (planned(LANDING_SHIPS), .01)}

@@ -8,6 +8,7 @@ __all__ = ['CLASSES', 'RENDERER', 'FLEET', 'PAINTS', 'font_of', 'shade', 'blend'
            'draw_ship', 'reflect', 'Ship', 'render_ship']
 
 # %% ../nbs/library/00h_ships.ipynb #b53204ac
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,24 +21,37 @@ from .merchants import CARGO
 from .tankers import TANKERS
 from .navy import MILITARY
 from .coast import draw_coast
-from .scene import DIFFICULTIES, backdrop, develop, draw_scene, light_on_white, sample, texture, wake
-from .solids import BALCONY, BALL, HULL, RIBS, STACK, WINDOWS, Faces, Mesh, cross, dot, look, paint, unit
+from .scene import (DIFFICULTIES, Scene, backdrop, develop, draw_scene, light_on_white, sample,
+    texture, wake)
+from .solids import (BALCONY, BALL, HULL, RIBS, STACK, WINDOWS, Camera, Faces, Livery, Mesh, cross,
+    dot, look, paint, unit)
 
 # %% ../nbs/library/00h_ships.ipynb #32390fea
 CLASSES = ['Cargo', 'Military', 'Carrier', 'Cruise', 'Tankers']
-RENDERER = 3  # raise it with every change that alters pictures: data sets and trained models are kept under this number
+# raise it with every change that alters pictures: data sets and trained models are kept under this number
+RENDERER = 3
 FLEET = dict(zip(CLASSES, (CARGO, MILITARY, CARRIER, CRUISE, TANKERS)))  # class -> kind -> (builder, share)
 
 # %% ../nbs/library/00h_ships.ipynb #39ae348e
-def shade(faces, normal, seen, camera, scene, stretch, sunlit, liveries=()):
-    "Colour (n,3) at the points where the faces `seen` are met: pattern, sun with cast shadow, skylight, haze; in single precision"
+def shade(
+    faces: Faces,
+    normal: np.ndarray,  # (F,3)
+    seen: tuple,  # rows, columns and faces, (n,) each, of the points
+    camera: Camera,
+    scene: Scene,
+    stretch: float,  # how much the ship was stretched upwards
+    sunlit: Callable,  # of points (n,3) and their faces (n,), which of them the sun reaches
+    liveries: Sequence[Livery] = (),
+) -> np.ndarray:  # (n,3)
+    "Colours of points in single precision: pattern, sun with cast shadow, skylight, haze"
     f32 = np.float32
     rows, cols, f = seen
     eye, axes = camera.eye.astype(f32), camera.axes.astype(f32)
     table = np.concatenate([normal, faces.pitch, dot(faces.quads[:, 0] - eye, normal)[:, None]], 1, dtype=f32)
     nx, ny, nz, wide, high, offset = table.T.copy().take(f, 1)
     color, material = faces.color.take(f, 0), faces.material.take(f)
-    a, b = (cols + f32(.5 - camera.cx))*f32(1/camera.scale), (rows + f32(.5 - camera.cy))*f32(1/camera.scale)
+    a = (cols + f32(.5 - camera.cx))*f32(1/camera.scale)
+    b = (rows + f32(.5 - camera.cy))*f32(1/camera.scale)
     rx, ry, rz = (a*axes[0, k] + b*axes[1, k] + axes[2, k] for k in range(3))  # the ray through the pixel
     t = np.clip(offset/np.minimum(rx*nx + ry*ny + rz*nz, f32(-1e-6)), 0, f32(3*np.sqrt(dot(eye, eye))))
     x, y, tall = eye[0] + t*rx, eye[1] + t*ry, eye[2] + t*rz  # where it meets the face's plane
@@ -56,7 +70,7 @@ def shade(faces, normal, seen, camera, scene, stretch, sunlit, liveries=()):
         else: blend(color, i, pattern(kind, u[i], v[i], pitch, fine, top[i]).astype(f32), alt)
     if liveries: paint_liveries(color, liveries, material, n, x, z, camera.scale/np.linalg.norm(camera.eye))
     color *= (1 + f32(.02)*sample(texture('grain'), u*f32(2.1), v*f32(2.9)))[:, None]
-    light = {k: np.asarray(scene.light[k], f32) for k in ('skylight', 'sunlight', 'horizon', 'zenith', 'sun', 'haze')}
+    light = {k: np.asarray(v, f32) for k, v in scene.light.items()}
     lit = np.clip(n @ scene.sun.astype(f32), 0, 1)*sunlit(p, f)
     sky = light['skylight']*(f32(.82) + f32(.28)*n[:, 2])*np.clip(f32(.8) + z*f32(2.2), 0, 1)
     tint = f32(.45)*light['horizon'] + f32(.25)*light['zenith'] + f32(.38)
@@ -64,33 +78,59 @@ def shade(faces, normal, seen, camera, scene, stretch, sunlit, liveries=()):
     far = (1 - np.exp(f32(-.13)*light['haze']*np.maximum(t - 1, 0)))[:, None]
     return color + far*(light['horizon'] - color)
 
-def blend(color, i, share, paint):
-    "Cover the points `i` of `color` with this share (n,) of the paint (n,3) or (3,), in place"
+def blend(
+    color: np.ndarray,  # (N,3), changed in place
+    i: np.ndarray,  # (n,) which of them
+    share: np.ndarray,  # (n,) 0..1
+    paint: np.ndarray,  # (n,3) or (3,)
+) -> None:
+    "Cover points with a share of a paint"
     old = color.take(i, 0)
     color[i] = old + share[:, None]*(paint - old)
 
-def pattern(kind, u, v, pitch, fine, top):
-    "Share (n,) of the second colour at u along the face and v up"
+def pattern(
+    kind: int,  # HULL, WINDOWS, BALCONY or RIBS
+    u: np.ndarray,  # (n,) along the face
+    v: np.ndarray,  # (n,) up
+    pitch: tuple[np.ndarray, np.ndarray],  # period along and up, (n,) each
+    fine: np.ndarray,  # (n,) 0 where the pattern is too fine to be seen, 1 where it is sharp
+    top: np.ndarray,  # (n,) bool, faces turned up
+) -> np.ndarray:  # (n,)
+    "Share of the second colour"
     wide, high = pitch
     if kind == HULL:  # boot topping, streaks
         return np.where(v < wide, 1, .025*sample(texture('grain'), u*3.1, v*.35))
     a, b = np.float32(u/wide), np.float32(v/high)
     a, b = a - np.floor(a), b - np.floor(b)
     if kind == RIBS: return .7*np.where(wide > 1, b > .66, .28 + fine*((a < .28) - .28))
-    hit, mean = ((b > .38) & (b < .78) & (a > .2) & (a < .85), .26) if kind == WINDOWS else ((b > .22) & (b < .84) & (a > .16), .5)
+    if kind == WINDOWS: hit, mean = (b > .38) & (b < .78) & (a > .2) & (a < .85), .26
+    else: hit, mean = (b > .22) & (b < .84) & (a > .16), .5
     return (mean + fine*(hit - mean))*~top
 
-PAINTS = np.array([(.60, .20, .15), (.50, .22, .16), (.55, .14, .14), (.46, .26, .18), (.66, .28, .20), (.40, .20, .16),  # rust reds
+PAINTS = np.array([
+    (.60, .20, .15), (.50, .22, .16), (.55, .14, .14),  # reds
+    (.46, .26, .18), (.66, .28, .20), (.40, .20, .16),
     (.14, .30, .54), (.12, .22, .42), (.24, .44, .64), (.34, .55, .70),  # blues
-    (.80, .78, .74), (.62, .64, .64), (.44, .46, .48), (.20, .22, .26), (.14, .40, .32), (.30, .42, .30), (.84, .48, .14), (.86, .70, .24)],
-    np.float32)
+    (.80, .78, .74), (.62, .64, .64), (.44, .46, .48), (.20, .22, .26),  # greys
+    (.14, .40, .32), (.30, .42, .30), (.84, .48, .14), (.86, .70, .24)], np.float32)  # greens, yellows
 
-def containers(p, z, n, alt, pitch, fine):
-    "Colours of container stacks: many of a bay belong to one owner, the others have paints of their own; dark gaps between them"
+def containers(
+    p: np.ndarray,  # (n,3) points
+    z: np.ndarray,  # (n,) their heights, not stretched
+    n: np.ndarray,  # (n,3) normals
+    alt: np.ndarray,  # (n,3) of the face: a number of the stack, and its foot
+    pitch: tuple[np.ndarray, np.ndarray],  # length and height of a container, (n,) each
+    fine: np.ndarray,  # (n,) 0 where gaps are too fine to be seen, 1 where they are sharp
+) -> np.ndarray:  # (n,3)
+    """Colours of container stacks, with dark gaps between the containers.
+
+    Many of a bay belong to one owner, the others have paints of their own."""
     q = p - n*.0015
     length, high = pitch
-    i, j, k = np.floor(q[:, 0]/length), np.floor(q[:, 1]/.0165), np.floor((z - n[:, 2]*.0015 - alt[:, 1])/high)
-    drawn = lambda number: (number.astype(np.int64)*2654435761 >> 7) % 1009
+    i = np.floor(q[:, 0]/length)
+    j = np.floor(q[:, 1]/.0165)
+    k = np.floor((z - n[:, 2]*.0015 - alt[:, 1])/high)
+    def drawn(number): return (number.astype(np.int64)*2654435761 >> 7) % 1009
     each, bay = drawn(i*73 + j*151 + k*37 + alt[:, 0]*17), drawn(i*29 + alt[:, 0]*11)
     color = PAINTS[np.where(each % 7 < bay % 6, bay, each) % len(PAINTS)]
     level = (z - alt[:, 1])/high
@@ -102,16 +142,27 @@ def containers(p, z, n, alt, pitch, fine):
 font_of = lru_cache(ImageFont.load_default)  # which reads the font's file anew every time
 
 @lru_cache(256)
-def lettering(text, high):
-    "The letters as coverage (high,W) 0..1"
+def lettering(
+    text: str,
+    high: int,  # pixels
+) -> np.ndarray:  # (high,W) 0..1
+    "The letters as coverage"
     font = font_of(high)
     x0, y0, x1, y1 = font.getbbox(text)
     image = Image.new('L', (max(int(x1 - x0), 1), max(int(y1 - y0), 1)))
     ImageDraw.Draw(image).text((-x0, -y0), text, fill=255, font=font, stroke_width=high//24)
     return np.asarray(image, np.float32)/255
 
-def paint_liveries(color, liveries, material, n, x, z, scale):
-    "Paint letters and bands on the hull's points, in place; letters read from left to right on both sides"
+def paint_liveries(
+    color: np.ndarray,  # (n,3), changed in place
+    liveries: Sequence[Livery],
+    material: np.ndarray,  # (n,)
+    n: np.ndarray,  # (n,3) normals
+    x: np.ndarray,  # (n,) along the ship
+    z: np.ndarray,  # (n,) heights, not stretched
+    scale: float,  # pixels for a ship's length
+) -> None:
+    "Paint letters and bands on the hull's points; letters read from left to right on both sides"
     hull = np.flatnonzero((material == HULL) & (np.abs(n[:, 1]) > .15))
     x, z, side = x[hull], z[hull], np.sign(n[hull, 1])
     for o in liveries:
@@ -125,21 +176,29 @@ def paint_liveries(color, liveries, material, n, x, z, scale):
         if o.text:
             tile = lettering(o.text, int(np.clip((z1 - z0)*scale*1.5, 8, 64)))
             left = np.where(side[i] > 0, 1 - along, along)  # from port the bow is on the left
-            share = tile[((z1 - z[i])/(z1 - z0)*tile.shape[0]).astype(int).clip(0, tile.shape[0] - 1), (left*tile.shape[1]).astype(int)]
+            row = ((z1 - z[i])/(z1 - z0)*tile.shape[0]).astype(int).clip(0, tile.shape[0] - 1)
+            share = tile[row, (left*tile.shape[1]).astype(int)]
         else: share = np.ones(len(i), np.float32)
         blend(color, hull[i], share, np.asarray(o.color, np.float32))
 
 # %% ../nbs/library/00h_ships.ipynb #f539eea3
-def sun_map(faces, normal, sun, size=240):
-    "The ship painted as the sun sees it: a function telling which points are in sunlight"
-    c, (_, tall) = look(np.arctan2(sun[1], sun[0]), np.arcsin(sun[2]), 50., 0.).fit(faces.quads.reshape(-1, 3), (4, 4, size - 4, 4))
+def sun_map(
+    faces: Faces,
+    normal: np.ndarray,  # (F,3)
+    sun: np.ndarray,  # (3,) direction to it
+    size: int = 240,  # width of the map, pixels
+) -> Callable:  # of points (n,3) and their faces (n,): (n,) bool, which of them are in sunlight
+    "The ship painted as the sun sees it"
+    far = look(np.arctan2(sun[1], sun[0]), np.arcsin(sun[2]), 50., 0.)
+    c, (_, tall) = far.fit(faces.quads.reshape(-1, 3), (4, 4, size - 4, 4))
     high = int(tall) + 9
     c = c._replace(cy=c.cy + tall/2)
     uv = c.project(faces.quads)
     index = paint(faces, normal, c.eye, uv, (high, size))
     c = c._replace(eye=c.eye.astype(np.float32), axes=c.axes.astype(np.float32), scale=np.float32(c.scale))
     plane = np.concatenate([normal, -dot(faces.quads[:, 0], normal)[:, None]], 1, dtype=np.float32)
-    plane /= -np.maximum(normal @ sun, 1e-3)[:, None]  # how far a face lies toward the sun from a point, linear in the point
+    # how far a face lies toward the sun from a point, linear in the point
+    plane /= -np.maximum(normal @ sun, 1e-3)[:, None]
     def lit(p, f):
         q = c.project(p).astype(np.int32)
         g = index.take(np.clip(q[:, 1], 0, high - 1)*size + np.clip(q[:, 0], 0, size - 1))
@@ -149,41 +208,64 @@ def sun_map(faces, normal, sun, size=240):
         return free
     return lit
 
-def choose_kind(label, seed):
+def choose_kind(
+    label: str,  # of `CLASSES`
+    seed: int,
+) -> str:  # of `FLEET[label]`
     "A kind of ship for this class and seed, drawn with the class's shares"
     kinds = FLEET[label]
     shares = np.array([share for _, share in kinds.values()])
     rng = np.random.default_rng([seed, 4, CLASSES.index(label)])
     return list(kinds)[rng.choice(len(kinds), p=shares/shares.sum())]
 
-def build(label, kind, seed, attempt=0):
-    "The ship as a Mesh, from a random stream of its own"
+def build(
+    label: str,  # of `CLASSES`
+    kind: str,  # of `FLEET[label]`
+    seed: int,
+    attempt: int = 0,  # each gives another ship
+) -> Mesh:
+    "A ship from a random stream of its own"
     mesh = Mesh()
     rng = np.random.default_rng([seed, 1, CLASSES.index(label), list(FLEET[label]).index(kind), attempt])
     FLEET[label][kind][0](mesh, rng)
     return mesh
 
-def keep(faces, which):
+def keep(
+    faces: Faces,
+    which: np.ndarray,  # (F,) bool
+) -> Faces:
     "Only some of the faces, their solids numbered anew"
     faces = Faces(*(a[which] for a in faces))
     return faces._replace(solid=np.unique(faces.solid, return_inverse=True)[1])
 
-def leave_out(mesh, faces, without):
+def leave_out(
+    mesh: Mesh,
+    faces: Faces,  # of this mesh
+    without: Iterable[str],  # names of parts
+) -> Faces:
     "The faces without the named parts, and without what stands on them"
     gone = set(without)
     while more := {part for part, base in mesh.stands.items() if base in gone} - gone: gone |= more
     return keep(faces, ~np.isin(faces.part, [k for k, name in enumerate(mesh.names) if k and name in gone]))
 
-def exchange(mesh, faces, other):
-    "The body of one ship with the telling parts of another, lifted to this one's deck; returns (faces, part names, liveries)"
+def exchange(
+    mesh: Mesh,
+    faces: Faces,  # of this mesh
+    other: Mesh,
+) -> tuple[Faces, list, list]:  # faces, names of the parts, liveries
+    "The body of one ship with the telling parts of another, lifted to this one's deck"
     lift = mesh.deck - other.deck
     body, theirs = keep(faces, faces.part == 0), other.faces()
     theirs = keep(theirs, theirs.part > 0)
-    theirs = theirs._replace(quads=theirs.quads + np.float32((0, 0, lift)), solid=theirs.solid + body.solid.max() + 1)
+    quads, solid = theirs.quads + np.float32((0, 0, lift)), theirs.solid + body.solid.max() + 1
+    theirs = theirs._replace(quads=quads, solid=solid)
     moved = [o._replace(z=(o.z[0] + lift, o.z[1] + lift)) for o in other.liveries if o.z[0] >= other.deck]
     return Faces(*map(np.concatenate, zip(body, theirs))), other.names, mesh.liveries + moved
 
-def fit_ship(faces, scene):
+def fit_ship(
+    faces: Faces,
+    scene: Scene,
+) -> tuple[Faces, Camera, float]:  # faces, camera, stretch
     "Scale, shift and (a little) stretch the ship so that its box is the scene's frame, whatever the class"
     quads, k = faces.quads.astype(float), 1.
     for _ in range(4):
@@ -193,8 +275,13 @@ def fit_ship(faces, scene):
         k = np.clip(k*(1 + .9*(scene.frame[3] - scene.frame[1] - high)/part), .6, 1.7)
     return faces._replace(quads=(quads*(1, 1, k)).astype(np.float32)), camera, float(k)
 
-def launch(label, kind, seed, scene):
-    "The ship that fits the scene's frame, and its fit: one to be stretched by a third is built anew, six times at most"
+def launch(
+    label: str,  # of `CLASSES`
+    kind: str,  # of `FLEET[label]`
+    seed: int,
+    scene: Scene,
+) -> tuple[Mesh, tuple]:  # the ship, and what `fit_ship` says of it
+    "A ship that fits the scene's frame: one to be stretched by a third is built anew, six times at most"
     best = None
     for attempt in range(6):
         mesh = build(label, kind, seed, attempt)
@@ -204,32 +291,47 @@ def launch(label, kind, seed, scene):
         if misfit < np.log(4/3): break
     return best[1:]
 
-def draw_ship(mesh, fit, scene, without=(), other=None):
-    "Ship colours (H,W,3), cover (H,W) 0..1, and the cover of each telling part by name: drawn larger, then reduced"
+def draw_ship(
+    mesh: Mesh,
+    fit: tuple,  # what `fit_ship` says of it
+    scene: Scene,
+    without: Sequence[str] = (),  # telling parts to leave out
+    other: Mesh | None = None,  # a ship whose telling parts this one carries
+) -> tuple[np.ndarray, np.ndarray, dict]:  # colours (H,W,3); cover (H,W) 0..1; part -> cover (H,W)
+    "The ship without its surroundings, drawn larger, then reduced"
     faces, camera, stretch = fit  # framed as a whole, so that leaving out a part moves nothing
     names, liveries = mesh.names, mesh.liveries
     if other is not None:
         other_faces, names, liveries = exchange(mesh, mesh.faces(), other)
         faces = other_faces._replace(quads=other_faces.quads*np.float32((1, 1, stretch)))
     elif without: faces = leave_out(mesh, faces, without)
-    normal = unit(cross(faces.quads[:, 2] - faces.quads[:, 0], faces.quads[:, 3] - faces.quads[:, 1]))
+    a, b, c, d = faces.quads.transpose(1, 0, 2)
+    normal = unit(cross(c - a, d - b))
     h, w = scene.size
     s = 2 if max(h, w) >= 160 else 3
-    x0, y0, x1, y1 = (int(v) for v in np.clip(np.array(scene.frame) + (-4, -12, 5, 13), 0, (w, h, w, h)))  # no need to look outside
+    inside = np.clip(np.array(scene.frame) + (-4, -12, 5, 13), 0, (w, h, w, h))  # no need to look elsewhere
+    x0, y0, x1, y1 = (int(v) for v in inside)
     big = camera._replace(scale=camera.scale*s, cx=(camera.cx - x0)*s, cy=(camera.cy - y0)*s)
     index = paint(faces, normal, camera.eye, big.project(faces.quads), ((y1 - y0)*s, (x1 - x0)*s))
     rows, cols = np.nonzero(index >= 0)
     f = index[rows, cols]
-    color = shade(faces, normal, (rows, cols, f), big, scene, stretch, sun_map(faces, normal, scene.sun), liveries)
+    sunlit = sun_map(faces, normal, scene.sun)
+    color = shade(faces, normal, (rows, cols, f), big, scene, stretch, sunlit, liveries)
     cell = (rows//s + y0)*w + cols//s + x0  # the pixel each of the finer pixels falls into
-    reduce = lambda cell, a=None: (np.bincount(cell, a, h*w)/s**2).reshape(h, w).astype(np.float32)
+    def reduce(cell, a=None): return (np.bincount(cell, a, h*w)/s**2).reshape(h, w).astype(np.float32)
     part = faces.part.take(f)
     share = {name: reduce(cell[part == k]) for k, name in enumerate(names) if k}
     return np.stack([reduce(cell, c) for c in color.T], -1), reduce(cell), share
 
 # %% ../nbs/library/00h_ships.ipynb #0bac1f84
-def reflect(scene, picture, color, cover, slope):
-    "The ship upside down in the water below it, bent by the waves, and foam where hull and water meet; in place"
+def reflect(
+    scene: Scene,
+    picture: np.ndarray,  # (H,W,3), changed in place
+    color: np.ndarray,  # (H,W,3) of the ship
+    cover: np.ndarray,  # (H,W) of the ship, 0..1
+    slope: np.ndarray,  # (H,W) complex, of the waves
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # rows, columns and strength (n,) of foam along the hull
+    "The ship upside down in the water below it, bent by the waves"
     h, w = scene.size
     x0, x1 = (int(np.clip(v, 0, w)) for v in (scene.cover[0], scene.cover[2]))
     solid = cover[:, x0:x1] > .5
@@ -250,10 +352,12 @@ def reflect(scene, picture, color, cover, slope):
     dim = color[sy, sx]/np.maximum(cover[sy, sx], 1e-3)[:, None]*.72 + .1*scene.light['deep']
     picture[rows, cols + x0] = base + hit[:, None]*(dim - base)
     thick = max(1.2, (scene.frame[2] - scene.frame[0])*.011)
-    rows, cols = np.nonzero(np.abs(depth - .3*thick) < thick)
-    foam = sample(texture('grain'), (cols + x0)/scene.size[1]*.9 + scene.place['shift'][3], rows/scene.size[1]*2.)
-    amount = scene.place['speed']*np.clip(.3 + .3*foam, 0, 1)*np.clip(1 - np.abs(depth[rows, cols] - .3*thick)/thick, 0, 1)
-    return rows, cols + x0, amount
+    off = np.abs(depth - .3*thick)
+    rows, cols = np.nonzero(off < thick)
+    u = (cols + x0)/scene.size[1]*.9 + scene.place['shift'][3]
+    foam = sample(texture('grain'), u, rows/scene.size[1]*2.)
+    close = np.clip(1 - off[rows, cols]/thick, 0, 1)
+    return rows, cols + x0, scene.place['speed']*np.clip(.3 + .3*foam, 0, 1)*close
 
 # %% ../nbs/library/00h_ships.ipynb #26c1e4af
 class Ship(NamedTuple):
@@ -265,23 +369,27 @@ class Ship(NamedTuple):
     meta: dict  # facts for a JSON file; 'frame' and 'cover' are boxes drawn without knowing the class
 
     @property
-    def parts_mask(self):
+    def parts_mask(self) -> np.ndarray:
         "Union of the class-telling parts, (H,W) bool"
         return np.any([*self.parts.values()], axis=0)
 
 def _size(size):
     "(H,W) from a whole number or a pair, or a ValueError"
-    hw = (size, size) if isinstance(size, (int, np.integer)) else tuple(size) if isinstance(size, (tuple, list)) else ()
+    if isinstance(size, (int, np.integer)): hw = size, size
+    else: hw = tuple(size) if isinstance(size, (tuple, list)) else ()
     if len(hw) != 2 or not all(isinstance(v, (int, np.integer)) and 48 <= v <= 2048 for v in hw):
-        raise ValueError(f'Size {size!r} does not work: give a whole number or (height, width), each from 48 to 2048 pixels.')
+        raise ValueError(f'Size {size!r} does not work: '
+                         'give a whole number or (height, width), each from 48 to 2048 pixels.')
     return int(hw[0]), int(hw[1])
 
 def _label(label):
     "The class's name, from a name or a code, or a ValueError"
     codes = dict(zip(range(1, 6), CLASSES))
-    if isinstance(label, (int, np.integer)) and not isinstance(label, bool): label = codes.get(int(label), label)
+    if isinstance(label, (int, np.integer)) and not isinstance(label, bool):
+        label = codes.get(int(label), label)
     if not isinstance(label, str) or label not in CLASSES:
-        raise ValueError(f"Unknown ship class {label!r}: give one of {', '.join(CLASSES)}, or its code 1 to 5.")
+        raise ValueError(f"Unknown ship class {label!r}: "
+                         f"give one of {', '.join(CLASSES)}, or its code 1 to 5.")
     return label
 
 def _parts_of(mesh, without):
@@ -295,9 +403,9 @@ def _parts_of(mesh, without):
 def render_ship(
     label: str | int,  # class name from `CLASSES`, or its code 1 to 5
     seed: int = 0,  # the same seed gives the same bytes; classes with the same seed share the scene
-    size: int | tuple = (140, 210),  # (H,W) in pixels, or the side of a square; the default is the hackathon's
+    size: int | tuple = (140, 210),  # (H,W) in pixels, or the side of a square; the hackathon's is (140, 210)
     difficulty: str = 'normal',  # 'easy': side views in mild weather; 'hard': far, hazy, small, grey, noisy
-    crane: bool | None = None,  # True: always a harbour crane beside the ship; False: never; None: as the seed says
+    crane: bool | None = None,  # a harbour crane beside the ship: always, never, or as the seed says
     kind: str | None = None,  # of `FLEET[label]`, such as 'container' or 'frigate'; None: as the seed says
     without: str | list = (),  # telling parts to leave out; the rest of the picture stays the same
     parts: str | int | None = None,  # a class whose telling parts this ship carries in place of its own
@@ -313,14 +421,18 @@ def render_ship(
     if kind is not None and (not isinstance(kind, str) or kind not in FLEET[label]):
         raise ValueError(f"There is no kind {kind!r} of {label}: there are {', '.join(FLEET[label])}.")
     if parts is not None and len(without): raise ValueError('Give either `without` or `parts`, not both.')
-    seed, kind = int(seed), kind or choose_kind(label, seed)
+    seed = int(seed)
+    kind = kind or choose_kind(label, seed)
     scene = draw_scene(seed, size, difficulty)
     mesh, fit = launch(label, kind, seed, scene)
-    without = _parts_of(mesh, without)
-    other = None if parts is None else launch(_label(parts), choose_kind(_label(parts), seed), seed, scene)[0]
+    without, other = _parts_of(mesh, without), None
+    if parts is not None:
+        parts = _label(parts)
+        other, _ = launch(parts, choose_kind(parts, seed), seed, scene)
     picture, slope, ground, rays = backdrop(scene)
     others, land, has_crane, front = draw_coast(scene, picture, seed, difficulty, crane)
-    gain = np.clip(scene.photo['expose']/picture.mean(), .97, 1.7)  # exposed for the scene, before there is a ship
+    # exposed for the scene, before there is a ship
+    gain = np.clip(scene.photo['expose']/picture.mean(), .97, 1.7)
     wake(scene, picture, ground)
     color, cover, share = draw_ship(mesh, fit, scene, without, other)
     rows, cols, foam = reflect(scene, picture, color, cover, slope)
@@ -329,8 +441,13 @@ def render_ship(
     hidden = front.lay(picture)
     mask = (cover >= .25) & ~hidden
     shown = {k: mask & (v >= .4*cover) for k, v in share.items()}
-    where = np.nonzero(mask)
-    box = [int(where[1].min()), int(where[0].min()), int(where[1].max()) + 1, int(where[0].max()) + 1]
-    meta = dict(label=label, kind=kind, seed=seed, size=list(size), difficulty=difficulty, land=land, crane=has_crane, box=box,
-        frame=[float(v) for v in scene.frame], cover=[float(v) for v in scene.cover], bw=scene.photo['bw'], **scene.facts)
-    return Ship(develop(scene, picture*np.float32(gain)), mask, shown, (others | hidden) & ~mask, meta)
+    y, x = np.nonzero(mask)
+    meta = dict(
+        label=label, kind=kind, seed=seed, size=list(size), difficulty=difficulty, land=land, crane=has_crane,
+        box=[int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1],
+        frame=[float(v) for v in scene.frame],
+        cover=[float(v) for v in scene.cover],
+        bw=scene.photo['bw'],
+        **scene.facts)
+    image = develop(scene, picture*np.float32(gain))
+    return Ship(image, mask, shown, (others | hidden) & ~mask, meta)

@@ -9,56 +9,76 @@ __all__ = ['HULLS', 'BOOTS', 'RUST', 'BRIGHT', 'LIFEBOAT', 'COMPANIES', 'STATION
            'hatches']
 
 # %% ../nbs/library/00b_shipyard.ipynb #8ff2b7b2
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 from .solids import BOX, DARK, DECK, HULL, RIBS, WINDOWS, Mesh, box, cross, dome, rod, skin, unit
 
 # %% ../nbs/library/00b_shipyard.ipynb #4a2b24fe
-HULLS = dict(navy=(.10, .14, .28), black=(.10, .10, .12), red=(.50, .11, .10), green=(.10, .28, .21),
-    gray=(.50, .53, .56), blue=(.11, .27, .52), white=(.90, .91, .92), cream=(.86, .82, .72),
-    haze=(.60, .64, .67),
-    olive=(.44, .48, .44), orange=(.74, .22, .08), royal=(.08, .18, .46), azure=(.28, .56, .72),
-    teal=(.12, .42, .46),
-    maroon=(.36, .10, .12), brown=(.34, .22, .17), slate=(.27, .31, .37), buff=(.80, .62, .34),
-    yellow=(.88, .70, .18))
-BOOTS = [(.54, .15, .12), (.60, .18, .14), (.46, .13, .11), (.58, .22, .18), (.52, .15, .13), (.12, .12, .14),
-    (.12, .24, .18), (.30, .14, .12), (.24, .30, .42)]
+HULLS = dict(
+    navy=(.10, .14, .28), royal=(.08, .18, .46), blue=(.11, .27, .52), azure=(.28, .56, .72),
+    teal=(.12, .42, .46), green=(.10, .28, .21), olive=(.44, .48, .44),
+    black=(.10, .10, .12), slate=(.27, .31, .37), gray=(.50, .53, .56), haze=(.60, .64, .67),
+    white=(.90, .91, .92), cream=(.86, .82, .72), buff=(.80, .62, .34), yellow=(.88, .70, .18),
+    orange=(.74, .22, .08), red=(.50, .11, .10), maroon=(.36, .10, .12), brown=(.34, .22, .17))
+BOOTS = [(.54, .15, .12), (.60, .18, .14), (.46, .13, .11), (.58, .22, .18), (.52, .15, .13),
+         (.12, .12, .14), (.12, .24, .18), (.30, .14, .12), (.24, .30, .42)]
 RUST, BRIGHT, LIFEBOAT = (.40, .23, .14), (.92, .92, .91), (.92, .34, .08)
-COMPANIES = ['NORVA', 'MARIDO', 'OSTERA', 'TRIDENA', 'KESTRA LINE', 'VALTIC', 'SOLMARA', 'ARGENTA', 'M V O',
-    'PELORA',
-    'TASKO', 'ELBANIA']
+COMPANIES = ['NORVA', 'MARIDO', 'OSTERA', 'TRIDENA', 'KESTRA LINE', 'VALTIC', 'SOLMARA', 'ARGENTA',
+             'M V O', 'PELORA', 'TASKO', 'ELBANIA']
 
-def mix(a, b, share):
+def mix(
+    a: ArrayLike,  # (3,)
+    b: ArrayLike,  # (3,)
+    share: float,  # 0..1
+) -> np.ndarray:
     "Colour a with this share of colour b"
     return (1 - share)*np.asarray(a, float) + share*np.asarray(b, float)
 
-def pick(rng, *names):
+def pick(
+    rng: Generator,
+    *names: str,  # keys of `HULLS`
+) -> np.ndarray:  # (3,), 0..1
     "One of the named hull colours, slightly off"
-    return np.clip(np.array(HULLS[names[rng.integers(len(names))]]) + rng.normal(0, .025, 3), 0, 1)
+    color = np.array(HULLS[names[rng.integers(len(names))]])
+    return np.clip(color + rng.normal(0, .025, 3), 0, 1)
 
 # %% ../nbs/library/00b_shipyard.ipynb #d4b26035
 STATIONS = np.r_[np.linspace(0, .16, 5), np.linspace(.25, .65, 4), np.linspace(.7, .95, 6), .97, .985, 1]
 
-def strokes(digit):
+def strokes(
+    digit: str,  # '0' to '9'
+) -> list:
     "A digit as bars (x0,z0,x1,z1) in the unit square, as on a pocket calculator"
-    bars = [(0, .86, 1, 1), (.72, .45, 1, 1), (.72, 0, 1, .55), (0, 0, 1, .14), (0, 0, .28, .55),
-        (0, .45, .28, 1),
-        (0, .43, 1, .57)]
+    bars = [
+        (0, .86, 1, 1),  # top
+        (.72, .45, 1, 1), (.72, 0, 1, .55),  # right, upper and lower
+        (0, 0, 1, .14),  # bottom
+        (0, 0, .28, .55), (0, .45, .28, 1),  # left, lower and upper
+        (0, .43, 1, .57)]  # middle
     lit = '012345 12 01346 01236 1256 02356 023456 012 0123456 012356'.split()
     return [bars[int(k)] for k in lit[int(digit)]]
 
 def outline(
-    t,  # stations, 0 stern to 1 bow
-    v,  # heights, 0 at the water, 1 at the deck
-    lift=0.,  # heights above the deck, added to `v`
-    *, beam, depth, top,  # of the deck, and of the stem
-    fine, tuck,  # length of the bow's taper; width left at the stern
-    rake, over,  # how far stem and stern lean out
-    flare, sheer,  # how hollow the bow is (1: straight, less: hollow); rise of the deck at the bow
-    blunt=1.):  # how the deck ends at the stem: 1 sharp, .5 round
-    "The port side of a hull, (stations,levels,3)"
+    t: ArrayLike,  # (stations,) 0 stern to 1 bow
+    v: ArrayLike,  # (levels,) heights, 0 at the water, 1 at the deck
+    lift: ArrayLike = 0.,  # heights above the deck, added to `v`
+    *, beam: float,  # breadth
+    depth: float,  # height of the deck
+    top: float,  # height of the stem
+    fine: float,  # length of the bow's taper
+    tuck: float,  # breadth left at the stern, as a share
+    rake: float,  # how far the stem leans out
+    over: float,  # how far the stern leans out
+    flare: float,  # how hollow the bow is: 1 straight, less hollow
+    sheer: float,  # rise of the deck at the bow
+    blunt: float = 1.,  # how the deck ends at the stem: 1 sharp, .5 round
+) -> np.ndarray:  # (stations,levels,3)
+    "The port side of a hull"
     t, v, lift = np.asarray(t, float)[:, None], np.asarray(v, float)[None], np.asarray(lift, float)
     bow, stern = np.clip((t - 1 + fine)/fine, 0, 1), np.clip(1 - t/.16, 0, 1)
     full = (1 - bow**2.2)**blunt*np.sqrt(1 - (1 - tuck**2)*stern**2) + .015
@@ -68,7 +88,13 @@ def outline(
     aft, fore = -.5 + over*(1 - np.clip(v, 0, 1)), .5 - rake*(1 - ((depth + sheer)*v + lift)/top)
     return np.stack(np.broadcast_arrays(aft + t*(fore - aft), y, depth*v + rise + lift), -1)
 
-def streaks(m, rng, form, color, fine, count):
+def streaks(
+    m: Mesh, rng: Generator,
+    form: Callable,  # `outline` with its measures
+    color: ArrayLike,  # (3,), 0..1
+    fine: float,  # length of the bow's taper
+    count: int,  # on a side
+) -> None:
     "Rust runs down the hull just added, from scuppers on the deck's edge"
     x = rng.uniform(-.36, .46 - fine, count)
     low, wide = rng.uniform(.3, .8, count), rng.uniform(.001, .004, count)
@@ -79,18 +105,28 @@ def streaks(m, rng, form, color, fine, count):
         quads = np.stack([np.stack([x + a*wide, s*(y + .0008), z*h], -1) for a, h in corners], 1)
         m.add(quads[:, ::s], mix(color, RUST, rng.uniform(.35, .75)), decal=True)
 
-def anchors(m, form):
+def anchors(
+    m: Mesh,
+    form: Callable,  # `outline` with its measures
+) -> None:
     "A dark pocket with the anchor on both bows of the hull just added"
     side = form(STATIONS, (.55, .78))
     x = np.array((.405, .42))
     for s in (-1, 1):
         y = [np.interp(x, side[:, k, 0], side[:, k, 1]) + .001 for k in (0, 1)]
         z = np.interp(.41, side[:, 0, 0], side[:, 0, 2]), np.interp(.41, side[:, 1, 0], side[:, 1, 2])
-        quad = [(x[1], s*y[0][1], z[0]), (x[0], s*y[0][0], z[0]), (x[0], s*y[1][0], z[1]),
-            (x[1], s*y[1][1], z[1])]
+        low = (x[1], s*y[0][1], z[0]), (x[0], s*y[0][0], z[0])
+        high = (x[0], s*y[1][0], z[1]), (x[1], s*y[1][1], z[1])
+        quad = *low, *high
         m.add(np.array([quad])[:, ::s], (.10, .09, .09), decal=True)
 
-def name_aft(m, rng, color, beam, depth, over):
+def name_aft(
+    m: Mesh, rng: Generator,
+    color: ArrayLike,  # (3,), 0..1
+    beam: float,  # breadth of the stern
+    depth: float,  # height of the deck
+    over: float,  # how far the stern leans out
+) -> None:
     "Name and port as two rows of strokes on the stern of the hull just added"
     quads = []
     for v, high, wide in ((.78, .09, .26), (.63, .06, .16)):
@@ -101,28 +137,46 @@ def name_aft(m, rng, color, beam, depth, over):
             quads.append([(x, b, low), (x, a, low), (x, a, top), (x, b, top)])
     m.add(np.array(quads), mix(color, BRIGHT if np.mean(color) < .6 else DARK, .75), decal=True)
 
-def numerals(m, form, depth, number):
+def numerals(
+    m: Mesh,
+    form: Callable,  # `outline` with its measures
+    depth: float,  # height of the deck
+    number: str,  # digits
+) -> None:
     "A warship's number in white on both bows"
     side = form(STATIONS, (.35, .9))
     for s in (-1, 1):
-        bars = np.array([(.335 - s*((k - len(number)/2)*.026 + np.array((a, c))*.019), (b, d))
-            for k, digit in enumerate(number) for a, b, c, d in strokes(digit)])
+        bars = []  # (from, to) along the ship and up
+        for k, digit in enumerate(number):
+            left = (k - len(number)/2)*.026
+            bars += [(.335 - s*(left + np.array((a, c))*.019), (b, d)) for a, b, c, d in strokes(digit)]
+        bars = np.array(bars)
         x, v = np.sort(bars[:, 0])[:, [0, 1, 1, 0]], bars[:, 1][:, [0, 0, 1, 1]]  # corners (bars,4)
         low, high = (np.interp(x, side[:, k, 0], side[:, k, 1]) for k in (0, 1))
         y = s*((1 - v)*low + v*high + .0006)
         m.add(np.stack([x, y, depth*(.35 + .55*v)], -1)[:, ::-s], (.95, .95, .93), decal=True)
 
-def bow_gear(m, z, top, mast):
+def bow_gear(
+    m: Mesh,
+    z: float,  # height of the deck
+    top: float,  # height of the forecastle
+    mast: float,  # height of the mast above it, 0: none
+) -> None:
     "Mast and windlasses on the forecastle"
     if mast: m.add(rod((.44, 0, z), (.44, 0, top + mast), .0022), (.8, .8, .78))
-    for s in (-1, 1): m.add(box((.36, .39), (s*.012 - .008, s*.012 + .008), (top - .002, top + .006)),
-        (.35, .36, .38))
+    for s in (-1, 1):
+        windlass = box((.36, .39), (s*.012 - .008, s*.012 + .008), (top - .002, top + .006))
+        m.add(windlass, (.35, .36, .38))
 
 # %% ../nbs/library/00b_shipyard.ipynb #e3737a5a
-def hull(m: Mesh, rng,
-    color, deck,  # of the sides and of the deck
-    beam: float, depth: float,  # width, and height of the deck above the water
-    fore: float = .028, castle: float = .16,  # height and length of the forecastle; `castle=0`: none
+def hull(
+    m: Mesh, rng: Generator,
+    color: ArrayLike,  # (3,), 0..1, of the sides
+    deck: ArrayLike,  # (3,), 0..1
+    beam: float,  # width
+    depth: float,  # height of the deck above the water
+    fore: float = .028,  # height of the forecastle
+    castle: float = .16,  # its length; 0: none
     tuck: float = .8,  # width left at the stern: .9 transom, .4 round
     rake: float = .05,  # how far the stem leans out
     fine: float = .3,  # length of the bow's taper: .2 tanker, .45 frigate
@@ -130,8 +184,10 @@ def hull(m: Mesh, rng,
     *, sheer: float = .006,  # rise of the deck at the bow
     over: float = .02,  # how far the stern hangs over
     flare: float = .7,  # below 1 hollow bows, above 1 full ones
-    poop: float = 0., aft: float = .02,  # length and height of a raised stern
-    boot=None, draught: float | None = None,  # colour and height in view of the boot topping; None: drawn
+    poop: float = 0.,  # length of a raised stern
+    aft: float = .02,  # its height
+    boot: ArrayLike | None = None,  # colour of the boot topping; None: drawn
+    draught: float | None = None,  # its height in view; None: drawn
     bulb: bool | None = None,  # a bulbous bow that is in view; None: if the ship is light
     rust: int | None = None,  # streaks of rust on a side; None: drawn
     mast: float = .035,  # height of the mast on the forecastle, 0: none
@@ -142,9 +198,8 @@ def hull(m: Mesh, rng,
     boot = BOOTS[rng.integers(len(BOOTS))] if boot is None else boot
     draught = depth*rng.uniform(.12, .3) if draught is None else draught
     top = depth + sheer + (fore if castle else 0)
-    form = partial(outline, beam=beam, depth=depth, top=top, fine=fine, tuck=tuck, rake=rake, over=over,
-        flare=flare,
-        sheer=sheer, blunt=blunt)
+    form = partial(outline, beam=beam, depth=depth, top=top, fine=fine, tuck=tuck, rake=rake,
+        over=over, flare=flare, sheer=sheer, blunt=blunt)
     def block(t, v, lift, height):
         side = form(t, v, lift)
         quads, n = skin(side, side*(1, -1, 1))
@@ -153,7 +208,9 @@ def hull(m: Mesh, rng,
     block(STATIONS, (-.08, .3, .65, 1.), 0., draught)
     count = rng.integers(0, 9) if rust is None else rust
     if count: streaks(m, rng, form, color, fine, count)
-    if named: anchors(m, form); name_aft(m, rng, color, tuck*beam, depth, over)
+    if named:
+        anchors(m, form)
+        name_aft(m, rng, color, tuck*beam, depth, over)
     if number: numerals(m, form, depth, number)
     if poop: block(np.linspace(0, poop, 5), (1., 1.), (0., aft), -1)
     if castle:
@@ -165,8 +222,12 @@ def hull(m: Mesh, rng,
     return depth
 
 # %% ../nbs/library/00b_shipyard.ipynb #750ccd46
-def bars(p, q, r):
-    "Faces (5n,4,3) of n square bars, each with a lid, from p (n,3) to q (n,3), 2r thick"
+def bars(
+    p: ArrayLike,  # (n,3) where they begin
+    q: ArrayLike,  # (n,3) where they end
+    r: ArrayLike,  # (n,) half their thickness
+) -> np.ndarray:  # (5n,4,3)
+    "Faces of n square bars, each with a lid"
     p, q = np.broadcast_arrays(np.atleast_2d(np.asarray(p, float)), np.atleast_2d(np.asarray(q, float)))
     d = unit(q - p)
     a = unit(cross(d, np.where(np.abs(d[:, 2:]) < .9, (0., 0., 1.), (1., 0., 0.))))
@@ -174,8 +235,18 @@ def bars(p, q, r):
     ring = np.stack([-a - b, a - b, a + b, b - a], 1)*r[:, None]
     return np.concatenate([p[:, None] + ring, q[:, None] + ring], 1)[:, BOX].reshape(-1, 4, 3)
 
-def radar_mast(m: Mesh, x: float, z0: float, z1: float, color, r: float = .0045, wide: float = .02):
-    "A mast with cross trees, radar scanners, lights and stays, and beside it whip aerials and the dome of a satellite aerial"
+def radar_mast(
+    m: Mesh,
+    x: float,  # station
+    z0: float,  # height of its foot
+    z1: float,  # height of its top
+    color: ArrayLike,  # (3,), 0..1
+    r: float = .0045,  # its radius
+    wide: float = .02,  # half the cross trees' length
+) -> None:
+    """A mast with cross trees, radar scanners, lights and stays.
+
+    Beside it stand whip aerials and the dome of a satellite aerial."""
     high, dark = z1 - z0, mix(color, DARK, .55)
     m.add(rod((x, 0, z0), (x, 0, z1), r, r*.55), color)
     z, w = z0 + np.array((.42, .62, .84))*high, wide*np.array((1.1, .8, .45))
@@ -189,11 +260,16 @@ def radar_mast(m: Mesh, x: float, z0: float, z1: float, color, r: float = .0045,
     m.add(box((x - .01, x - .004), (-.003, .003), (z0 + .18*high, z0 + .3*high)), mix(color, DARK, .4))
     m.add(dome((x - .016, .6*wide, z0 + .006), .3*wide, 8, 3, 1.4), (.93, .93, .93))
 
-def smokestack(m: Mesh, rng,
-    x: tuple, width: float,  # from, to along the ship; athwartships
-    z0: float, z1: float,  # foot and top
-    color=None, casing=None,  # the company's colour, None: drawn; of the lower part, None: the same
-    y: float = 0.):  # how far off the middle
+def smokestack(
+    m: Mesh, rng: Generator,
+    x: tuple,  # from, to along the ship
+    width: float,  # athwartships
+    z0: float,  # height of its foot
+    z1: float,  # height of its top
+    color: ArrayLike | None = None,  # the company's colour; None: drawn
+    casing: ArrayLike | None = None,  # colour of the lower part; None: the same
+    y: float = 0.,  # how far off the middle
+) -> None:
     "A funnel with the company's colours, a dark top and exhaust pipes"
     names = ('navy', 'red', 'black', 'royal', 'green', 'white', 'yellow', 'orange', 'buff')
     c = pick(rng, *names) if color is None else np.asarray(color)
@@ -201,55 +277,87 @@ def smokestack(m: Mesh, rng,
     cuts = np.r_[0, rng.uniform(.3, .5) + np.r_[0, np.cumsum(rng.dirichlet((4, 3, 4))*.42)], 1]
     cuts[-2] = .9
     a, b, long, w = cuts[:-1], cuts[1:], x[1] - x[0], width/2
-    ends = lambda k: (x[0] + .12*k*long, x[1] - .12*k*long)
-    half = lambda k: (y - w*(1 - .08*k), y + w*(1 - .08*k))
+    def ends(k): return x[0] + .12*k*long, x[1] - .12*k*long
+    def half(k): return y - w*(1 - .08*k), y + w*(1 - .08*k)
     quads = box(ends(a), half(a), (z0 + a*(z1 - z0), z0 + b*(z1 - z0)), top=(ends(b), half(b)))
     m.add(quads, np.repeat([c if casing is None else casing, c, band, c, DARK], 5, 0), each=5)
     foot = np.array([((x[0] + x[1])/2 + k*long, y, z1) for k in (-.2, .2)])
     m.add(bars(foot, foot + (-.003, 0, .007), .0022), (.12, .12, .12), each=5)
 
-def free_fall(m: Mesh, x: float, z: float, size: float = .04, y: float = 0.):
+def free_fall(
+    m: Mesh,
+    x: float,  # of its nose
+    z: float,  # height of the deck
+    size: float = .04,  # its length
+    y: float = 0.,  # how far off the middle
+) -> None:
     "An orange lifeboat on its slide over the stern, its nose at x"
     m.add(rod((x, y, z + .22*size), (x + .85*size, y, z + .72*size), .1*size, .2*size, 6), LIFEBOAT)
     foot = np.array([(x + .35*size, y + s*.24*size, z - .2*size) for s in (-1, 1)])
     m.add(bars(foot, foot + (.55*size, 0, 1.15*size), .0013), BRIGHT, each=5)
 
-def side_boats(m: Mesh, x: float, y: float, z: float, size: float = .04):
+def side_boats(
+    m: Mesh,
+    x: float,  # after end
+    y: float,  # how far off the middle
+    z: float,  # height
+    size: float = .04,  # its length
+) -> None:
     "A lifeboat in its davits on either side"
     for s in (-1, 1):
         m.add(rod((x, s*y, z), (x + size, s*y, z), .17*size, .13*size, 6), LIFEBOAT)
         foot = np.array([(x + a*size, s*y, z + .2*size) for a in (.1, .9)])
         m.add(bars(foot, foot + (0, 0, .14*size), .0013), BRIGHT, each=5)
 
-def rails(m: Mesh, x: tuple, y: float, z: float, color=BRIGHT, part: str = '', high: float = .0075,
-        gap: float = .025):
+def rails(
+    m: Mesh,
+    x: tuple,  # from, to
+    y: float,  # how far off the middle
+    z: float,  # height of the deck
+    color: ArrayLike = BRIGHT,  # (3,), 0..1
+    part: str = '',  # class-telling part
+    high: float = .0075,  # height of the rail
+    gap: float = .025,  # between posts, about
+) -> None:
     "A railing along the ship on both sides, in pieces of about a seventh of its length"
     n = max(int((x[1] - x[0])/.14), 1)
     k = max(int((x[1] - x[0])/n/gap), 1)
     a, long = np.linspace(*x, n + 1)[:-1, None], (x[1] - x[0])/n
     start = np.concatenate([a, a, a + long/k*np.arange(k)], 1)  # two bars and k posts
-    end, low, top = start + ([long]*2 + [.0012]*k), [.45*high, .9*high] + [0]*k, [.55*high] + [high]*(k + 1)
-    every = lambda v: np.tile(np.broadcast_to(v, start.shape).ravel(), 2)
+    end = start + ([long]*2 + [.0012]*k)
+    low = [.45*high, .9*high] + [0]*k
+    top = [.55*high] + [high]*(k + 1)
+    def every(v): return np.tile(np.broadcast_to(v, start.shape).ravel(), 2)
     side = np.repeat([-y, y], start.size)
     quads = box((every(start), every(end)), (side - .0005, side + .0005), (z + every(low), z + every(top)))
     m.add(quads, color, part, each=5*(k + 2))
 
-def fore_mast(m: Mesh, x: float, z: float, top: float, color):
+def fore_mast(
+    m: Mesh,
+    x: float,  # station
+    z: float,  # height of its foot
+    top: float,  # height of its top
+    color: ArrayLike,  # (3,), 0..1
+) -> None:
     "The mast on the forecastle with its lamp platforms"
     m.add(rod((x, 0, z), (x, 0, top), .0042, .0025), color)
     up = z + np.array((.6, .85))*(top - z)
     m.add(box((x - .005, x + .005), (-.009, .009), (up, up + .003)), color, each=5)
 
 # %% ../nbs/library/00b_shipyard.ipynb #97097a59
-def house(m: Mesh, rng,
-    x: float, length: float,  # its after end, and how long it is
+def house(
+    m: Mesh, rng: Generator,
+    x: float,  # its after end
+    length: float,  # how long it is
     beam: float,  # of the ship: the bridge's wings reach as far
-    z0: float, z1: float,  # foot, and roof of the wheelhouse
-    color,
+    z0: float,  # height of its foot
+    z1: float,  # roof of the wheelhouse
+    color: ArrayLike,  # (3,), 0..1
     width: float = .92,  # of the lower decks, as a share of the beam
     tier: float = .0165,  # height of a deck, about
     porch: float = .2,  # how far the decks run out behind, as a share of the length
-    wings: bool = True):  # out to the ship's sides
+    wings: bool = True,  # out to the ship's sides
+) -> None:
     "A deckhouse: decks with rows of windows, open behind, and a wheelhouse with a band of glass"
     step = z0/max(round(z0/tier), 1)  # the pattern of windows counts from the water
     n = max(int((z1 - z0)/step - .6), 1)
@@ -269,20 +377,37 @@ def house(m: Mesh, rng,
     for s in (-1, 1) if wings else ():
         m.add(box((b - .4*length, b - .08*length), sorted((s*half, s*beam*.5)), (zb, zb + .45*tall)), color)
 
-def bridge(m, rng, x, beam, z0, z1, color, width=.92, length=.07, funnel=None, mast=.2):
+def bridge(
+    m: Mesh, rng: Generator,
+    x: float,  # its after end
+    beam: float,  # breadth of the ship
+    z0: float,  # height of its foot
+    z1: float,  # roof of the wheelhouse
+    color: ArrayLike,  # (3,), 0..1
+    width: float = .92,  # share of the beam
+    length: float = .07,  # how long it is
+    funnel: ArrayLike | None = None,  # the funnel's colour; None: drawn
+    mast: float = .2,  # top of the mast
+) -> None:
     "A deckhouse with rows of windows, a wheelhouse with wings, a radar mast and a funnel behind"
     house(m, rng, x, length, beam, z0, z1, color, width)
     radar_mast(m, x + .55*length, z1, mast, color)
     smokestack(m, rng, (x - .055, x - .012), .04, z0, z1 + .004, funnel)
 
 # %% ../nbs/library/00b_shipyard.ipynb #45a77b3d
-def deck_crane(m: Mesh,
-    x: float, y: float, z: float,  # foot
+def deck_crane(
+    m: Mesh,
+    x: float,  # of its foot
+    y: float,  # of its foot
+    z: float,  # of its foot
     top: float,  # height of its post
-    reach: float, rise: float,  # of the jib along the ship (may be negative), and of its end above its foot
-    color, part: str,
+    reach: float,  # of the jib along the ship, may be negative
+    rise: float,  # of the jib's end above its foot
+    color: ArrayLike,  # (3,), 0..1
+    part: str,  # class-telling part
     r: float = .008,  # of the post
-    out: float = 0.):  # how far the jib's end is off athwartships
+    out: float = 0.,  # how far the jib's end is off athwartships
+) -> None:
     "A crane: post, cab and jib, with the wire that holds it"
     m.add(rod((x, y, z), (x, y, top), r, r*.9, 6), color, part)
     m.add(box((x - 1.3*r, x + 1.3*r), (y - 1.2*r, y + 1.2*r), (top, top + 2.4*r)), color, part)
@@ -290,27 +415,53 @@ def deck_crane(m: Mesh,
     m.add(rod(foot, end, .5*r, .3*r, 4), color, part)
     m.add(bars((foot[0], y, top + 2.4*r), end, .0007), mix(color, DARK, .6), part)
 
-def derricks(m: Mesh, x: float, z: float, top: float, reach: float, color, steep: float = .5,
-        part: str = 'cranes'):
+def derricks(
+    m: Mesh,
+    x: float,  # of the mast
+    z: float,  # height of its foot
+    top: float,  # height of its top
+    reach: float,  # of the booms along the ship
+    color: ArrayLike,  # (3,), 0..1
+    steep: float = .5,  # 0: the booms lie flat
+    part: str = 'cranes',  # class-telling part
+) -> None:
     "A mast with two booms to either side along the ship, and their wires; `steep` 0: booms lie flat"
     m.add(rod((x, 0, z), (x, 0, top), .0042, .003), color, part)
-    m.add(box((x - .002, x + .002), (-.018, .018), (top - .25*(top - z), top - .25*(top - z) + .003)), color,
-        part)
+    tree = top - .25*(top - z)
+    m.add(box((x - .002, x + .002), (-.018, .018), (tree, tree + .003)), color, part)
     way, side = np.array([(s, y) for s in (-1, 1) for y in (-.016, .016)]).T
     end = np.stack([x + way*reach, side*1.4, np.full(4, z + steep*(top - z) + .008)], 1)
-    m.add(bars(np.stack([x + way*.007, side, np.full(4, z + .006)], 1), end, .0018), color, part, each=5)
-    m.add(bars(end, np.stack([x + way*.004, 0*side, np.full(4, top - .05*(top - z))], 1), .0006),
-        mix(color, DARK, .5), part, each=5)
+    heel = np.stack([x + way*.007, side, np.full(4, z + .006)], 1)
+    m.add(bars(heel, end, .0018), color, part, each=5)
+    head = np.stack([x + way*.004, 0*side, np.full(4, top - .05*(top - z))], 1)
+    m.add(bars(end, head, .0006), mix(color, DARK, .5), part, each=5)
 
-def goal_post(m: Mesh, x: float, y: float, z: float, top: float, color, part: str = 'cranes'):
+def goal_post(
+    m: Mesh,
+    x: float,  # station
+    y: float,  # of the posts
+    z: float,  # height of its foot
+    top: float,  # height of its top
+    color: ArrayLike,  # (3,), 0..1
+    part: str = 'cranes',  # class-telling part
+) -> None:
     "Two posts joined at the top"
     foot = np.array([(x, -y, z), (x, y, z)])
     m.add(bars(foot, foot + (0, 0, top - z), .0036), color, part, each=5)
     m.add(box((x - .003, x + .003), (-y + .004, y - .004), (top - .0065, top - .001)), color, part)
 
-def hatches(m: Mesh, x: tuple, beam: float, z: float, high: float, count: int, color, width: float = .7,
-        gap: float = .12,
-        coaming=None):
+def hatches(
+    m: Mesh,
+    x: tuple,  # from, to
+    beam: float,  # breadth of the ship
+    z: float,  # height of the deck
+    high: float,  # height of the hatches
+    count: int,  # hatches
+    color: ArrayLike,  # (3,), 0..1 of the covers
+    width: float = .7,  # share of the beam
+    gap: float = .12,  # share of the length
+    coaming: ArrayLike | None = None,  # its colour; None: a dark one
+) -> None:
     "A row of hatches: coamings with stays, and covers"
     edges = np.linspace(*x, count + 1)
     step = edges[1] - edges[0]
