@@ -15,10 +15,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from .shipyard import (BRIGHT, COMPANIES, bars, deck_crane, derricks, fore_mast, free_fall, goal_post,
-    hatches,
-    house, hull, mix, pick, radar_mast, rails, side_boats, smokestack)
-from .solids import BALL, DARK, RIBS, STACK, WINDOWS, Mesh, box, dome, rod
+from .fittings import (bars, deck_crane, derricks, fore_mast, free_fall, goal_post, hatches, house,
+    radar_mast, rails, side_boats, smokestack)
+from .shipyard import BRIGHT, COMPANIES, hull, mix, pick
+from .solids import DARK, RIBS, STACK, WINDOWS, Mesh, box, dome
 
 # %% ../nbs/library/00c_merchants.ipynb #b5feaa53
 # names of colours; one named twice is drawn twice as often

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from .fittings import bars, deck_crane, fore_mast, rails
 from .merchants import MASTS, TANKER_HULLS, after_house, merchant_hull, name_sides, river_hull
-from .shipyard import BRIGHT, bars, deck_crane, fore_mast, mix, pick, rails
+from .shipyard import BRIGHT, mix, pick
 from .solids import BALL, DARK, Mesh, box, dome, rod
 
 # %% ../nbs/library/00ca_tankers.ipynb #cec9a7ff
