@@ -279,9 +279,9 @@ def furnish(
         bars(m, posts + booms, tint, '')
     elif thing == 'whips':
         rods = []
-        for s in (-1, -1, 1, 1):
-            foot = x + r*rng.uniform(-1, 1), s*y*.8, z
-            rods.append((foot, (x + r*rng.uniform(-1, 1), s*y, z + rng.uniform(.02, .055)), .0007))
+        for edge in (-y, -y, y, y):
+            foot = x + r*rng.uniform(-1, 1), edge*.8, z
+            rods.append((foot, (x + r*rng.uniform(-1, 1), edge, z + rng.uniform(.02, .055)), .0007))
         bars(m, rods, color*.5, '')
 
 def rafts(
@@ -328,8 +328,8 @@ def old_gear(
             q, z = float(form.half(x)), float(form.deck(x)) + .016
             y = tuple(sorted((s*(q - .003), s*(q + .006))))
             block(m, (x - .022, x + .022), y, (z, z + .007), paint, (.006, .006, .001))
-            y = s*(q + .001)
-            davits = [((e, y, z + .007), (e, y, z + .018), .0007) for e in (x - .016, x + .016)]
+            edge = s*(q + .001)
+            davits = [((e, edge, z + .007), (e, edge, z + .018), .0007) for e in (x - .016, x + .016)]
             bars(m, davits, color*.8, '')
         for x in np.linspace(-.1, .12, 4):
             q, z = float(form.half(x)) - .008, float(form.deck(x))

@@ -253,8 +253,9 @@ def roof_gear(
         m.add(rod((x, 0, z + .012), (x, 0, z + rng.uniform(.03, .06)), .0018, n=3), tone, 'box')
     boat = rng.uniform(-.3, .15)
     for side in rng.choice((-1, 1), 2 if rng.random() < .6 else 1, replace=False):
-        y = sorted((side*c.half*.93, side*c.half*1.02))
-        quads = box((boat, boat + .036), y, (z + .003, z + .013), top=((boat + .006, boat + .03), y))
+        across = sorted((side*c.half*.93, side*c.half*1.02))
+        lid = (boat + .006, boat + .03), across
+        quads = box((boat, boat + .036), across, (z + .003, z + .013), top=lid)
         m.add(quads, near(rng, ORANGE), 'box')
 
 def casings(
@@ -276,7 +277,7 @@ def wheelhouse(
     c: Carrier,  # measures and paint
     x: float,  # after end
     length: float,  # of the house
-    tiers: int = 1,  # decks below the bridge
+    tiers: int | np.integer = 1,  # decks below the bridge
     mast: float = .22,  # height of the mast's top
 ) -> None:
     "Bridge house with wings on the roof, radar mast, domes; belongs to the box"
@@ -308,7 +309,8 @@ def carrier_funnel(
 ) -> None:
     "A small funnel on the roof near the stern, with a band and a black top; belongs to the box"
     y = rng.choice((-.45, 0, .45, .6))*c.half
-    colors = [c.lower, (.70, .14, .10), (.88, .30, .10), (.12, .25, .50), BLACK, (.12, .35, .22), c.upper]
+    red, orange, blue, green = (.70, .14, .10), (.88, .30, .10), (.12, .25, .50), (.12, .35, .22)
+    colors: list[ArrayLike] = [c.lower, red, orange, blue, BLACK, green, c.upper]
     color = near(rng, colors[rng.integers(7)], .03)
     band = near(rng, WHITE) if rng.random() < .5 else color*.8
     z, long = c.roof, rng.uniform(.03, .05)
@@ -387,7 +389,7 @@ def roro(
     m: Mesh, rng: Generator,
     c: Carrier,  # measures and paint
     x: float,  # after end of the house
-    tiers: int,  # decks below the bridge
+    tiers: int | np.integer,  # decks below the bridge
     mast: float,  # height of the mast's top
     tall: float,  # height of the funnel
     wide: float,  # its breadth

@@ -8,6 +8,7 @@ __all__ = ['Color', 'GREENS', 'FACADES', 'ROOFS', 'PAINTS', 'QUAYS', 'STONES', '
 
 # %% ../nbs/library/00fa_land.ipynb #7c609a9c
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -39,15 +40,15 @@ class Brush:
         self.water = camera.project(np.zeros(3))[1]  # the row of the ship's water line
 
     def horizon(self,
-        x: float | np.ndarray,  # columns
-    ) -> float | np.ndarray:  # rows
+        x: Any,  # columns, a number or an array
+    ) -> Any:  # rows
         "Where sea and sky meet"
         return self.level + (x - self.w/2)*self.slope
 
     def shore(self,
-        x: float | np.ndarray,  # columns
+        x: Any,  # columns, a number or an array
         near: float,  # 0 at the horizon, 1 at the ship
-    ) -> float | np.ndarray:  # rows
+    ) -> Any:  # rows
         "Where the sea ends"
         return self.horizon(x) + near*max(self.water - self.level, 0)
 
@@ -228,7 +229,7 @@ def trees(
     rng: Generator,
     base: Rows,  # rows of the foot
     high: float,  # pixels
-    color: Color,
+    color: np.ndarray,  # (3,), 0..255
     far: float,  # haze
 ) -> None:
     "A line of trees"

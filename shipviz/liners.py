@@ -171,7 +171,7 @@ def liner_mast(
     x: float,  # station
     z: float,  # height of its foot
     top: float,  # height of its top
-    domes: int = 2,  # white domes beside it
+    domes: int | np.integer = 2,  # white domes beside it
 ) -> None:
     "Radar mast with yards, and white domes beside it; belongs to the decks"
     m.add(rod((x, 0, z), (x - .01, 0, top), .006, .003, 4), c.paint, 'decks')
@@ -272,7 +272,7 @@ YACHT_HULLS = [(.7, WHITE, None), (.15, NAVY, WHITE), (.15, BLACK, WHITE)]
 def terraces(
     m: Mesh, rng: Generator,
     c: Liner,  # measures and paint
-    n: int,  # decks
+    n: int | np.integer,  # decks
     aft: float,  # stern of the lowest
     front: float,  # its front
     back: float,  # by how much each steps back aft

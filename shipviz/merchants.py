@@ -43,7 +43,7 @@ def after_house(
     beam: float,  # breadth of the ship
     z: float,  # height of the deck
     metre: float,  # a metre in ship lengths
-    tiers: int,  # decks
+    tiers: int | np.integer,  # decks
     top: float,  # height of the mast's top
     *, length: float = 13,  # metres, about
     width: float = .92,  # share of the beam
@@ -85,7 +85,8 @@ def name_sides(
     if rng.random() > share: return
     text, mid = COMPANIES[rng.integers(len(COMPANIES))], rng.uniform(*x)
     wide = .75*high*depth*len(text)*rng.uniform(.8, 1.6)
-    paint = (.93, .93, .92) if np.mean(color) < .55 else [(.1, .15, .4), (.6, .1, .1)][rng.integers(2)]
+    dark = np.mean(np.asarray(color)) < .55
+    paint = (.93, .93, .92) if dark else [(.1, .15, .4), (.6, .1, .1)][rng.integers(2)]
     m.letter(text, paint, (mid - wide/2, mid + wide/2), (depth*(.95 - high), depth*.95))
 
 def merchant_hull(
@@ -129,7 +130,7 @@ def containers(
     z: float,  # height of its foot
     beam: float,  # breadth of the stow
     metre: float,  # a metre in ship lengths
-    tiers: int,  # how high
+    tiers: int | np.integer,  # how high
     full: float = .8,  # how even, 0..1
     taper: float = .3,  # over this length of the bow the stow narrows
 ) -> None:
@@ -146,7 +147,7 @@ def containers(
     if not keep.any(): keep[0], level[0] = True, 1
     at, side, narrow, level = at[keep], side[keep], narrow[keep], level[keep]
     quads = box((at, at + 12.3*metre), (side*narrow, (side + w*.97)*narrow), (z, z + level*high))
-    m.add(quads, (.5, .3, .2), 'containers', STACK, alt=(rng.integers(0, 997), z, 0),
+    m.add(quads, (.5, .3, .2), 'containers', STACK, alt=(float(rng.integers(0, 997)), z, 0),
         pitch=(rng.choice([6.15, 12.3])*metre, high), each=5)
 
 def container_ship(m: Mesh, rng: Generator) -> None:
@@ -328,11 +329,11 @@ def old_freighter(m: Mesh, rng: Generator) -> None:
             pitch=(.013, .016))
     after, before = x - .045, x + .175  # the ends of the house
     if aft:
-        masts, posts = (-.12, .1, .3), (before,)
-        holds = (-.22, -.14), (-.1, .08), (.12, .28)
+        masts, posts = [-.12, .1, .3], [before]
+        holds = [(-.22, -.14), (-.1, .08), (.12, .28)]
     else:
-        masts, posts = (-.27, .245), (-.38, .36, after, before)
-        holds = (-.36, -.285), (-.255, x - .06), (x + .19, .23), (.26, .34)
+        masts, posts = [-.27, .245], [-.38, .36, after, before]
+        holds = [(-.36, -.285), (-.255, x - .06), (x + .19, .23), (.26, .34)]
     for e in masts: derricks(m, e, z, top*rng.uniform(.94, 1), .105, paint, rng.uniform(.15, .8))
     for e in posts:
         if rng.random() >= .6: continue

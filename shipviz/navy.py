@@ -100,8 +100,8 @@ def trim(
         m.add(flag, [(.75, .75, .74), (.62, .16, .16), (.2, .25, .45), (.7, .62, .3)][rng.integers(4)])
     for s in (-1, 1):
         for xs in (np.linspace(-.49, -.3, 5), np.linspace(.28, .46, 6)):
-            p = [(v, s*float(form.half(v)), float(form.deck(v)) + .0055) for v in xs]
-            bars(m, [(u, v, .0004) for u, v in zip(p[:-1], p[1:])], color*1.1, '')
+            rail = [(v, s*float(form.half(v)), float(form.deck(v)) + .0055) for v in xs]
+            bars(m, [(u, v, .0004) for u, v in zip(rail[:-1], rail[1:])], color*1.1, '')
 
 # %% ../nbs/library/00e_navy.ipynb #46abee6f
 def planned(
@@ -220,7 +220,8 @@ def raise_on_island(
     for quads, paint, alt, pitch, material, _, solid, _ in mast.rows:
         for s in np.unique(solid):
             k = solid == s
-            m.add(quads[k] + np.float32((0, y, 0)), paint[k], 'island', material[k], alt[k], pitch[k])
+            moved = quads[k] + np.array((0, y, 0), np.float32)
+            m.add(moved, paint[k], 'island', material[k], alt[k], pitch[k])
 
 def sponsons(
     m: Mesh,

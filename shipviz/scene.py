@@ -76,7 +76,7 @@ GUIDE = np.array(  # points of a middling ship: hull, stem, decks, mast
     + [(.5, 0, .06), (.5, 0, .075)]
     + [(x, y, .185) for x in (-.3, .15) for y in (-.03, .03)]
     + [(-.05, 0, .232)])
-MOODS = dict(  # zenith, horizon, sun, deep water, sunlight, skylight, cloud cover, haze
+MOODS: dict[str, tuple] = dict(  # zenith, horizon, sun, deep water, sunlight, skylight, cloud cover, haze
     sunny=((.22, .45, .78), (.70, .82, .92), (1., .96, .88), (.03, .15, .26), 1.0, .52, .25, .12),
     deep=((.12, .34, .72), (.45, .66, .88), (1., .97, .9), (.02, .10, .28), 1.05, .5, .15, .06),
     tropic=((.20, .50, .80), (.74, .88, .92), (1., .97, .9), (.03, .27, .32), .85, .52, .35, .10),

@@ -49,7 +49,7 @@ def shade(
         alt, pitch = faces.alt.take(f[i], 0), (wide[i], high[i])
         blur = f32(2.2/camera.scale)*t[i]/np.minimum(*pitch)
         fine = np.clip(f32(1.6) - blur, 0, 1)  # finer than a pixel: fade into the mean
-        if kind == BALL: n[i] = unit(p[i] - alt*f32((1, 1, stretch)))
+        if kind == BALL: n[i] = unit(p[i] - alt*np.array((1, 1, stretch), f32))
         elif kind == STACK: color[i] = containers(p[i], z[i], n[i], alt, pitch, fine)
         else: blend(color, i, pattern(kind, u[i], v[i], pitch, fine, top[i]).astype(f32), alt)
     if liveries: paint_liveries(color, liveries, material, n, x, z, camera.scale/np.linalg.norm(camera.eye))

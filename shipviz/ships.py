@@ -80,7 +80,7 @@ def exchange(
     lift = mesh.deck - other.deck
     body, theirs = keep(faces, faces.part == 0), other.faces()
     theirs = keep(theirs, theirs.part > 0)
-    quads, solid = theirs.quads + np.float32((0, 0, lift)), theirs.solid + body.solid.max() + 1
+    quads, solid = theirs.quads + np.array((0, 0, lift), np.float32), theirs.solid + body.solid.max() + 1
     theirs = theirs._replace(quads=quads, solid=solid)
     moved = [o._replace(z=(o.z[0] + lift, o.z[1] + lift)) for o in other.liveries if o.z[0] >= other.deck]
     return Faces(*map(np.concatenate, zip(body, theirs))), other.names, mesh.liveries + moved
@@ -105,14 +105,14 @@ def launch(
     scene: Scene,
 ) -> tuple[Mesh, tuple]:  # the ship, and what `fit_ship` says of it
     "A ship that fits the scene's frame: one to be stretched by a third is built anew, six times at most"
-    best = None
+    least = np.inf
     for attempt in range(6):
         mesh = build(label, kind, seed, attempt)
         fit = fit_ship(mesh.faces(), scene)
         misfit = abs(np.log(fit[2]))
-        if best is None or misfit < best[0]: best = misfit, mesh, fit
+        if misfit < least: least, best = misfit, (mesh, fit)
         if misfit < np.log(4/3): break
-    return best[1:]
+    return best
 
 def draw_ship(
     mesh: Mesh,
@@ -126,7 +126,7 @@ def draw_ship(
     names, liveries = mesh.names, mesh.liveries
     if other is not None:
         other_faces, names, liveries = exchange(mesh, mesh.faces(), other)
-        faces = other_faces._replace(quads=other_faces.quads*np.float32((1, 1, stretch)))
+        faces = other_faces._replace(quads=other_faces.quads*np.array((1, 1, stretch), np.float32))
     elif without: faces = leave_out(mesh, faces, without)
     a, b, c, d = faces.quads.transpose(1, 0, 2)
     normal = unit(cross(c - a, d - b))
@@ -230,34 +230,34 @@ def render_ship(
     difficulty: str = 'normal',  # 'easy': side views in mild weather; 'hard': far, hazy, small, grey, noisy
     crane: bool | None = None,  # a harbour crane beside the ship: always, never, or as the seed says
     kind: str | None = None,  # of `FLEET[label]`, such as 'container' or 'frigate'; None: as the seed says
-    without: str | list = (),  # telling parts to leave out; the rest of the picture stays the same
+    without: str | Sequence[str] = (),  # telling parts to leave out; the rest of the picture stays the same
     parts: str | int | None = None,  # a class whose telling parts this ship carries in place of its own
 ) -> Ship:  # picture, masks and facts
     """Render one ship with its ground truth, in the scene that the seed draws for all classes alike.
 
     Raises ValueError for an unknown class, kind, part, difficulty, size or seed."""
-    label, size = _label(label), _size(size)
+    name, (h, w) = _label(label), _size(size)
     if not isinstance(difficulty, str) or difficulty not in DIFFICULTIES:
         raise ValueError(f"Unknown difficulty {difficulty!r}: give {', '.join(map(repr, DIFFICULTIES))}.")
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f'Seed {seed!r} does not work: give a whole number, 0 or larger.')
-    if kind is not None and (not isinstance(kind, str) or kind not in FLEET[label]):
-        raise ValueError(f"There is no kind {kind!r} of {label}: there are {', '.join(FLEET[label])}.")
+    if kind is not None and (not isinstance(kind, str) or kind not in FLEET[name]):
+        raise ValueError(f"There is no kind {kind!r} of {name}: there are {', '.join(FLEET[name])}.")
     if parts is not None and len(without): raise ValueError('Give either `without` or `parts`, not both.')
     seed = int(seed)
-    kind = kind or choose_kind(label, seed)
-    scene = draw_scene(seed, size, difficulty)
-    mesh, fit = launch(label, kind, seed, scene)
-    without, other = _parts_of(mesh, without), None
+    kind = kind or choose_kind(name, seed)
+    scene = draw_scene(seed, (h, w), difficulty)
+    mesh, fit = launch(name, kind, seed, scene)
+    gone, other = _parts_of(mesh, without), None
     if parts is not None:
-        parts = _label(parts)
-        other, _ = launch(parts, choose_kind(parts, seed), seed, scene)
+        donor = _label(parts)
+        other, _ = launch(donor, choose_kind(donor, seed), seed, scene)
     picture, slope, ground, rays = backdrop(scene)
     others, land, has_crane, front = draw_coast(scene, picture, seed, difficulty, crane)
     # exposed for the scene, before there is a ship
     gain = np.clip(scene.photo['expose']/picture.mean(), .97, 1.7)
     wake(scene, picture, ground)
-    color, cover, share = draw_ship(mesh, fit, scene, without, other)
+    color, cover, share = draw_ship(mesh, fit, scene, gone, other)
     rows, cols, foam = reflect(scene, picture, color, cover, slope)
     picture = picture*(1 - cover[..., None]) + color
     picture[rows, cols] += foam[:, None]*(light_on_white(scene) - picture[rows, cols])
@@ -266,7 +266,7 @@ def render_ship(
     shown = {k: mask & (v >= .4*cover) for k, v in share.items()}
     y, x = np.nonzero(mask)
     meta = dict(
-        label=label, kind=kind, seed=seed, size=list(size), difficulty=difficulty, land=land, crane=has_crane,
+        label=name, kind=kind, seed=seed, size=[h, w], difficulty=difficulty, land=land, crane=has_crane,
         box=[int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1],
         frame=[float(v) for v in scene.frame],
         cover=[float(v) for v in scene.cover],

@@ -91,7 +91,7 @@ def streaks(
     form: Callable,  # `outline` with its measures
     color: ArrayLike,  # (3,), 0..1
     fine: float,  # length of the bow's taper
-    count: int,  # on a side
+    count: int | np.integer,  # on a side
 ) -> None:
     "Rust runs down the hull just added, from scuppers on the deck's edge"
     x = rng.uniform(-.36, .46 - fine, count)
@@ -133,7 +133,7 @@ def name_aft(
         for a in y[rng.random(len(y)) < .9]:
             b, low, top = a + .036*beam, v*depth, (v + high)*depth
             quads.append([(x, b, low), (x, a, low), (x, a, top), (x, b, top)])
-    m.add(np.array(quads), mix(color, BRIGHT if np.mean(color) < .6 else DARK, .75), decal=True)
+    m.add(np.array(quads), mix(color, BRIGHT if np.mean(np.asarray(color)) < .6 else DARK, .75), decal=True)
 
 def numerals(
     m: Mesh,
@@ -144,11 +144,11 @@ def numerals(
     "A warship's number in white on both bows"
     side = form(STATIONS, (.35, .9))
     for s in (-1, 1):
-        bars = []  # (from, to) along the ship and up
+        ends = []  # of the bars, (from, to) along the ship and up
         for k, digit in enumerate(number):
             left = (k - len(number)/2)*.026
-            bars += [(.335 - s*(left + np.array((a, c))*.019), (b, d)) for a, b, c, d in strokes(digit)]
-        bars = np.array(bars)
+            ends += [(.335 - s*(left + np.array((a, c))*.019), (b, d)) for a, b, c, d in strokes(digit)]
+        bars = np.array(ends)
         x, v = np.sort(bars[:, 0])[:, [0, 1, 1, 0]], bars[:, 1][:, [0, 0, 1, 1]]  # corners (bars,4)
         low, high = (np.interp(x, side[:, k, 0], side[:, k, 1]) for k in (0, 1))
         y = s*((1 - v)*low + v*high + .0006)

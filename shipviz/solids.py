@@ -99,9 +99,9 @@ class Mesh:
 
     def letter(self,
         text: str,  # letters; '' fills the whole field
-        color: ArrayLike,  # (3,), 0..1
-        x: Sequence[float],  # from, to along the ship
-        z: Sequence[float],  # from, to in height
+        color: Sequence | np.ndarray,  # (3,), 0..1
+        x: Sequence,  # from, to along the ship
+        z: Sequence,  # from, to in height
         side: int = 0,  # 1 port, -1 starboard, 0 both
         slant: float = 0.,  # how far the field leans towards the bow for each unit of height
     ) -> None:
@@ -320,7 +320,7 @@ def paint(
     normal: np.ndarray,  # (F,3) outward
     eye: np.ndarray,  # (3,)
     uv: np.ndarray,  # (F,4,2) the corners on the picture
-    size: Sequence[int],  # (h,w)
+    size: tuple[int, int],  # (h,w)
 ) -> np.ndarray:  # (h,w) index of the face, -1 where there is none
     "Which face is seen at every pixel; only faces turned to the eye are drawn"
     starts = np.flatnonzero(np.r_[True, faces.solid[1:] != faces.solid[:-1]])
@@ -334,7 +334,7 @@ def paint(
     depth = dot(away, away)
     order = np.lexsort((-depth, faces.decal, rank[faces.solid]))
     order = order[(dot(normal, eye - faces.quads[:, 0]) > 0)[order]]
-    image = Image.new('I', size[::-1], -1)
+    image = Image.new('I', (size[1], size[0]), -1)
     draw = ImageDraw.Draw(image)
     for i, corners in zip(order.tolist(), uv[order].reshape(-1, 8).tolist()):
         draw.polygon(corners, fill=i)

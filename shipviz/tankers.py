@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 from .fittings import bars, deck_crane, fore_mast, rails
 from .merchants import MASTS, TANKER_HULLS, after_house, merchant_hull, name_sides, river_hull
@@ -62,7 +63,8 @@ def catwalk(
 ) -> None:
     "A walkway above the pipes, with a rail and legs"
     w = max(.004, .7*metre)
-    walk = mix(color, [(.85, .75, .3), BRIGHT, color][rng.integers(3)], .6)
+    paints: list[ArrayLike] = [(.85, .75, .3), BRIGHT, color]
+    walk = mix(color, paints[rng.integers(3)], .6)
     ends = cuts[:-1], cuts[1:]
     m.add(box(ends, (-w, w), (z, z + .0022)), walk, 'pipes', each=5)
     m.add(box(ends, (w - .0008, w), (z + .9*metre, z + 1.1*metre)), walk, 'pipes', each=5)
@@ -116,7 +118,7 @@ def manifold(
     metre: float,  # a metre in ship lengths
     color: np.ndarray,  # (3,), 0..1
     pale: np.ndarray,  # (3,), the second colour
-    count: int,  # pipes
+    count: int | np.integer,  # pipes
 ) -> None:
     "Pipes across the deck amidships, where the hoses are joined, over drip trays"
     e = x + (np.arange(count) - count/2)*.0105
