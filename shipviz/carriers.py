@@ -9,9 +9,12 @@ __all__ = ['STATIONS', 'CORNER', 'BOOT_COLORS', 'RUST', 'KEEL', 'WHITE', 'CREAM'
            'carrier_funnel', 'carrier_livery', 'pctc', 'car_carrier', 'roro', 'con_ro', 'short_sea']
 
 # %% ../nbs/library/00d_carriers.ipynb #97536b48
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 from .solids import DARK, DECK, HULL, RIBS, WINDOWS, Mesh, box, dome, rod, skin
 
@@ -31,15 +34,16 @@ STATIONS = np.r_[0, .012, .035, .08, .15, .3, .5, .62, .70, .77, .83, .88, .92, 
 CORNER = .25  # how near to the middle line the cut quarter reaches, in half breadths
 
 def loft(
-    levels,  # `Level`s from the keel up
-):
+    levels: Sequence[Level],  # from the keel up
+) -> tuple[np.ndarray, np.ndarray]:
     "Port and starboard sides, each (stations, levels, 3), for `skin`"
     port, starboard = [], []
     for o in levels:
         x = o.aft + (o.fore - o.aft)*STATIONS
         bow = np.clip((x - o.fore + o.entry)/o.entry, 0, 1)
         stern = np.clip((o.aft + .12 - x)/.12, 0, 1)
-        y = o.half*((1 - o.blunt)*(1 - bow**1.6) + o.blunt*np.sqrt(1 - bow**2.4))*(1 - o.cut*stern**2) + 2e-4
+        taper = (1 - o.blunt)*(1 - bow**1.6) + o.blunt*np.sqrt(1 - bow**2.4)
+        y = o.half*taper*(1 - o.cut*stern**2) + 2e-4
         inner = np.clip((x - o.aft)/o.quarter, 0, 1) if o.quarter else 1.
         z = np.full(len(x), o.z)
         port.append(np.stack([x, y, z], -1))
@@ -47,13 +51,13 @@ def loft(
     return np.stack(port, 1), np.stack(starboard, 1)
 
 def plate(
-    m,  # the `Mesh` to add to
-    levels,  # `Level`s from the keel up
-    colors,  # (levels-1, 3), of every strake between two levels
-    deck,  # colour of the deck on top
-    part='',  # class-telling part
-    stain=.15,  # strength of streaks and stains
-):
+    m: Mesh,  # to add to
+    levels: Sequence[Level],  # from the keel up
+    colors: ArrayLike,  # (levels-1, 3), of every strake between two levels
+    deck: ArrayLike,  # (3,), of the deck on top
+    part: str = '',  # class-telling part
+    stain: float = .15,  # strength of streaks and stains
+) -> None:
     "Add a lofted solid of material HULL, each strake in its own colour"
     quads, top = skin(*loft(levels))
     colors = np.asarray(colors, float)
@@ -63,36 +67,41 @@ def plate(
     m.add(quads[-top:], deck, part, DECK, decal=True)
 
 def cut_level(
-    levels,  # `Level`s from the keel up
-    z,  # height
-):
+    levels: Sequence[Level],  # from the keel up
+    z: float,  # height
+) -> list[Level]:
     "The same levels and one more at height z, unless one is there already or z is outside"
-    k = next((k for k in range(1, len(levels)) if levels[k - 1].z + .0015 < z < levels[k].z - .0015), None)
-    if k is None: return list(levels)
-    a, b = levels[k - 1], levels[k]
-    f = (z - a.z)/(b.z - a.z)
-    return [*levels[:k], Level(*((1 - f)*u + f*v for u, v in zip(a, b))), *levels[k:]]
+    for k, (a, b) in enumerate(zip(levels, levels[1:]), 1):
+        if a.z + .0015 < z < b.z - .0015:
+            f = (z - a.z)/(b.z - a.z)
+            between = Level(*((1 - f)*u + f*v for u, v in zip(a, b)))
+            return [*levels[:k], between, *levels[k:]]
+    return list(levels)
 
 def choose(
-    rng,  # random stream
-    table,  # rows (share, value...)
-):
+    rng: Generator,  # random stream
+    table: Sequence,  # rows (share, value...)
+) -> Any:
     "One row of a table, by its share in the first column, without that column"
     shares = np.array([row[0] for row in table], float)
     row = table[rng.choice(len(table), p=shares/shares.sum())]
     return row[1] if len(row) == 2 else row[1:]
 
 def near(
-    rng,  # random stream
-    color,  # 0..1
-    spread=.02,  # standard deviation of lightness and of every channel
-):
+    rng: Generator,  # random stream
+    color: ArrayLike,  # (3,), 0..1
+    spread: float = .02,  # standard deviation of lightness and of every channel
+) -> np.ndarray:  # (3,), 0..1
     "A colour slightly off, as paint is"
     return np.clip(np.array(color) + rng.normal(0, spread) + rng.normal(0, spread/2, 3), 0, 1)
 
 BOOT_COLORS = [(.44, .14, .11), (.52, .18, .14), (.12, .12, .14), (.10, .13, .30), (.14, .24, .18)]
 RUST, KEEL = (.38, .24, .17), -.004  # the hull ends just below the water
-WHITE, CREAM, BLACK, NAVY, ORANGE = (.92, .92, .91), (.90, .86, .74), (.10, .10, .11), (.08, .11, .25), (.92, .38, .10)
+WHITE = (.92, .92, .91)
+CREAM = (.90, .86, .74)
+BLACK = (.10, .10, .11)
+NAVY = (.08, .11, .25)
+ORANGE = (.92, .38, .10)
 TEAK = (.56, .46, .36)
 
 # %% ../nbs/library/00d_carriers.ipynb #78f6f00e
@@ -127,35 +136,41 @@ class Carrier(NamedTuple):
     ink: tuple  # of the letters
 
 def carrier_plan(
-    rng,  # random stream
-    half,  # half the breadth
-    deck,  # height where the box begins
-    roof,  # height of the roof
-    fore=.497,  # x of the box's front
-    quarter=.06,  # length of the cut quarter
-):
+    rng: Generator,  # random stream
+    half: float,  # half the breadth
+    deck: float,  # height where the box begins
+    roof: float,  # height of the roof
+    fore: float = .497,  # x of the box's front
+    quarter: float = .06,  # length of the cut quarter
+) -> Carrier:
     "A `Carrier` in one of the liveries"
     lower, upper, (a, b), ink = choose(rng, SCHEMES)
     split = roof*rng.uniform(a, b)
     return Carrier(half, deck, roof, fore, quarter, near(rng, lower, .03), near(rng, upper, .025), split, ink)
 
-def carrier_hull(m, rng, c, flare=1., rake=.05):
+def carrier_hull(
+    m: Mesh, rng: Generator,
+    c: Carrier,  # measures and paint
+    flare: float = 1.,  # of the bow; 0: fuller and plainer
+    rake: float = .05,  # how far the stem leans out
+) -> None:
     "Hull and box of a `Carrier`: sharp at the water, round at the roof; flare 0 gives a fuller, plainer bow"
     m.deck = c.deck
     wood = near(rng, (.45, .47, .48))
     boot = near(rng, BOOT_COLORS[rng.integers(len(BOOT_COLORS))])
     high = rng.uniform(.003, .016) if rng.random() < .85 else .03
-    q, round_front, stain = c.quarter, c.fore > .47, rng.uniform(.05, .35)
-    low = [Level(KEEL, -.485, .485 - rake, c.half*.96, .3, .15, .25),
+    stain = rng.uniform(.05, .35)
+    low = [  # z, aft, fore, half, entry, blunt, cut, quarter
+        Level(KEEL, -.485, .485 - rake, c.half*.96, .3, .15, .25),
         Level(.012, -.492, .49 - rake, c.half*.98, .3, .22, .2),
-        Level(c.deck*.5, -.5, .496 - rake*.7, c.half, .3 - .06*flare, .45, .05, q),
-        Level(c.deck, -.5, .5 - rake*.3, c.half, .22, .8, 0, q)]
-    entry, blunt = ((.2, .15), .8) if round_front else ((.08, .07), 1.)
+        Level(c.deck*.5, -.5, .496 - rake*.7, c.half, .3 - .06*flare, .45, .05, c.quarter),
+        Level(c.deck, -.5, .5 - rake*.3, c.half, .22, .8, 0, c.quarter)]
+    entry, blunt = ((.2, .15), .8) if c.fore > .47 else ((.08, .07), 1.)  # a round front, or a plain one
     sill = low[-1]._replace(fore=min(c.fore, low[-1].fore), blunt=blunt, entry=entry[0])
     upper = [sill, sill._replace(z=c.roof, fore=c.fore, entry=entry[1], blunt=1.)]
     low, upper = cut_level(cut_level(low, high), c.split), cut_level(upper, c.split)
-    tint = lambda z: boot if z < high else c.lower if z < c.split else c.upper
-    paint = lambda levels: [tint((a.z + b.z)/2) for a, b in zip(levels, levels[1:])]
+    def tint(z): return boot if z < high else c.lower if z < c.split else c.upper
+    def paint(levels): return [tint((a.z + b.z)/2) for a, b in zip(levels, levels[1:])]
     doors = ramp_plan(rng, c)
     plate(m, low, paint(low), wood, stain=stain)
     ramp(m, c, doors, .6*c.deck, c.deck)
@@ -169,14 +184,24 @@ class Ramps(NamedTuple):
     x: float  # of the doors
     door: np.ndarray  # colour
 
-def ramp_plan(rng, c):
+def ramp_plan(
+    rng: Generator,
+    c: Carrier,  # measures and paint
+) -> Ramps:
     "Colours and places of the ramps of a `Carrier`"
-    stern = np.array(choose(rng, [(1, (.14, .14, .16)), (1, (.30, .24, .18)), (1, c.lower*.7), (1, (.36, .37, .38))]))
-    sides = choose(rng, [(1, (-1,)), (1, (-1, 1)), (1, (1,)), (1, ())])
-    door = np.array(choose(rng, [(1, (.46, .33, .20)), (1, (.22, .21, .21)), (1, c.lower*.8), (1, c.upper*.75)]))
+    def one_of(*values): return choose(rng, [(1, v) for v in values])
+    stern = np.array(one_of((.14, .14, .16), (.30, .24, .18), c.lower*.7, (.36, .37, .38)))
+    sides = one_of((-1,), (-1, 1), (1,), ())
+    door = np.array(one_of((.46, .33, .20), (.22, .21, .21), c.lower*.8, c.upper*.75))
     return Ramps(stern, sides, rng.uniform(-.22, .12), door)
 
-def ramp(m, c, doors, z0, z1):
+def ramp(
+    m: Mesh,
+    c: Carrier,  # measures and paint
+    doors: Ramps,  # of this ship
+    z0: float,  # from
+    z1: float,  # to
+) -> None:
     "The part of the `Ramps` between two heights, painted on the solid added last"
     y, e = c.half, .0012
     if c.quarter:
@@ -185,10 +210,15 @@ def ramp(m, c, doors, z0, z1):
     else: quads = box((-.5 - e, -.5), (-.4*y, .4*y), (z0, z1))[3:4]
     m.add(quads, doors.stern, 'ramp', RIBS, alt=doors.stern*.55, pitch=(.012, .03), decal=True, on='box')
     for side in doors.sides:
-        quads = box((doors.x, doors.x + .026), (-y - e, y + e), (z0 + .004, z1 - .006))[[0] if side < 0 else [2]]
+        door = box((doors.x, doors.x + .026), (-y - e, y + e), (z0 + .004, z1 - .006))
+        quads = door[[0] if side < 0 else [2]]
         m.add(quads, doors.door, 'ramp', RIBS, alt=doors.door*.7, pitch=(.0065, .02), decal=True, on='box')
 
-def stern_frame(m, rng, c, tall):
+def stern_frame(
+    m: Mesh, rng: Generator,
+    c: Carrier,  # measures and paint
+    tall: float,  # height of the posts
+) -> None:
     "The ramp's upper part and its posts, above the roof"
     color = near(rng, (.16, .16, .18) if rng.random() < .6 else c.lower)
     y0, y1 = (-.92*c.half, -.1*c.half) if c.quarter else (-.45*c.half, .45*c.half)
@@ -198,7 +228,12 @@ def stern_frame(m, rng, c, tall):
     for y in (y0 + .004, y1 - .004):
         m.add(box((-.496, -.484), (y - .005, y + .005), (z + tall*.4, z + tall)), color, 'ramp', on='box')
 
-def roof_gear(m, rng, c, aft=-.44, fore=.28):
+def roof_gear(
+    m: Mesh, rng: Generator,
+    c: Carrier,  # measures and paint
+    aft: float = -.44,  # from
+    fore: float = .28,  # to
+) -> None:
     "Rows of mushroom ventilators, some larger casings, a rescue boat and a rail along the roof's edges"
     n, size, z = rng.integers(7, 17), rng.uniform(.006, .01), c.roof
     high = rng.uniform(.006, .012)
@@ -207,27 +242,44 @@ def roof_gear(m, rng, c, aft=-.44, fore=.28):
     y = np.repeat((-1, 1), n)*c.half*rng.uniform(.72, .9)
     tone = near(rng, c.upper, .04)*rng.uniform(.8, 1)
     tops = z + high*rng.uniform(.7, 1.3, 2*n)
-    m.add(box((x, x + size), (y - size*.6, y + size*.6), (np.full(2*n, z), tops)), tone, 'vents', each=5, on='box')
+    vents = box((x, x + size), (y - size*.6, y + size*.6), (np.full(2*n, z), tops))
+    m.add(vents, tone, 'vents', each=5, on='box')
     if rng.random() < .35:  # a long low casing
         a, w = aft + (fore - aft)*rng.uniform(0, .5), (fore - aft)*rng.uniform(.25, .5)
-        m.add(box((a, a + w), (-c.half*.6, c.half*.6), (z, z + rng.uniform(.005, .012))), tone, 'box')
+        casing = box((a, a + w), (-c.half*.6, c.half*.6), (z, z + rng.uniform(.005, .012)))
+        m.add(casing, tone, 'box')
     else: casings(m, rng, c, aft, fore, tone)
     for x in rng.uniform(aft, fore, rng.integers(0, 4)):  # poles
         m.add(rod((x, 0, z + .012), (x, 0, z + rng.uniform(.03, .06)), .0018, n=3), tone, 'box')
     boat = rng.uniform(-.3, .15)
     for side in rng.choice((-1, 1), 2 if rng.random() < .6 else 1, replace=False):
-        y = sorted((side*c.half*.93, side*c.half*1.02))
-        quads = box((boat, boat + .036), y, (z + .003, z + .013), top=((boat + .006, boat + .03), y))
+        across = sorted((side*c.half*.93, side*c.half*1.02))
+        lid = (boat + .006, boat + .03), across
+        quads = box((boat, boat + .036), across, (z + .003, z + .013), top=lid)
         m.add(quads, near(rng, ORANGE), 'box')
 
-def casings(m, rng, c, aft, fore, tone):
+def casings(
+    m: Mesh, rng: Generator,
+    c: Carrier,  # measures and paint
+    aft: float,  # from
+    fore: float,  # to
+    tone: np.ndarray,  # (3,), their colour
+) -> None:
     "Larger ventilator casings on the middle line"
     z = c.roof
     for x in rng.uniform(aft, fore, rng.integers(2, 5)):
         w, h = rng.uniform(.012, .03), rng.uniform(.010, .02)
-        m.add(box((x, x + w), (-c.half*.5, c.half*.5), (z, z + h)), tone, 'vents', RIBS, tone*.6, (.01, .02), on='box')
+        casing = box((x, x + w), (-c.half*.5, c.half*.5), (z, z + h))
+        m.add(casing, tone, 'vents', RIBS, tone*.6, (.01, .02), on='box')
 
-def wheelhouse(m, rng, c, x, length, tiers=1, mast=.22):
+def wheelhouse(
+    m: Mesh, rng: Generator,
+    c: Carrier,  # measures and paint
+    x: float,  # after end
+    length: float,  # of the house
+    tiers: int | np.integer = 1,  # decks below the bridge
+    mast: float = .22,  # height of the mast's top
+) -> None:
     "Bridge house with wings on the roof, radar mast, domes; belongs to the box"
     z, dz = c.roof, rng.uniform(.010, .0135)
     color = near(rng, WHITE if rng.random() < .75 else c.upper)
@@ -248,10 +300,17 @@ def wheelhouse(m, rng, c, x, length, tiers=1, mast=.22):
         m.add(box((at - .008, at + .002), (-w, w), (h, h + .0025)), color*.95, 'box')
     if rng.random() < .6: m.add(dome((x + length*.2, c.half*.4, z - .006), .008, 8, 3, 1.2), color, 'box')
 
-def carrier_funnel(m, rng, c, x, tall, wide=.018):
+def carrier_funnel(
+    m: Mesh, rng: Generator,
+    c: Carrier,  # measures and paint
+    x: float,  # after end
+    tall: float,  # its height
+    wide: float = .018,  # its breadth
+) -> None:
     "A small funnel on the roof near the stern, with a band and a black top; belongs to the box"
     y = rng.choice((-.45, 0, .45, .6))*c.half
-    colors = [c.lower, (.70, .14, .10), (.88, .30, .10), (.12, .25, .50), BLACK, (.12, .35, .22), c.upper]
+    red, orange, blue, green = (.70, .14, .10), (.88, .30, .10), (.12, .25, .50), (.12, .35, .22)
+    colors: list[ArrayLike] = [c.lower, red, orange, blue, BLACK, green, c.upper]
     color = near(rng, colors[rng.integers(7)], .03)
     band = near(rng, WHITE) if rng.random() < .5 else color*.8
     z, long = c.roof, rng.uniform(.03, .05)
@@ -262,19 +321,25 @@ def carrier_funnel(m, rng, c, x, tall, wide=.018):
     z += tall
     m.add(box((x + .004, x + long*.7), (y - wide*.35, y + wide*.35), (z, z + .005)), BLACK, 'box')
 
-def carrier_livery(m, rng, c):
-    "Company name in huge letters, sometimes diagonal bands, mooring ports at bow and stern, the ship's own name"
+def carrier_livery(
+    m: Mesh, rng: Generator,
+    c: Carrier,  # measures and paint
+) -> None:
+    "Company name in huge letters, sometimes diagonal bands, mooring ports at bow and stern"
     room, on_upper = c.roof - c.split, rng.random() < .75
     if on_upper and room > .03: z0, high, ink = c.split + .2*room, .5*room, c.ink
     else: z0, high, ink = .35*c.split, .35*c.split, WHITE
-    if np.abs(np.array(ink) - (c.upper if z0 >= c.split else c.lower)).sum() < .7:
-        ink = WHITE if (c.upper if z0 >= c.split else c.lower).mean() < .5 else (.12, .15, .22)
+    ground = c.upper if z0 >= c.split else c.lower
+    if np.abs(np.array(ink) - ground).sum() < .7:
+        ink = WHITE if ground.mean() < .5 else (.12, .15, .22)
     high = min(high, .034)*rng.uniform(.75, 1)
     text = NAMES[rng.integers(len(NAMES))]
     long = min(len(text)*high*rng.uniform(.75, 1.2), .5)
     if rng.random() < .18:  # diagonal bands
-        x, lean, top = rng.uniform(-.25, .15), rng.choice((-.7, .7)), c.split if c.split > .6*c.roof else c.roof
-        for k, tint in enumerate([(.55, .68, .85), (.90, .92, .95), (.70, .78, .88)][:rng.integers(2, 4)]):
+        x, lean = rng.uniform(-.25, .15), rng.choice((-.7, .7))
+        top = c.split if c.split > .6*c.roof else c.roof
+        tints = [(.55, .68, .85), (.90, .92, .95), (.70, .78, .88)]
+        for k, tint in enumerate(tints[:rng.integers(2, 4)]):
             m.letter('', tint, (x + .03*k, x + .03*k + .022), (.012, top), slant=lean)
         long, high, z0 = .14, .03, .35*c.roof
     if rng.random() < .8:
@@ -284,13 +349,15 @@ def carrier_livery(m, rng, c):
     for x in (rng.uniform(.36, .42) + .026*np.arange(rng.integers(0, 4))):
         m.letter('', DARK, (x, x + .018), (slots, slots + .007))
     low = c.deck*.8
-    for x in rng.uniform(-.46, .2, rng.integers(0, 5)): m.letter('', DARK, (x, x + .016), (low, low + .005))
+    for x in rng.uniform(-.46, .2, rng.integers(0, 5)):
+        m.letter('', DARK, (x, x + .016), (low, low + .005))
 
 # %% ../nbs/library/00d_carriers.ipynb #cb0db3dd
-def pctc(m, rng):
-    "Large modern car and truck carrier: tall box, round flared bow, low bridge on top near the bow, quarter ramp"
+def pctc(m: Mesh, rng: Generator) -> None:
+    "Large modern car and truck carrier: tall box, round flared bow, low bridge near the bow, quarter ramp"
     u = rng.uniform
-    c = carrier_plan(rng, u(.074, .088), u(.056, .07), u(.122, .15), quarter=u(.04, .08) if rng.random() < .8 else 0.)
+    half, deck, roof = u(.074, .088), u(.056, .07), u(.122, .15)
+    c = carrier_plan(rng, half, deck, roof, quarter=u(.04, .08) if rng.random() < .8 else 0.)
     carrier_hull(m, rng, c, u(.5, 1), u(.035, .065))
     x = u(.28, .36)
     wheelhouse(m, rng, c, x, u(.06, .09), rng.integers(0, 2), u(.2, .235))
@@ -299,8 +366,8 @@ def pctc(m, rng):
     if rng.random() < .7: stern_frame(m, rng, c, u(.008, .03))
     carrier_livery(m, rng, c)
 
-def car_carrier(m, rng):
-    "Older car carrier: the box ends before the bow that rises in front of it; taller bridge, windows along the top"
+def car_carrier(m: Mesh, rng: Generator) -> None:
+    "Older car carrier: the box ends before the bow; taller bridge, windows along the top"
     u = rng.uniform
     quarter = u(.03, .07) if rng.random() < .5 else 0.
     c = carrier_plan(rng, u(.07, .082), u(.054, .066), u(.11, .13), u(.40, .45), quarter)
@@ -318,8 +385,17 @@ def car_carrier(m, rng):
     if rng.random() < .4: stern_frame(m, rng, c, u(.01, .04))
     carrier_livery(m, rng, c)
 
-def roro(m, rng, c, x, tiers, mast, tall, wide, frame):
-    "What con-ro and short-sea ships share: the house at x, a funnel right aft or behind it, the stern ramp's posts"
+def roro(
+    m: Mesh, rng: Generator,
+    c: Carrier,  # measures and paint
+    x: float,  # after end of the house
+    tiers: int | np.integer,  # decks below the bridge
+    mast: float,  # height of the mast's top
+    tall: float,  # height of the funnel
+    wide: float,  # its breadth
+    frame: float,  # height of the stern ramp's posts, 0: none
+) -> None:
+    "What con-ro and short-sea ships share: house, funnel, the posts of the stern ramp"
     u, ahead = rng.uniform, x > 0
     carrier_hull(m, rng, c, u(0, .9), u(.05, .085))
     wheelhouse(m, rng, c, x, u(.07, .12), tiers, mast)
@@ -328,14 +404,15 @@ def roro(m, rng, c, x, tiers, mast, tall, wide, frame):
     if frame: stern_frame(m, rng, c, frame)
     carrier_livery(m, rng, c)
 
-def con_ro(m, rng):
+def con_ro(m: Mesh, rng: Generator) -> None:
     "Ro-ro with tall posts of a stern ramp, a lower box, a high house forward or aft of the middle"
     u = rng.uniform
-    c = carrier_plan(rng, u(.072, .084), u(.05, .06), u(.088, .11), quarter=u(.05, .09) if rng.random() < .6 else 0.)
+    half, deck, roof = u(.072, .084), u(.05, .06), u(.088, .11)
+    c = carrier_plan(rng, half, deck, roof, quarter=u(.05, .09) if rng.random() < .6 else 0.)
     x = u(.22, .32) if rng.random() < .6 else u(-.34, -.2)
     roro(m, rng, c, x, rng.integers(2, 5), u(.2, .235), u(.05, .085), u(.02, .034), u(.03, .08))
 
-def short_sea(m, rng):
+def short_sea(m: Mesh, rng: Generator) -> None:
     "Small ro-ro: a low plain box behind a house right forward, or before a house aft"
     u = rng.uniform
     c = carrier_plan(rng, u(.07, .085), u(.045, .055), u(.078, .105), quarter=0.)
@@ -344,5 +421,8 @@ def short_sea(m, rng):
     roro(m, rng, c, x, rng.integers(1, 4), u(.185, .22), u(.035, .06), .02, frame)
 
 # %% ../nbs/library/00d_carriers.ipynb #3be9c505
-CARRIER = {'pctc': (pctc, .6), 'car_carrier': (car_carrier, .2), 'con_ro': (con_ro, .1),
-    'short_sea': (short_sea, .1)}  # kind: (builder, share)
+CARRIER = {  # kind: (builder, share)
+    'pctc': (pctc, .6),
+    'car_carrier': (car_carrier, .2),
+    'con_ro': (con_ro, .1),
+    'short_sea': (short_sea, .1)}

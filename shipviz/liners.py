@@ -8,12 +8,15 @@ __all__ = ['HULL_PAINT', 'FUNNELS', 'DARK_HULLS', 'FERRY_HULLS', 'YACHT_HULLS', 
            'top_of_liner', 'terraces', 'classic', 'expedition', 'ferry', 'sailing', 'moor', 'extent', 'berth', 'pair']
 
 # %% ../nbs/library/00db_liners.ipynb #de547d90
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
-from .carriers import (Level, plate, cut_level, choose, near, BOOT_COLORS, KEEL, WHITE, CREAM,
-    BLACK, NAVY, ORANGE, TEAK)
+from .carriers import (BLACK, BOOT_COLORS, CREAM, KEEL, NAVY, ORANGE, TEAK, WHITE, Level, choose,
+    cut_level, near, plate)
 from .solids import BALCONY, DECK, RIBS, WINDOWS, Mesh, box, dome, flat, rod, slab, turn
 
 # %% ../nbs/library/00db_liners.ipynb #64b4b9f7
@@ -25,25 +28,45 @@ class Liner(NamedTuple):
     paint: np.ndarray  # of the decks
     glass: np.ndarray  # of windows and balconies
 
-def liner_plan(rng, half, deck, dz):
+def liner_plan(
+    rng: Generator,
+    half: float,  # half the breadth
+    deck: float,  # height where the hull ends
+    dz: float,  # height of a deck
+) -> Liner:
     "A `Liner` in one of the whites"
     white = choose(rng, [(.62, (.93, .94, .94)), (.2, (.92, .89, .80)), (.18, (.86, .88, .90))])
     glass = choose(rng, [(.25, (.16, .20, .27)), (.4, (.32, .38, .46)), (.35, (.48, .52, .57))])
     return Liner(half, deck, dz, near(rng, white, .015), near(rng, glass, .02))
 
 HULL_PAINT = [  # share, hull colour, stripe at the top of the hull
-    (.50, WHITE, None), (.12, WHITE, (.15, .30, .60)), (.06, WHITE, (.70, .20, .15)), (.05, CREAM, None),
-    (.11, NAVY, None), (.06, NAVY, WHITE), (.05, BLACK, None),
-    (.03, (.14, .30, .52), None), (.02, (.45, .48, .52), None)]
+    (.50, WHITE, None),
+    (.12, WHITE, (.15, .30, .60)),
+    (.06, WHITE, (.70, .20, .15)),
+    (.05, CREAM, None),
+    (.11, NAVY, None),
+    (.06, NAVY, WHITE),
+    (.05, BLACK, None),
+    (.03, (.14, .30, .52), None),
+    (.02, (.45, .48, .52), None)]
 
-def liner_hull(m, rng, c, rake=.075, sheer=.016, entry=.36, table=HULL_PAINT, cut=.35):
+def liner_hull(
+    m: Mesh, rng: Generator,
+    c: Liner,  # measures and paint
+    rake: float = .075,  # how far the stem leans out
+    sheer: float = .016,  # rise of the bulwark at the stem
+    entry: float = .36,  # over this length the bow narrows
+    table: Sequence = HULL_PAINT,  # rows (share, hull colour, stripe or None)
+    cut: float = .35,  # share of the breadth lost at the stern
+) -> None:
     "Slender hull with a flared, raked bow and a bulwark that rises to the stem"
     m.deck = c.deck
     color, stripe = choose(rng, table)
     color = near(rng, color)
     boot, high = near(rng, BOOT_COLORS[rng.integers(len(BOOT_COLORS))]), rng.uniform(.0025, .007)
-    low = Level(KEEL, -.48, .5 - rake, c.half*.96, entry, 0., cut + .1)
-    levels = [low, low._replace(z=c.deck*.6, aft=-.492, fore=.5 - .55*rake, half=c.half, cut=cut*.5),
+    levels = [  # z, aft, fore, half, entry, blunt, cut
+        Level(KEEL, -.48, .5 - rake, c.half*.96, entry, 0., cut + .1),
+        Level(c.deck*.6, -.492, .5 - .55*rake, c.half, entry, 0., cut*.5),
         Level(c.deck*.86, -.497, .5 - .25*rake, c.half, entry*.88, .3, cut*.35),
         Level(c.deck, -.5, .5 - .15*rake, c.half, entry*.84, .36, cut*.3)]
     levels = cut_level(levels, high)
@@ -52,8 +75,22 @@ def liner_hull(m, rng, c, rake=.075, sheer=.016, entry=.36, table=HULL_PAINT, cu
     bow = levels[-1]._replace(z=c.deck + .0004, aft=.30, half=c.half*.93)
     plate(m, [bow, bow._replace(z=c.deck + sheer, fore=.5, blunt=.4)], [rim], TEAK, stain=.03)
 
-def storey(m, c, z, dz, aft, fore, half, material=WINDOWS, color=None, glass=None, pitch=.0125, bow=.6, part='decks'):
-    "One deck, or several alike, as a slab rounded in front; returns the height of its roof"
+def storey(
+    m: Mesh,
+    c: Liner,  # measures and paint
+    z: float,  # height of its floor
+    dz: float,  # its height
+    aft: float,  # from
+    fore: float,  # to
+    half: float,  # half its breadth
+    material: int = WINDOWS,  # WINDOWS or BALCONY
+    color: ArrayLike | None = None,  # (3,); None: that of the decks
+    glass: ArrayLike | None = None,  # (3,); None: that of the windows
+    pitch: float = .0125,  # length of a cabin
+    bow: float = .6,  # how round its front is
+    part: str = 'decks',  # class-telling part
+) -> float:  # height of its roof
+    "One deck, or several alike, as a slab rounded in front"
     x = np.array([aft, aft + .004, fore - .045*bow - .002, fore - .014*bow - .001, fore])
     y = half*np.array([.9, 1, 1, 1 - .22*bow, 1 - .6*bow])
     quads, top = slab(x, y, -y, z, z + dz)
@@ -62,50 +99,80 @@ def storey(m, c, z, dz, aft, fore, half, material=WINDOWS, color=None, glass=Non
     m.add(quads[-top:], (.70, .64, .55), part, DECK, decal=True)
     return z + dz
 
-def boats(m, rng, c, x, half, z, high):
-    "Lifeboats at both sides of the deck added last, hung on it as paint: only their outer sides and tops are drawn"
+def boats(
+    m: Mesh, rng: Generator,
+    c: Liner,  # measures and paint
+    x: np.ndarray,  # (n,) after ends
+    half: float,  # half the breadth of the deck
+    z: float,  # height of their keels
+    high: float,  # their height
+) -> None:
+    """Lifeboats at both sides of the deck added last.
+
+    They hang on it as paint: only their outer sides and tops are drawn."""
     cap = near(rng, choose(rng, [(.6, ORANGE), (.2, (.94, .62, .12)), (.2, (.90, .88, .84))]))
     n, out = len(x), c.half*1.04
     gap = (x[1] - x[0])*.8
     for s in (-1, 1):
         y0, y1 = sorted((s*half, s*out))
-        low = box((x, x + gap), (y0, y1), (np.full(n, z), np.full(n, z + high*.45)))
-        top = box((x, x + gap), (y0, y1), (np.full(n, z + high*.45), np.full(n, z + high)),
-            top=((x + gap*.12, x + gap*.88), (y0 + .002*(s < 0), y1 - .002*(s > 0))))
+        foot, rim, roof = np.full(n, z), np.full(n, z + high*.45), np.full(n, z + high)
+        low = box((x, x + gap), (y0, y1), (foot, rim))
+        lid = (x + gap*.12, x + gap*.88), (y0 + .002*(s < 0), y1 - .002*(s > 0))
+        top = box((x, x + gap), (y0, y1), (rim, roof), top=lid)
         outer = np.arange(5*n) % 5 == (0 if s < 0 else 2)
         m.add(low[outer], (.92, .92, .91), 'lifeboats', decal=True, on='decks')
         m.add(top[outer | (np.arange(5*n) % 5 == 4)], cap, 'lifeboats', decal=True, on='decks')
 
-FUNNELS = [(.2, (.10, .14, .34)), (.18, (.92, .93, .93)), (.15, (.94, .72, .12)), (.15, (.74, .12, .10)),
+FUNNELS = [  # share, colour
+    (.2, (.10, .14, .34)), (.18, (.92, .93, .93)), (.15, (.94, .72, .12)), (.15, (.74, .12, .10)),
     (.1, (.12, .30, .58)), (.1, BLACK), (.06, (.88, .44, .10)), (.06, (.10, .42, .44))]
 
-def liner_funnel(m, rng, c, x, z, tall, form=None, color=None):
-    "A funnel that stands on the roof z: 'block', 'tall' and round, 'swept' back with a wing, or 'twin' pipes"
+def liner_funnel(
+    m: Mesh, rng: Generator,
+    c: Liner,  # measures and paint
+    x: float,  # station
+    z: float,  # height of the roof
+    tall: float,  # its height
+    form: str | None = None,  # 'block', 'tall' and round, 'swept' back with a wing, 'twin' pipes; None: drawn
+    color: ArrayLike | None = None,  # (3,); None: drawn
+) -> None:
+    "A funnel that stands on a roof"
     form = form or choose(rng, [(.45, 'block'), (.25, 'tall'), (.2, 'swept'), (.1, 'twin')])
     color = near(rng, choose(rng, FUNNELS) if color is None else color)
     band = near(rng, choose(rng, [(.5, WHITE), (.3, BLACK), (.2, (.85, .68, .2))]))
     long, wide, top = rng.uniform(.045, .075), c.half*.3, z + tall
-    add = lambda quads, color, part='funnel', *pattern: m.add(quads, color, part, *pattern, on='decks')
+    def add(quads, color, *pattern): m.add(quads, color, 'funnel', *pattern, on='decks')
     def lean(x0, x1, w, z0, z1, fall, narrow, *paint):
         "A box whose top is narrower and lies `fall` farther aft"
-        middle, l = (x0 + x1)/2 - fall, (x1 - x0)*narrow/2
+        middle, half = (x0 + x1)/2 - fall, (x1 - x0)*narrow/2
         for s in (-1, 1) if form == 'twin' else (0,):
             y, v = s*wide*1.4, w*narrow
-            add(box((x0, x1), (y - w, y + w), (z0, z1), top=((middle - l, middle + l), (y - v, y + v))), *paint)
-    stripes = color, 'funnel', RIBS, band, (9, tall*1.2)
+            lid = (middle - half, middle + half), (y - v, y + v)
+            add(box((x0, x1), (y - w, y + w), (z0, z1), top=lid), *paint)
+    stripes = color, RIBS, band, (9, tall*1.2)
     if form == 'block':
         lean(x - long/2, x + long/2, wide, z, top, long*.2, .8, *stripes)
         lean(x - long*.5, x + long*.05, wide*.6, top, top + .006, 0, 1, BLACK)
     elif form == 'tall':
-        for a, b, paint in ((0, .78, color), (.78, 1, BLACK if rng.random() < .7 else band)):
-            add(rod((x - .012*a, 0, z + tall*a), (x - .012*b, 0, z + tall*b), .024 - .004*a, .024 - .004*b, 9), paint)
+        head = BLACK if rng.random() < .7 else band
+        for a, b, paint in ((0, .78, color), (.78, 1, head)):
+            foot, lid = (x - .012*a, 0, z + tall*a), (x - .012*b, 0, z + tall*b)
+            add(rod(foot, lid, .024 - .004*a, .024 - .004*b, 9), paint)
     elif form == 'swept':
-        lean(x - long*.4, x + long*.6, wide, z, z + tall*.6, long*.5, .85, color)
-        lean(x - long*1.2, x - long*.1, wide*1.6, z + tall*.6, z + tall*.75, 0, 1, color)
-        lean(x - long*1.1, x - long*.4, wide*.6, z + tall*.75, top, 0, 1, BLACK if rng.random() < .5 else band)
+        wing, high = z + tall*.6, z + tall*.75
+        lean(x - long*.4, x + long*.6, wide, z, wing, long*.5, .85, color)
+        lean(x - long*1.2, x - long*.1, wide*1.6, wing, high, 0, 1, color)
+        lean(x - long*1.1, x - long*.4, wide*.6, high, top, 0, 1, BLACK if rng.random() < .5 else band)
     else: lean(x - long*.3, x + long*.3, wide*.4, z, top, long*.25, .75, *stripes)
 
-def liner_mast(m, rng, c, x, z, top, domes=2):
+def liner_mast(
+    m: Mesh, rng: Generator,
+    c: Liner,  # measures and paint
+    x: float,  # station
+    z: float,  # height of its foot
+    top: float,  # height of its top
+    domes: int | np.integer = 2,  # white domes beside it
+) -> None:
     "Radar mast with yards, and white domes beside it; belongs to the decks"
     m.add(rod((x, 0, z), (x - .01, 0, top), .006, .003, 4), c.paint, 'decks')
     for f in (.45, .72):
@@ -115,10 +182,14 @@ def liner_mast(m, rng, c, x, z, top, domes=2):
         s = 1 - 2*(k % 2)
         m.add(dome((x - .045 - .05*(k//2), s*c.half*.35, z), .009, 8, 3, 1.3), (.95, .95, .95), 'decks')
 
-def hull_art(m, rng, c):
+def hull_art(
+    m: Mesh, rng: Generator,
+    c: Liner,  # measures and paint
+) -> None:
     "The ship's name at the bow, and sometimes waves of colour on the hull"
     x, ink = rng.uniform(.2, .28), (.12, .2, .45) if rng.random() < .7 else (.7, .15, .12)
-    m.letter('AURORA CELESTINE VALMARE ODALYS'.split()[rng.integers(4)], ink, (x, x + .1), (c.deck*.62, c.deck*.95))
+    name = ['AURORA', 'CELESTINE', 'VALMARE', 'ODALYS'][rng.integers(4)]
+    m.letter(name, ink, (x, x + .1), (c.deck*.62, c.deck*.95))
     if rng.random() > .25: return
     tints = np.array([(.15, .35, .65), (.80, .20, .18), (.94, .74, .2), (.20, .55, .6)])[rng.permutation(4)]
     for k in range(rng.integers(2, 6)):
@@ -126,13 +197,23 @@ def hull_art(m, rng, c):
         z = c.deck*.1, c.deck*rng.uniform(.5, .95)
         m.letter('', tints[k % 4], (x, x + rng.uniform(.02, .07)), z, slant=rng.uniform(-1.5, 1.5))
 
-def bridge_deck(m, c, x0, x1, z, wide=1.06):
+def bridge_deck(
+    m: Mesh,
+    c: Liner,  # measures and paint
+    x0: float,  # after end
+    x1: float,  # fore end
+    z: float,  # height of its foot
+    wide: float = 1.06,  # its breadth, in breadths of the ship
+) -> None:
     "The bridge with its wings"
     quads = box((x0, x1), (-c.half*wide, c.half*wide), (z, z + c.dz))
     m.add(quads, c.paint, 'decks', WINDOWS, c.glass, (.007, c.dz))
 
 # %% ../nbs/library/00db_liners.ipynb #2a7d9c8f
-def modern(m, rng, tall=0.):
+def modern(
+    m: Mesh, rng: Generator,
+    tall: float = 0.,  # 1: somewhat taller, for a ship of a pair
+) -> None:
     "Modern cruise ship: many rows of balconies over a row of lifeboats, bridge in front, funnel aft"
     u = rng.uniform
     c = liner_plan(rng, u(.062, .074), u(.042, .052), u(.0105, .0125)*(1 + .12*tall))
@@ -155,7 +236,14 @@ def modern(m, rng, tall=0.):
             z = storey(m, c, z, dz, x0, x1 + .012, wide, form, color, pitch=pitch)
     top_of_liner(m, rng, c, z, aft + .02 + step*n, front - slope*n, u(.2, .225)*(1 + .12*tall))
 
-def top_of_liner(m, rng, c, z, aft, front, mast):
+def top_of_liner(
+    m: Mesh, rng: Generator,
+    c: Liner,  # measures and paint
+    z: float,  # height of the roof
+    aft: float,  # from
+    front: float,  # to
+    mast: float,  # height of the mast's top
+) -> None:
     "Lounges, screens and pool on the roof, funnel, mast"
     u, high = rng.uniform, z + c.dz*.8
     middle = aft + (front - aft)*u(.35, .5)
@@ -164,7 +252,8 @@ def top_of_liner(m, rng, c, z, aft, front, mast):
     base = storey(m, c, z, c.dz*u(.8, 1.6), aft + u(.01, .08), middle, c.half*u(.5, .9), glass=glass)
     m.add(flat((middle + .01, middle + .05), (-c.half*.4, c.half*.4), z + .0005), (.2, .6, .75))
     for s in (-1, 1):  # screens along the pool
-        m.add(box((middle + .003, middle + .057), sorted((s*c.half*.8, s*c.half*.92)), (z, z + .007)), glass, 'decks')
+        y = sorted((s*c.half*.8, s*c.half*.92))
+        m.add(box((middle + .003, middle + .057), y, (z, z + .007)), glass, 'decks')
     for a in middle + .07 + .045*np.arange(rng.integers(0, 4)):  # what stands on the lounge's roof
         w, h = u(.008, .035), u(.003, .012)
         if a + w > front - .13: break
@@ -173,50 +262,77 @@ def top_of_liner(m, rng, c, z, aft, front, mast):
     liner_mast(m, rng, c, front - u(.04, .1), high, mast, rng.integers(0, 5))
 
 # %% ../nbs/library/00db_liners.ipynb #61604af7
+# share, hull colour, stripe at the top of the hull
 DARK_HULLS = [(.3, WHITE, None), (.12, WHITE, (.15, .30, .60)), (.2, NAVY, None), (.14, BLACK, None),
-    (.1, BLACK, WHITE), (.08, (.14, .30, .50), None), (.06, CREAM, None)]
+              (.1, BLACK, WHITE), (.08, (.14, .30, .50), None), (.06, CREAM, None)]
 FERRY_HULLS = [(.4, WHITE, None), (.2, (.70, .10, .12), None), (.2, (.12, .28, .58), None),
-    (.2, WHITE, (.12, .28, .58))]
+               (.2, WHITE, (.12, .28, .58))]
 YACHT_HULLS = [(.7, WHITE, None), (.15, NAVY, WHITE), (.15, BLACK, WHITE)]
 
-def terraces(m, rng, c, n, aft, front, back, slope, pitch, boat_row, balconies=0.):
-    "Decks that step back at both ends, the last but one with boats; returns height, stern and front of the roof"
+def terraces(
+    m: Mesh, rng: Generator,
+    c: Liner,  # measures and paint
+    n: int | np.integer,  # decks
+    aft: float,  # stern of the lowest
+    front: float,  # its front
+    back: float,  # by how much each steps back aft
+    slope: float,  # and in front
+    pitch: float,  # length of a cabin
+    boat_row: Callable,  # of (stern, front): first boat, last boat, number
+    balconies: float = 0.,  # share of decks with balconies
+) -> tuple[float, float, float]:  # height, stern and front of the roof
+    "Decks that step back at both ends, the last but one with boats"
     z = c.deck + .0005
     for k in range(n):
         boat, x0, x1 = k == n - 2, aft + back*k, front - slope*k
         form = BALCONY if rng.random() < balconies else WINDOWS
-        z0, z = z, storey(m, c, z, c.dz*(1.25 if boat else 1), x0, x1, c.half*(.83 if boat else .97), form, pitch=pitch)
-        if boat: boats(m, rng, c, np.linspace(*boat_row(x0, x1)), c.half*.83, z0 + .2*c.dz, min(c.dz, .0135))
+        dz, half, foot = c.dz*(1.25 if boat else 1), c.half*(.83 if boat else .97), z
+        z = storey(m, c, foot, dz, x0, x1, half, form, pitch=pitch)
+        if boat: boats(m, rng, c, np.linspace(*boat_row(x0, x1)), half, foot + .2*c.dz, min(c.dz, .0135))
     return z, aft + back*n, front - slope*n
 
-def classic(m, rng, tall=0.):
-    "Classic liner: high hull, fewer and shorter decks stepping back at both ends, boats up high, one large funnel"
+def classic(
+    m: Mesh, rng: Generator,
+    tall: float = 0.,  # 1: somewhat taller, for a ship of a pair
+) -> None:
+    "Classic liner: high hull, fewer and shorter decks stepping back at both ends, boats up high"
     u = rng.uniform
     c = liner_plan(rng, u(.056, .066), u(.052, .064), u(.0115, .0135)*(1 + .1*tall))
     liner_hull(m, rng, c, u(.07, .11), u(.012, .022), .42, DARK_HULLS, .6)
-    row = lambda x0, x1: (x0 + .04, x1 - .1, rng.integers(5, 9))
-    n, aft, front, back, slope = rng.integers(3, 6), u(-.45, -.4), u(.24, .31), u(.02, .05), u(.006, .022)
+    def row(x0, x1): return x0 + .04, x1 - .1, rng.integers(5, 9)
+    n = rng.integers(3, 6)
+    aft, front = u(-.45, -.4), u(.24, .31)
+    back, slope = u(.02, .05), u(.006, .022)
     z, end, front = terraces(m, rng, c, n, aft, front, back, slope, .011, row)
     bridge_deck(m, c, front - .03, front + .012, z)
     base = storey(m, c, z, c.dz*.8, end + .03, front - .06, c.half*.6)
     x = end + (front - .06 - end)*u(.3, .65)
     liner_funnel(m, rng, c, x, base, u(.045, .065), 'tall' if rng.random() < .7 else 'block')
     liner_mast(m, rng, c, front - .012, z + c.dz, u(.205, .235), 1)
-    if rng.random() < .6: m.add(rod((-.46, 0, c.deck), (-.462, 0, c.deck + u(.07, .12)), .003, .002, 4), c.paint)
+    if rng.random() < .6:
+        m.add(rod((-.46, 0, c.deck), (-.462, 0, c.deck + u(.07, .12)), .003, .002, 4), c.paint)
     if rng.random() < .6: hull_art(m, rng, c)
 
-def expedition(m, rng, tall=0.):
+def expedition(
+    m: Mesh, rng: Generator,
+    tall: float = 0.,  # 1: somewhat taller, for a ship of a pair
+) -> None:
     "Small cruise ship, like a large yacht: few high decks with large windows, long forecastle, big mast"
     u = rng.uniform
     c = liner_plan(rng, u(.07, .084), u(.05, .062), u(.017, .021))
     liner_hull(m, rng, c, u(.08, .13), u(.012, .026), .4, DARK_HULLS, .4)
-    row = lambda x0, x1: (u(-.2, -.1), u(-.04, .06), rng.integers(2, 5))
-    n, aft, front, back, slope = rng.integers(3, 5), u(-.45, -.38), u(.2, .29), u(.02, .06), u(.012, .035)
+    def row(x0, x1): return u(-.2, -.1), u(-.04, .06), rng.integers(2, 5)
+    n = rng.integers(3, 5)
+    aft, front = u(-.45, -.38), u(.2, .29)
+    back, slope = u(.02, .06), u(.012, .035)
     z, end, front = terraces(m, rng, c, n, aft, front, back, slope, .018, row, .3)
     liner_funnel(m, rng, c, end + u(.04, .1), z, u(.03, .05), rng.choice(['block', 'swept']))
     liner_mast(m, rng, c, front - u(.03, .08), z, u(.2, .235), 2)
 
-def ferry(m, rng, tall=0.):
+def ferry(
+    m: Mesh, rng: Generator,
+    tall: float = 0.,  # 1: somewhat taller, for a ship of a pair
+) -> None:
     "Cruise ferry: bluff and full, windows instead of balconies, coloured hull, few boats, a large funnel"
     u = rng.uniform
     c = liner_plan(rng, u(.066, .078), u(.05, .06), u(.012, .0145))
@@ -232,7 +348,10 @@ def ferry(m, rng, tall=0.):
     liner_mast(m, rng, c, front - .08, z + dz, u(.2, .23), 2)
     if rng.random() < .7: m.letter('VALMARE FERRIES', (.12, .2, .45), (-.25, .12), (c.deck*.35, c.deck*.9))
 
-def sailing(m, rng, tall=0.):
+def sailing(
+    m: Mesh, rng: Generator,
+    tall: float = 0.,  # 1: somewhat taller, for a ship of a pair
+) -> None:
     "Sailing cruise ship: clipper hull, two low decks, four or five masts with furled sails and stays"
     u = rng.uniform
     c = liner_plan(rng, u(.048, .058), u(.042, .05), .0135)
@@ -253,12 +372,12 @@ def sailing(m, rng, tall=0.):
 
 # %% ../nbs/library/00db_liners.ipynb #27f5576e
 def moor(
-    m,  # the `Mesh` to add to
-    ship,  # another `Mesh`
-    scale,  # how large it becomes
-    heading,  # radians, from the x axis to port
-    move,  # (x, y) of its middle
-):
+    m: Mesh,  # to add to
+    ship: Mesh,  # another one
+    scale: float,  # how large it becomes
+    heading: float,  # radians, from the x axis to port
+    move: Sequence[float],  # (x, y) of its middle
+) -> None:
     "Add a ship, turned and scaled, to a picture's mesh; its lettering is left behind"
     for name in ship.names:
         if name not in m.names: m.names.append(name)
@@ -271,21 +390,23 @@ def moor(
     m.stands.update(ship.stands)
 
 def extent(
-    size,  # (...,2 or 3) length and breadth of ships
-    heading,  # (...) radians
-):
+    size: np.ndarray,  # (...,2 or 3) length and breadth of ships
+    heading: np.ndarray,  # (...) radians
+) -> np.ndarray:
     "Half the length (...,2) of their boxes along x and along y"
     c, s = np.abs(np.cos(heading)), np.abs(np.sin(heading))
     return np.stack([size[..., 0]*c + size[..., 1]*s, size[..., 0]*s + size[..., 1]*c], -1)/2
 
 def berth(
-    rng,  # random stream
-    sizes,  # (2,3) length, breadth, height of two ships
-    n=60,  # so many layouts are drawn, and the first that fits best is taken
-):
-    "Scales (2,), headings (2,) and places (2,2) of two ships kept apart along x or y, together 1 long, about .22 high"
-    u, toss = rng.uniform, lambda share: rng.random(n) < share
-    heading = rng.normal(0, .16, (n, 2)) + rng.choice((0, 0, .6, -.6), (n, 1)) + np.pi*np.stack([toss(.1), toss(.3)], 1)
+    rng: Generator,  # random stream
+    sizes: ArrayLike,  # (2,3) length, breadth, height of the ships
+    n: int = 60,  # so many layouts are drawn, and the first that fits best is taken
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # scales (2,), headings (2,), places (2,2)
+    "Two ships kept apart along x or y, together 1 long, about .22 high"
+    u = rng.uniform
+    def toss(share): return rng.random(n) < share
+    heading = rng.normal(0, .16, (n, 2)) + rng.choice((0, 0, .6, -.6), (n, 1))
+    heading = heading + np.pi*np.stack([toss(.1), toss(.3)], 1)
     heading[:, 1] += toss(.25)*rng.choice((-.7, .7), n)
     scale = np.stack([np.ones(n), u(.5, 1.05, n)], 1)
     size = np.asarray(sizes)*scale[..., None]  # (n, ship, 3)
@@ -297,12 +418,13 @@ def berth(
     low, top = (center - half).min(1), (center + half).max(1)
     k = 1/(top - low)[:, 0]
     tall, deep = size[..., 2].max(1)*k, (top - low)[:, 1]*k
-    i = (np.maximum(.19 - tall, 0) + np.maximum(tall - .25, 0) + .5*np.maximum(deep - .42, 0)).argmin()
+    misfit = np.maximum(.19 - tall, 0) + np.maximum(tall - .25, 0) + .5*np.maximum(deep - .42, 0)
+    i = misfit.argmin()
     return scale[i]*k[i], heading[i], (center[i] - (low + top)[i]/2)*k[i]
 
 MATES = [(.62, modern), (.16, classic), (.12, expedition), (.05, ferry), (.05, sailing)]
 
-def pair(m, rng):
+def pair(m: Mesh, rng: Generator) -> None:
     "Two cruise ships: one behind the other, or one ahead of the other, each with its own heading"
     ships, sizes = [Mesh(), Mesh()], []
     for ship in ships:
@@ -314,5 +436,10 @@ def pair(m, rng):
     m.deck = max(s*ship.deck for s, ship in zip(scale, ships))
 
 # %% ../nbs/library/00db_liners.ipynb #727a0fc5
-CRUISE = {'modern': (modern, .26), 'classic': (classic, .1), 'expedition': (expedition, .08), 'ferry': (ferry, .06),
-    'sailing': (sailing, .03), 'pair': (pair, .47)}  # kind: (builder, share)
+CRUISE = {  # kind: (builder, share)
+    'modern': (modern, .26),
+    'classic': (classic, .1),
+    'expedition': (expedition, .08),
+    'ferry': (ferry, .06),
+    'sailing': (sailing, .03),
+    'pair': (pair, .47)}

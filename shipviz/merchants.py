@@ -8,86 +8,133 @@ __all__ = ['CARGO_HULLS', 'TANKER_HULLS', 'DECKS', 'FUNNELS', 'HOUSES', 'MASTS',
            'bulk_carrier', 'reefer', 'old_house', 'old_freighter', 'river_hull', 'river_ship']
 
 # %% ../nbs/library/00c_merchants.ipynb #dc60e798
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
 
-from .shipyard import (BRIGHT, COMPANIES, bars, deck_crane, derricks, fore_mast, free_fall, goal_post,
-    hatches,
-    house, hull, mix, pick, radar_mast, rails, side_boats, smokestack)
-from .solids import BALL, DARK, RIBS, STACK, WINDOWS, box, dome, rod
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
+
+from .fittings import (bars, deck_crane, derricks, fore_mast, free_fall, goal_post, hatches, house,
+    radar_mast, rails, side_boats, smokestack)
+from .shipyard import BRIGHT, COMPANIES, hull, mix, pick
+from .solids import DARK, RIBS, STACK, WINDOWS, Mesh, box, dome
 
 # %% ../nbs/library/00c_merchants.ipynb #b5feaa53
-CARGO_HULLS = ('blue royal royal navy navy black black red red maroon green green gray white azure orange '
-    'slate teal').split()
-TANKER_HULLS = ('red red red orange orange maroon blue royal royal navy black black black green slate gray '
-    'teal').split()
+# names of colours; one named twice is drawn twice as often
+CARGO_HULLS = ['blue', 'royal', 'royal', 'navy', 'navy', 'black', 'black', 'red', 'red', 'maroon', 'green',
+               'green', 'gray', 'white', 'azure', 'orange', 'slate', 'teal']
+TANKER_HULLS = ['red', 'red', 'red', 'orange', 'orange', 'maroon', 'blue', 'royal', 'royal', 'navy', 'black',
+                'black', 'black', 'green', 'slate', 'gray', 'teal']
 DECKS = 'red maroon green red gray brown'.split()
 FUNNELS = 'navy red black royal green white yellow orange buff'.split()
 HOUSES = np.array([(.93, .93, .92), (.90, .91, .92), (.90, .87, .79), (.86, .80, .66)])
 MASTS = np.array([BRIGHT, (.85, .68, .22), (.22, .22, .24), (.80, .45, .18)])
 
-def house_color(rng):
+def house_color(
+    rng: Generator,
+) -> np.ndarray:  # (3,), 0..1
     "White, mostly; cream or buff now and then"
     return np.clip(HOUSES[rng.choice(4, p=[.5, .27, .17, .06])] + rng.normal(0, .012, 3), 0, 1)
 
-def after_house(m, rng, x, beam, z, metre, tiers, top, *, length=13, width=.92, boat=True):
-    "The house of a merchant ship with mast, funnel and lifeboat; returns the x of its front"
+def after_house(
+    m: Mesh, rng: Generator,
+    x: float,  # after end of its lower part
+    beam: float,  # breadth of the ship
+    z: float,  # height of the deck
+    metre: float,  # a metre in ship lengths
+    tiers: int | np.integer,  # decks
+    top: float,  # height of the mast's top
+    *, length: float = 13,  # metres, about
+    width: float = .92,  # share of the beam
+    boat: bool = True,  # a free-fall boat on most of them
+) -> float:  # x of its front
+    "The house of a merchant ship with mast, funnel and lifeboat"
     c, long = house_color(rng), length*metre*rng.uniform(.85, 1.15)
     roof = min(z + (tiers + .9)*2.9*metre, top - .025)
     house(m, rng, x, long, beam, z, roof, c, width, 2.9*metre)
-    radar_mast(m, x + .6*long, roof, top,
-        c if rng.random() < .75 else MASTS[rng.choice(4, p=[.2, .5, .2, .1])],
-        max(.003, .55*metre), min(.35*beam, 3*metre))
+    color = c if rng.random() < .75 else MASTS[rng.choice(4, p=[.2, .5, .2, .1])]
+    radar_mast(m, x + .6*long, roof, top, color, max(.003, .55*metre), min(.35*beam, 3*metre))
     if rng.random() < .5: m.add(dome((x + .4*long, .25*beam, roof), 1.1*metre, 6, 3, 1.3), BRIGHT)
     foot = np.array([(x + .5*long, s*.3*beam, roof) for s in (-1, 1)])  # aerials
     m.add(bars(foot, foot + (0, 0, min(rng.uniform(3, 6)*metre, top - roof)), .0006), c*.8, each=5)
-    places = [(0,), (0,), (0,), (.3*beam,), (-.27*beam, .27*beam)][rng.integers(5)]  # seldom to port, or a pair
-    up, back, wide = min(roof - rng.uniform(-1.5, 3)*metre, top - .02), rng.uniform(.4, .6), rng.uniform(.18,
-        .3)
+    # one funnel in the middle; seldom to port, or a pair
+    places = [(0,), (0,), (0,), (.3*beam,), (-.27*beam, .27*beam)][rng.integers(5)]
+    up = min(roof - rng.uniform(-1.5, 3)*metre, top - .02)
+    back = rng.uniform(.4, .6)
+    wide = rng.uniform(.18, .3)
     paint, casing = pick(rng, *FUNNELS), c if rng.random() < .6 else None
     for y in places:
         smokestack(m, rng, (x - back*long, x - .03*long), wide*beam/len(places)**.5, z, up, paint, casing, y)
     size = min(8*metre, .05)
     if boat and rng.random() < .75:
-        free_fall(m, max(x - long, -.497), z + 2*metre, size,
-            -.12*beam if places[-1] else rng.choice([-.25, .25])*beam)
+        y = -.12*beam if places[-1] else rng.choice([-.25, .25])*beam
+        free_fall(m, max(x - long, -.497), z + 2*metre, size, y)
     else: side_boats(m, x, .46*beam, z + 4*metre, size*.85)
     return x + long
 
-def name_sides(m, rng, depth, color, share, x=(-.2, .2), high=.5):
+def name_sides(
+    m: Mesh, rng: Generator,
+    depth: float,  # height of the deck
+    color: ArrayLike,  # (3,), 0..1, of the hull
+    share: float,  # of the ships that have it
+    x: tuple = (-.2, .2),  # where its middle may be, from, to
+    high: float = .5,  # height of the letters as a share of the depth
+) -> None:
     "A company's name in large letters on both sides, on this share of the ships"
     if rng.random() > share: return
     text, mid = COMPANIES[rng.integers(len(COMPANIES))], rng.uniform(*x)
     wide = .75*high*depth*len(text)*rng.uniform(.8, 1.6)
-    paint = (.93, .93, .92) if np.mean(color) < .55 else [(.1, .15, .4), (.6, .1, .1)][rng.integers(2)]
+    dark = np.mean(np.asarray(color)) < .55
+    paint = (.93, .93, .92) if dark else [(.1, .15, .4), (.6, .1, .1)][rng.integers(2)]
     m.letter(text, paint, (mid - wide/2, mid + wide/2), (depth*(.95 - high), depth*.95))
 
-def merchant_hull(m, rng, names, beam, depth, *, light=.5, stripe=.2, decks=DECKS, bow_mast=.7, **options):
-    """A hull with weathered plates, the ship's own name on the bows and a foremast
-
-    Returns the deck's height, and the colours of hull and deck."""
+def merchant_hull(
+    m: Mesh, rng: Generator,
+    names: Sequence[str],  # colours to choose from, keys of `HULLS`
+    beam: float,  # breadth
+    depth: float,  # height of the deck
+    *, light: float = .5,  # share of ships without cargo, high out of the water
+    stripe: float = .2,  # share of ships with a stripe below the deck
+    decks: Sequence[str] = DECKS,  # colours to choose from
+    bow_mast: float = .7,  # share of ships with a foremast
+    **options: Any,  # of `hull`
+) -> tuple[float, np.ndarray, np.ndarray]:  # height of the deck, colours of hull and deck
+    "A hull with weathered plates, the ship's own name on the bows and a foremast"
     c, deck = pick(rng, *names), pick(rng, *decks)
     seen = depth*(rng.uniform(.3, .62) if rng.random() < light else rng.uniform(.05, .2))
-    z = m.deck = hull(m, rng, c, deck, beam, depth,
-        **(dict(draught=seen, mast=0, named=True, blunt=.7) | options))
-    if rng.random() < .25: m.letter('', mix(c, (.45, .42, .38), rng.uniform(.05, .3)), (-.5, .5),
-        (max(seen, .4*depth), .8*depth))
-    if rng.random() < stripe: m.letter('', [BRIGHT, (.8, .7, .2), (.7, .15, .12)][rng.integers(3)],
-        (-.51, .51), (depth*.84, depth*.93))
-    if rng.random() < .5: m.letter(['SARANDA', 'ELMINA', 'TOVE K', 'PINAR'][rng.integers(4)],
-        BRIGHT if np.mean(c) < .6 else DARK, (.34, .4),
-        (depth*.78, depth*.95))
+    options = dict(draught=seen, mast=0, named=True, blunt=.7) | options
+    z = m.deck = hull(m, rng, c, deck, beam, depth, **options)
+    if rng.random() < .25:  # faded paint
+        faded = mix(c, (.45, .42, .38), rng.uniform(.05, .3))
+        m.letter('', faded, (-.5, .5), (max(seen, .4*depth), .8*depth))
+    if rng.random() < stripe:
+        paint = [BRIGHT, (.8, .7, .2), (.7, .15, .12)][rng.integers(3)]
+        m.letter('', paint, (-.51, .51), (depth*.84, depth*.93))
+    if rng.random() < .5:
+        name = ['SARANDA', 'ELMINA', 'TOVE K', 'PINAR'][rng.integers(4)]
+        m.letter(name, BRIGHT if np.mean(c) < .6 else DARK, (.34, .4), (depth*.78, depth*.95))
     if rng.random() < bow_mast:
         up = z + options.get('fore', .028)
-        fore_mast(m, rng.uniform(.42, .455), up, up + rng.uniform(.05, .12),
-            MASTS[rng.choice(4, p=[.6, .2, .1, .1])] if rng.random() < .8 else c)
+        x, top = rng.uniform(.42, .455), up + rng.uniform(.05, .12)
+        fore_mast(m, x, up, top, MASTS[rng.choice(4, p=[.6, .2, .1, .1])] if rng.random() < .8 else c)
     return z, c, deck
 
 # %% ../nbs/library/00c_merchants.ipynb #d959d305
-CRANES = np.array([(.92, .92, .91), (.86, .66, .18), (.80, .40, .12), (.62, .16, .12), (.88, .83, .66),
-    (.30, .42, .60)])
+CRANES = np.array([(.92, .92, .91), (.86, .66, .18), (.80, .40, .12),
+                   (.62, .16, .12), (.88, .83, .66), (.30, .42, .60)])
 
-def containers(m, rng, x, z, beam, metre, tiers, full=.8, taper=.3):
-    "Stacks in bays from x[0] to x[1], `tiers` high, more or less even (`full`), narrow over the bow's `taper`"
+def containers(
+    m: Mesh, rng: Generator,
+    x: tuple,  # from, to
+    z: float,  # height of its foot
+    beam: float,  # breadth of the stow
+    metre: float,  # a metre in ship lengths
+    tiers: int | np.integer,  # how high
+    full: float = .8,  # how even, 0..1
+    taper: float = .3,  # over this length of the bow the stow narrows
+) -> None:
+    "Stacks of containers in bays"
     pitch, rows, high, w = 13.7*metre, 4, 2.65*metre, .97*beam/4
     n = max(int((x[1] - x[0])/pitch), 1)
     bays = np.linspace(x[0], max(x[1] - pitch, x[0]), n)
@@ -100,87 +147,88 @@ def containers(m, rng, x, z, beam, metre, tiers, full=.8, taper=.3):
     if not keep.any(): keep[0], level[0] = True, 1
     at, side, narrow, level = at[keep], side[keep], narrow[keep], level[keep]
     quads = box((at, at + 12.3*metre), (side*narrow, (side + w*.97)*narrow), (z, z + level*high))
-    m.add(quads, (.5, .3, .2), 'containers', STACK, alt=(rng.integers(0, 997), z, 0),
+    m.add(quads, (.5, .3, .2), 'containers', STACK, alt=(float(rng.integers(0, 997)), z, 0),
         pitch=(rng.choice([6.15, 12.3])*metre, high), each=5)
 
-def container_ship(m, rng):
+def container_ship(m: Mesh, rng: Generator) -> None:
     "A large container ship: house two thirds aft, or right aft, or ahead with the funnel aft"
     metre, beam, depth = 1/rng.uniform(220, 340), rng.uniform(.125, .15), rng.uniform(.034, .05)
-    z, c, _ = merchant_hull(m, rng,
-        'navy black royal blue blue azure gray black navy maroon green red'.split(), beam, depth,
-        light=.35, stripe=.05, bow_mast=.5, fore=.012, castle=.11, fine=.34, rake=.055, tuck=.9, sheer=.008,
-        flare=.55, over=.03)
+    names = 'navy black royal blue blue azure gray black navy maroon green red'.split()
+    z, c, _ = merchant_hull(m, rng, names, beam, depth, light=.35, stripe=.05, bow_mast=.5,
+        fore=.012, castle=.11, fine=.34, rake=.055, tuck=.9, sheer=.008, flare=.55, over=.03)
     name_sides(m, rng, depth, c, .75, (-.12, .15), rng.uniform(.45, .65))
-    tiers, top, two, aft = rng.integers(4, 9), rng.uniform(.178, .208), rng.random() < .3, rng.random() < .25
+    tiers = rng.integers(4, 9)
+    top = rng.uniform(.178, .208)
+    two = rng.random() < .3
+    aft = rng.random() < .25
     high, color, long = z + tiers*2.65*metre, house_color(rng), 11*metre
     x = rng.uniform(.1, .2) if two else -.4 if aft else rng.uniform(-.3, -.12)
     roof = min(high + rng.uniform(1.5, 4)*2.8*metre, top - .02)
     house(m, rng, x, long, beam, z, roof, color, .86 if two else .95, 2.8*metre, .05)
     radar_mast(m, x + .5*long, roof, top, color, .004)
     f = rng.uniform(-.34, -.26) if two else x - 14*metre
-    smokestack(m, rng, (f, f + 11*metre), .3*beam, z, min(high + rng.uniform(1, 4)*metre, top - .015),
-        casing=color)
+    up = min(high + rng.uniform(1, 4)*metre, top - .015)
+    smokestack(m, rng, (f, f + 11*metre), .3*beam, z, up, casing=color)
     if aft and not two: free_fall(m, x - 16*metre, high - .03, 9*metre)
     elif not two: side_boats(m, x, .46*beam, z + 9*metre, 8*metre)
     full, behind = rng.uniform(.45, 1), (f + 12*metre, x - .006) if two else (0, 0)
     for a, b in ((x + long + .008, .4), behind, (-.49, f - .006)):
         if b - a > 14*metre: containers(m, rng, (a, b), z, beam, metre, tiers, full)
 
-def feeder(m, rng):
+def feeder(m: Mesh, rng: Generator) -> None:
     "A small container ship with the house aft, perhaps with two cranes"
     metre, beam, depth = 1/rng.uniform(120, 185), rng.uniform(.15, .17), rng.uniform(.045, .06)
-    z, c, _ = merchant_hull(m, rng, CARGO_HULLS, beam, depth, light=.4, stripe=.1, fore=.022, castle=.13,
-        fine=.32, tuck=.9,
-        sheer=.008, flare=.6, poop=.17, aft=2.7*metre)
+    z, c, _ = merchant_hull(m, rng, CARGO_HULLS, beam, depth, light=.4, stripe=.1,
+        fore=.022, castle=.13, fine=.32, tuck=.9, sheer=.008, flare=.6, poop=.17, aft=2.7*metre)
     name_sides(m, rng, depth, c, .55, (-.15, .15))
     front = after_house(m, rng, rng.uniform(-.43, -.4), beam, z + 2.7*metre, metre, rng.integers(4, 7),
         rng.uniform(.215, .25), length=11)
     tiers, full, cuts = rng.integers(2, 5), rng.uniform(.35, 1), [front + .015, .36]
     if rng.random() < .3:
         cuts[1:1] = rng.uniform(-.16, -.1), rng.uniform(.1, .16)
-        for x in cuts[1:3]: deck_crane(m, x, .4*beam, z, z + rng.uniform(.075, .095), rng.choice([-1, 1])*.17,
-            rng.uniform(-.005, .04), CRANES[rng.integers(6)], 'cranes', .009, -.4*beam)
+        for x in cuts[1:3]:
+            up, reach, rise = z + rng.uniform(.075, .095), rng.choice([-1, 1])*.17, rng.uniform(-.005, .04)
+            paint = CRANES[rng.integers(6)]
+            deck_crane(m, x, .4*beam, z, up, reach, rise, paint, 'cranes', .009, -.4*beam)
     hatches(m, (front + .015, .37), beam, z, .007, 8, mix(c, DARK, .5), .94, .1)
-    for a, b in zip(cuts[:-1], cuts[1:]): containers(m, rng, (a + .012, b - .012), z + .007, beam, metre,
-        tiers, full)
+    for a, b in zip(cuts[:-1], cuts[1:]):
+        containers(m, rng, (a + .012, b - .012), z + .007, beam, metre, tiers, full)
 
 # %% ../nbs/library/00c_merchants.ipynb #2236aed7
-def multipurpose(m, rng):
+def multipurpose(m: Mesh, rng: Generator) -> None:
     "Heavy cranes on one side, long flat hatches, some containers; house aft, seldom ahead"
     metre, beam, depth = 1/rng.uniform(100, 160), rng.uniform(.14, .165), rng.uniform(.045, .068)
     ahead = rng.random() < .08
     z, c, _ = merchant_hull(m, rng, [*CARGO_HULLS, 'gray', 'white', 'buff'], beam, depth,
-        fore=rng.uniform(.018, .03),
-        castle=.3 if ahead else .14, fine=.28, tuck=.88, sheer=.008, poop=0 if ahead else .18, aft=2.7*metre,
-        bow_mast=0 if ahead else .7)
+        bow_mast=0 if ahead else .7, fore=rng.uniform(.018, .03), castle=.3 if ahead else .14,
+        fine=.28, tuck=.88, sheer=.008, poop=0 if ahead else .18, aft=2.7*metre)
     name_sides(m, rng, depth, c, .3, high=.4)
     x = rng.uniform(.27, .3) if ahead else rng.uniform(-.42, -.39)
     front = after_house(m, rng, x, beam, z + (.03 if ahead else 2.7*metre), metre, rng.integers(3, 6),
         rng.uniform(.215, .25), length=12, boat=not ahead, width=.75 if ahead else .92)
     a, b = (-.47, x - 9*metre) if ahead else (front + .012, .36)
     count = rng.choice([2, 3, 4], p=[.6, .28, .12])
-    hatches(m, (a, b), beam, z, 3.2*metre, count + 1, pick(rng, 'green', 'gray', 'red', 'blue', 'slate',
-        'cream'), .74, .07)
+    cover = pick(rng, 'green', 'gray', 'red', 'blue', 'slate', 'cream')
+    hatches(m, (a, b), beam, z, 3.2*metre, count + 1, cover, .74, .07)
     paint, side, flat_jib = CRANES[rng.integers(6)], rng.choice([-1, 1]), rng.random() < .6
     for x in np.linspace(a + .12, b - .06, count):
         reach = rng.choice([-1, 1])*rng.uniform(.13, .2) if count == 2 else -rng.uniform(.1, .14)
-        deck_crane(m, x, side*.42*beam, z, z + rng.uniform(.075, .1), np.clip(reach, -.45 - x, .45 - x),
-            rng.uniform(-.006, .006) if flat_jib else rng.uniform(.02, .07), paint, 'cranes',
-            rng.uniform(.008, .013), -side*.3*beam)
+        reach, up = np.clip(reach, -.45 - x, .45 - x), z + rng.uniform(.075, .1)
+        rise = rng.uniform(-.006, .006) if flat_jib else rng.uniform(.02, .07)
+        r = rng.uniform(.008, .013)
+        deck_crane(m, x, side*.42*beam, z, up, reach, rise, paint, 'cranes', r, -side*.3*beam)
     if rng.random() < .35:
         containers(m, rng, (a + .03, b - .06), z + 3.3*metre, .7*beam, metre, rng.integers(1, 3),
             rng.uniform(.1, .7))
 
-def coaster(m, rng):
+def coaster(m: Mesh, rng: Generator) -> None:
     "A small ship, low amidships: house aft, one long hatch, seldom a few containers or a crane"
     metre, beam, depth = 1/rng.uniform(68, 115), rng.uniform(.13, .155), rng.uniform(.026, .05)
     poop, slim = rng.uniform(.19, .24), rng.random() < .5
-    z, c, _ = merchant_hull(m, rng, [*CARGO_HULLS, 'royal', 'green'], beam, depth,
-        fore=rng.uniform(2.2, 3.2)*metre,
-        castle=rng.uniform(.09, .14),
-        fine=.24, tuck=rng.choice([.45, .8, .9]), sheer=rng.uniform(.006, .014), poop=poop, aft=2.2*metre,
-        rake=rng.uniform(.02, .05),
-        mast=rng.uniform(.06, .11)*slim, bow_mast=not slim)
+    z, c, _ = merchant_hull(m, rng, [*CARGO_HULLS, 'royal', 'green'], beam, depth, bow_mast=not slim,
+        fore=rng.uniform(2.2, 3.2)*metre, castle=rng.uniform(.09, .14), fine=.24,
+        tuck=rng.choice([.45, .8, .9]), sheer=rng.uniform(.006, .014), poop=poop, aft=2.2*metre,
+        rake=rng.uniform(.02, .05), mast=rng.uniform(.06, .11)*slim)
     name_sides(m, rng, depth, c, .25, high=.4)
     front = after_house(m, rng, -.5 + .42*poop, beam, z + 2*metre, metre, rng.integers(1, 4),
         rng.uniform(.195, .24), length=9)
@@ -195,46 +243,46 @@ def coaster(m, rng):
     if high > 2.2*metre and rng.random() < .5:
         m.add(box((a, .3), (y, y + .02*beam), (z, z + 1.1*metre)), c, each=5)  # bulwarks
     cargo = rng.random()
-    if cargo < .17: containers(m, rng, (a + .02, .33), z + high, .76*beam, metre, rng.integers(1, 3),
-        rng.uniform(.1, .8))
+    if cargo < .17:
+        tiers, full = rng.integers(1, 3), rng.uniform(.1, .8)
+        containers(m, rng, (a + .02, .33), z + high, .76*beam, metre, tiers, full)
     elif cargo < .22:  # timber on deck
         e = np.linspace(a + .02, .32, 6)
-        m.add(box((e[:-1], e[1:] - .005), (-.4*beam, .4*beam),
-            (z + high, z + high + rng.uniform(2, 4)*metre)),
-            pick(rng, 'buff', 'brown', 'yellow'), 'hatches', RIBS, alt=(.35, .25, .15), pitch=(.02, .006),
-            each=5)
+        z1 = z + high + rng.uniform(2, 4)*metre
+        timber = box((e[:-1], e[1:] - .005), (-.4*beam, .4*beam), (z + high, z1))
+        m.add(timber, pick(rng, 'buff', 'brown', 'yellow'), 'hatches', RIBS, alt=(.35, .25, .15),
+            pitch=(.02, .006), each=5)
     elif cargo < .3:  # the gantry that lifts hatch covers
         goal_post(m, rng.uniform(a, .25), .44*beam, z, z + 5*metre, pick(rng, 'yellow', 'orange', 'blue'))
-    elif cargo < .37: deck_crane(m, rng.uniform(-.05, .1), .4*beam, z, z + 7*metre, -.16, .01,
-        CRANES[rng.integers(6)],
-        'cranes', .011, -.2*beam)
+    elif cargo < .37:
+        x, paint = rng.uniform(-.05, .1), CRANES[rng.integers(6)]
+        deck_crane(m, x, .4*beam, z, z + 7*metre, -.16, .01, paint, 'cranes', .011, -.2*beam)
 
-def bulk_carrier(m, rng):
+def bulk_carrier(m: Mesh, rng: Generator) -> None:
     "A long hull with many hatches, gearless or with four cranes; house aft"
     metre, beam, depth = 1/rng.uniform(150, 230), rng.uniform(.145, .17), rng.uniform(.045, .07)
-    z, c, _ = merchant_hull(m, rng, 'black red maroon green blue royal black brown slate'.split(), beam,
-        depth, light=.6,
-        decks=('red', 'maroon', 'green', 'brown'), fore=.015, castle=.09, fine=.2, tuck=.88, sheer=.004)
+    names = 'black red maroon green blue royal black brown slate'.split()
+    z, c, _ = merchant_hull(m, rng, names, beam, depth, light=.6, decks=('red', 'maroon', 'green', 'brown'),
+        fore=.015, castle=.09, fine=.2, tuck=.88, sheer=.004)
     name_sides(m, rng, depth, c, .3, high=.4)
-    front, n = after_house(m, rng, -.41, beam, z, metre, rng.integers(4, 6), rng.uniform(.205, .235),
-        length=14), rng.integers(4, 8)
-    hatches(m, (front + .02, .385), beam, z, 3.2*metre, n,
-        pick(rng, 'red', 'green', 'gray', 'brown', 'maroon'), .62, .3)
+    front = after_house(m, rng, -.41, beam, z, metre, rng.integers(4, 6), rng.uniform(.205, .235), length=14)
+    n = rng.integers(4, 8)
+    cover = pick(rng, 'red', 'green', 'gray', 'brown', 'maroon')
+    hatches(m, (front + .02, .385), beam, z, 3.2*metre, n, cover, .62, .3)
     if rng.random() > .65: return
     posts = np.linspace(front + .02, .385, n + 1)[1:-1]
     paint, raised = CRANES[rng.choice(6, p=[.3, .32, .12, .06, .15, .05])], rng.random() < .3
     for x in posts[np.linspace(0, len(posts) - 1, min(4, len(posts))).astype(int)]:
-        deck_crane(m, x, 0, z, z + rng.uniform(.07, .08), -.105,
-            rng.uniform(.02, .06) if raised else rng.uniform(-.015, .0),
-            paint, 'cranes', .008, .02)
+        up, rise = z + rng.uniform(.07, .08), rng.uniform(.02, .06) if raised else rng.uniform(-.015, .0)
+        deck_crane(m, x, 0, z, up, -.105, rise, paint, 'cranes', .008, .02)
 
 # %% ../nbs/library/00c_merchants.ipynb #3b85b2d1
-def reefer(m, rng):
+def reefer(m: Mesh, rng: Generator) -> None:
     "A sleek ship for fruit: mostly white, house aft, small hatches between derricks or cranes"
     metre, beam, depth = 1/rng.uniform(125, 160), rng.uniform(.13, .15), rng.uniform(.055, .07)
-    z, c, _ = merchant_hull(m, rng, 'white white white cream haze blue green'.split(), beam, depth, light=.4,
-        stripe=.5, fore=.016,
-        castle=.2, fine=.42, tuck=.7, rake=.085, sheer=.012, flare=.55)
+    names = 'white white white cream haze blue green'.split()
+    z, c, _ = merchant_hull(m, rng, names, beam, depth, light=.4, stripe=.5,
+        fore=.016, castle=.2, fine=.42, tuck=.7, rake=.085, sheer=.012, flare=.55)
     name_sides(m, rng, depth, c, .3)
     front = after_house(m, rng, rng.uniform(-.36, -.3), beam, z, metre, rng.integers(4, 6),
         rng.uniform(.215, .245), boat=False)
@@ -247,7 +295,15 @@ def reefer(m, rng):
         containers(m, rng, (front + .03, .28), z + 2.6*metre, .8*beam, metre, rng.integers(1, 4),
             rng.uniform(.2, .9))
 
-def old_house(m, rng, x, beam, z, metre, color, below):
+def old_house(
+    m: Mesh, rng: Generator,
+    x: float,  # after end of the bridge, about
+    beam: float,  # breadth of the ship
+    z: float,  # height of the deck
+    metre: float,  # a metre in ship lengths
+    color: np.ndarray,  # (3,), 0..1
+    below: np.ndarray,  # (3,), colour of the lowest deck
+) -> None:
     "The house of an old freighter: long and low, a tall funnel behind the bridge, boats on the upper deck"
     m.add(box((x - .03, x + .16), (-beam*.5, beam*.5), (z, z + .018)), below, material=WINDOWS,
         pitch=(.018, .018))
@@ -257,34 +313,43 @@ def old_house(m, rng, x, beam, z, metre, color, below):
     smokestack(m, rng, (x - .01, x + .035), .25*beam, z + .035, z + rng.uniform(.09, .115))
     side_boats(m, x - .02, .44*beam, z + .04, 7.5*metre)
 
-def old_freighter(m, rng):
+def old_freighter(m: Mesh, rng: Generator) -> None:
     "A freighter of the fifties: house amidships or aft, masts with derricks, round stern, forecastle"
     metre, beam, depth = 1/rng.uniform(110, 155), rng.uniform(.12, .14), rng.uniform(.045, .06)
     aft, top = rng.random() < .3, rng.uniform(.2, .24)
-    z, c, _ = merchant_hull(m, rng, 'black black black gray maroon brown white green'.split(), beam, depth,
-        light=.6, stripe=.1,
-        decks=('brown', 'gray'), bow_mast=0, fore=.022, castle=.13, fine=.32, tuck=.35, over=.035,
-        rake=rng.uniform(.03, .07),
+    names = 'black black black gray maroon brown white green'.split()
+    z, c, _ = merchant_hull(m, rng, names, beam, depth, light=.6, stripe=.1, decks=('brown', 'gray'),
+        bow_mast=0, fore=.022, castle=.13, fine=.32, tuck=.35, over=.035, rake=rng.uniform(.03, .07),
         sheer=.014, poop=0 if aft else .14, aft=.02, rust=rng.integers(2, 14))
     paint, color = pick(rng, 'white', 'cream', 'white', 'buff'), house_color(rng)
     x = -.42 if aft else rng.uniform(-.1, -.02)
     old_house(m, rng, x, beam, z, metre, color, c if rng.random() < .5 else color)
-    if not aft: m.add(box((-.46, -.41), (-beam*.3, beam*.3), (z + .02, z + .036)), color, material=WINDOWS,
-        pitch=(.013, .016))
-    for e in (-.12, .1, .3) if aft else (-.27, .245):
-        derricks(m, e, z, top*rng.uniform(.94, 1), .105, paint, rng.uniform(.15, .8))
-    for e in (x + .175,) if aft else (-.38, .36, x - .045, x + .175):
-        if rng.random() < .6: goal_post(m, e, .24*beam, z + .02*(abs(e) > .3), z + rng.uniform(.06, .1),
-            paint)
-    holds = ((-.22, -.14), (-.1, .08), (.12, .28)) if aft else ((-.36, -.285), (-.255, x - .06),
-        (x + .19, .23), (.26, .34))
-    for a, b in holds: hatches(m, (a, b), beam, z, .009, 1, (.45, .42, .36), .45, .1)
+    if not aft:
+        m.add(box((-.46, -.41), (-beam*.3, beam*.3), (z + .02, z + .036)), color, material=WINDOWS,
+            pitch=(.013, .016))
+    after, before = x - .045, x + .175  # the ends of the house
+    if aft:
+        masts, posts = [-.12, .1, .3], [before]
+        holds = [(-.22, -.14), (-.1, .08), (.12, .28)]
+    else:
+        masts, posts = [-.27, .245], [-.38, .36, after, before]
+        holds = [(-.36, -.285), (-.255, x - .06), (x + .19, .23), (.26, .34)]
+    for e in masts: derricks(m, e, z, top*rng.uniform(.94, 1), .105, paint, rng.uniform(.15, .8))
+    for e in posts:
+        if rng.random() >= .6: continue
+        goal_post(m, e, .24*beam, z + .02*(abs(e) > .3), z + rng.uniform(.06, .1), paint)
+    for hold in holds: hatches(m, hold, beam, z, .009, 1, (.45, .42, .36), .45, .1)
 
-def river_hull(m, rng, beam, depth, up):
-    "A long, low river hull with house and car at the stern; `up`: a metre of height; returns deck, colour"
-    z, c, _ = merchant_hull(m, rng, 'black black navy blue green green red gray'.split(), beam, depth,
-        light=.3, bow_mast=0, fore=1.3*up,
-        castle=.09, fine=.13, tuck=.75, rake=.025, sheer=.007, over=.03, poop=.18, aft=.9*up, bulb=False)
+def river_hull(
+    m: Mesh, rng: Generator,
+    beam: float,  # breadth
+    depth: float,  # height of the deck
+    up: float,  # a metre of height
+) -> tuple[float, np.ndarray]:  # height of the deck, colour of the hull
+    "A long, low river hull with house and car at the stern"
+    names = 'black black navy blue green green red gray'.split()
+    z, c, _ = merchant_hull(m, rng, names, beam, depth, light=.3, bow_mast=0, fore=1.3*up, castle=.09,
+        fine=.13, tuck=.75, rake=.025, sheer=.007, over=.03, poop=.18, aft=.9*up, bulb=False)
     if rng.random() < .6: m.letter('', BRIGHT, (.36, .51), (depth*.45, depth + .02))
     color, zb = house_color(rng), z + .9*up
     m.add(box((-.465, -.355), (-beam*.43, beam*.43), (zb, zb + 2.3*up)), color, material=WINDOWS,
@@ -292,25 +357,31 @@ def river_hull(m, rng, beam, depth, up):
     house(m, rng, -.395, .037, .8*beam, zb + 2.3*up, zb + rng.uniform(5, 6.2)*up, color, .8, .03, 0, False)
     for k in range(rng.integers(1, 3)):
         y = beam*(.5*k - .35)
-        m.add(box((-.46, -.418), (y, y + .3*beam), (zb + 2.3*up, zb + 3.5*up)),
-            pick(rng, 'red', 'blue', 'slate', 'white', 'black'))
+        car = box((-.46, -.418), (y, y + .3*beam), (zb + 2.3*up, zb + 3.5*up))
+        m.add(car, pick(rng, 'red', 'blue', 'slate', 'white', 'black'))
     foot = np.array([(-.38, 0, z), (.43, 0, z)])
-    m.add(bars(foot, foot + np.array([rng.uniform(.15, .175), rng.uniform(.04, .11)])[:, None]*(0, 0, 1),
-        .0018), BRIGHT, each=5)
+    tall = np.array([rng.uniform(.15, .175), rng.uniform(.04, .11)])
+    m.add(bars(foot, foot + tall[:, None]*(0, 0, 1), .0018), BRIGHT, each=5)
     return z, c
 
-def river_ship(m, rng):
+def river_ship(m: Mesh, rng: Generator) -> None:
     "A river ship for dry cargo: coamings or containers over the whole length"
     metre, beam, depth = 1/rng.uniform(80, 125), rng.uniform(.095, .115), rng.uniform(.017, .03)
     z, _ = river_hull(m, rng, beam, depth, .8*metre)
-    if rng.random() < .35: containers(m, rng, (-.31, .4), z + .004, beam*.92, .85*metre, rng.integers(2, 4),
-        rng.uniform(.5, 1), .13)
-    else: hatches(m, (-.31, .4), beam, z, rng.uniform(1, 2)*metre, rng.choice([1, 6]),
-        pick(rng, 'slate', 'gray', 'red', 'white'), .82, .02)
+    if rng.random() < .35:
+        tiers, full = rng.integers(2, 4), rng.uniform(.5, 1)
+        containers(m, rng, (-.31, .4), z + .004, beam*.92, .85*metre, tiers, full, .13)
+    else:
+        high, count = rng.uniform(1, 2)*metre, rng.choice([1, 6])
+        hatches(m, (-.31, .4), beam, z, high, count, pick(rng, 'slate', 'gray', 'red', 'white'), .82, .02)
 
 # %% ../nbs/library/00c_merchants.ipynb #2189d166
-# kind: (builder, share)
-CARGO = dict(container=(container_ship, .23), feeder=(feeder, .13), multipurpose=(multipurpose, .18),
-    coaster=(coaster, .25), bulk=(bulk_carrier, .06), reefer=(reefer, .04),
+CARGO = dict(  # kind=(builder, share)
+    container=(container_ship, .23),
+    feeder=(feeder, .13),
+    multipurpose=(multipurpose, .18),
+    coaster=(coaster, .25),
+    bulk=(bulk_carrier, .06),
+    reefer=(reefer, .04),
     old_freighter=(old_freighter, .06),
     river=(river_ship, .05))

@@ -9,10 +9,12 @@ __all__ = ['DIFFICULTIES', 'GUIDE', 'MOODS', 'LEVELS', 'texture', 'sample', 'Sce
 
 # %% ../nbs/library/00f_scene.ipynb #2128b523
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from .solids import Camera, look, unit
@@ -22,8 +24,10 @@ DIFFICULTIES = ['easy', 'normal', 'hard']
 
 # %% ../nbs/library/00f_scene.ipynb #84021d38
 @lru_cache(None)
-def texture(kind):
-    "A seamless tile (n,n), mean 0 and deviation 1: 'waves' (complex: slope along x + i·slope along y), 'clouds', 'grain' or 'film' (white noise)"
+def texture(
+    kind: str,  # 'waves' (complex: slope along x + i·slope along y), 'clouds', 'grain', 'film' (white noise)
+) -> np.ndarray:  # (n,n)
+    "A seamless tile of mean 0 and deviation 1"
     n = 1024 if kind == 'film' else 512
     rng = np.random.default_rng({'waves': 11, 'clouds': 12, 'grain': 13, 'film': 14}[kind])
     if kind == 'film': return rng.standard_normal((n, n), np.float32)
@@ -33,13 +37,18 @@ def texture(kind):
     if kind == 'waves':  # 16 wave lengths a tile, most crests across the wind
         white *= np.exp(-(np.log(f/16)/.55)**2)*(.25 + (fx/f)**2)
         tile = np.fft.ifft2(white*1j*fx).real + 1j*np.fft.ifft2(white*1j*fy).real
-    elif kind == 'clouds': tile = np.fft.ifft2(white*np.where(f < 2, .3, f**-1.5)).real
+        return (tile/np.sqrt((np.abs(tile)**2).mean())).astype(np.complex64)
+    if kind == 'clouds': tile = np.fft.ifft2(white*np.where(f < 2, .3, f**-1.5)).real
     else: tile = np.fft.ifft2(white*np.where(f < 4, 0, f**-.8)).real
-    if kind == 'waves': return (tile/np.sqrt((np.abs(tile)**2).mean())).astype(np.complex64)
     return (tile/np.abs(tile).std()).astype(np.float32)
 
-def sample(tile, x, y, smooth=False):
-    "The tile's values at x, y, counted in tiles: the nearest one, or the mean of the four around when `smooth`"
+def sample(
+    tile: np.ndarray,  # (n,n), n a power of 2
+    x: np.ndarray,  # (...) counted in tiles
+    y: np.ndarray,  # (...)
+    smooth: bool = False,  # the weighted mean of the four values around, instead of the nearest
+) -> np.ndarray:  # (...)
+    "The tile's values at x, y"
     n = len(tile)
     x, y, tile = x*n, y*n, tile.ravel()
     fx, fy = np.floor(x), np.floor(y)
@@ -62,9 +71,12 @@ class Scene(NamedTuple):
     photo: dict  # what the photo camera does
     facts: dict  # angles and distance, for the record
 
-GUIDE = np.array([(x, y, z) for x in (-.5, .42) for y in (-.06, .06) for z in (0, .055)]
-    + [(.5, 0, .06), (.5, 0, .075)] + [(x, y, .185) for x in (-.3, .15) for y in (-.03, .03)] + [(-.05, 0, .232)])
-MOODS = dict(  # zenith, horizon, sun, deep water, sunlight, skylight, cloud cover, haze
+GUIDE = np.array(  # points of a middling ship: hull, stem, decks, mast
+    [(x, y, z) for x in (-.5, .42) for y in (-.06, .06) for z in (0, .055)]
+    + [(.5, 0, .06), (.5, 0, .075)]
+    + [(x, y, .185) for x in (-.3, .15) for y in (-.03, .03)]
+    + [(-.05, 0, .232)])
+MOODS: dict[str, tuple] = dict(  # zenith, horizon, sun, deep water, sunlight, skylight, cloud cover, haze
     sunny=((.22, .45, .78), (.70, .82, .92), (1., .96, .88), (.03, .15, .26), 1.0, .52, .25, .12),
     deep=((.12, .34, .72), (.45, .66, .88), (1., .97, .9), (.02, .10, .28), 1.05, .5, .15, .06),
     tropic=((.20, .50, .80), (.74, .88, .92), (1., .97, .9), (.03, .27, .32), .85, .52, .35, .10),
@@ -80,7 +92,7 @@ MOODS = dict(  # zenith, horizon, sun, deep water, sunlight, skylight, cloud cov
 class Level(NamedTuple):
     "What a difficulty draws from"
     quarter: float  # spread of the view around the beam, degrees
-    height: tuple  # of the eye above the sea, in ship lengths: from, to, the highest view from above, share of these
+    height: tuple  # of the eye, in ship lengths: from, to, the highest view from above, share of these
     wide: tuple  # share of the picture's width that the ship fills
     moods: dict  # mood -> share
     old: float  # share of black-and-white photographs
@@ -89,24 +101,45 @@ class Level(NamedTuple):
     quality: tuple  # of the JPEG file
 
 LEVELS = dict(
-    easy=Level(20, (.04, .2, .6, .05), (.78, .94), dict(sunny=.5, tropic=.2, overcast=.2, white=.1), .02, .2, (.002, .01), (80, 96)),
-    normal=Level(36, (.02, .2, 1., .13), (.70, .97), dict(sunny=.2, deep=.09, tropic=.07, overcast=.19, white=.15, storm=.07,
-        golden=.06, dusk=.04, dawn=.04, haze=.08, night=.01), .045, .35, (.003, .02), (55, 95)),
-    hard=Level(42, (.02, .3, 1.6, .2), (.30, .66), dict(sunny=.12, deep=.06, overcast=.2, white=.1, storm=.08, golden=.06, dusk=.1,
-        dawn=.06, haze=.15, night=.07), .2, .8, (.01, .06), (30, 85)))
+    easy=Level(
+        quarter=20, height=(.04, .2, .6, .05), wide=(.78, .94),
+        moods=dict(sunny=.5, tropic=.2, overcast=.2, white=.1),
+        old=.02, blur=.2, noise=(.002, .01), quality=(80, 96)),
+    normal=Level(
+        quarter=36, height=(.02, .2, 1., .13), wide=(.70, .97),
+        moods=dict(sunny=.2, deep=.09, tropic=.07, overcast=.19, white=.15, storm=.07,
+                   golden=.06, dusk=.04, dawn=.04, haze=.08, night=.01),
+        old=.045, blur=.35, noise=(.003, .02), quality=(55, 95)),
+    hard=Level(
+        quarter=42, height=(.02, .3, 1.6, .2), wide=(.30, .66),
+        moods=dict(sunny=.12, deep=.06, overcast=.2, white=.1, storm=.08,
+                   golden=.06, dusk=.1, dawn=.06, haze=.15, night=.07),
+        old=.2, blur=.8, noise=(.01, .06), quality=(30, 85)))
 
-def draw_camera(rng, level):
+def draw_camera(
+    rng: Generator,
+    level: Level,
+) -> tuple[Camera, dict]:  # camera; azimuth, elevation and roll in degrees, distance
     "A camera at the height of an eye, rarely from above, and its facts"
-    turn = rng.normal(0, .6*level.quarter) if rng.random() < .6 else rng.choice([-1, 1])*rng.uniform(.6, 2.2)*level.quarter
+    if rng.random() < .6: turn = rng.normal(0, .6*level.quarter)
+    else: turn = rng.choice([-1, 1])*rng.uniform(.6, 2.2)*level.quarter
     azimuth = rng.choice([-1, 1])*np.deg2rad(90 + np.clip(turn, -78, 78))
     low, usual, above, share = level.height
-    distance, roll = np.exp(rng.uniform(np.log(1.4), np.log(8))), np.deg2rad(rng.normal(0, .6))
-    height = rng.uniform(usual, above) if rng.random() < share else np.exp(rng.uniform(np.log(low), np.log(usual)))
+    distance = np.exp(rng.uniform(np.log(1.4), np.log(8)))
+    roll = np.deg2rad(rng.normal(0, .6))
+    if rng.random() < share: height = rng.uniform(usual, above)
+    else: height = np.exp(rng.uniform(np.log(low), np.log(usual)))
     elevation = np.arcsin(min(height/distance, .5))
-    facts = dict(azimuth=azimuth, elevation=elevation, roll=roll)
-    return look(azimuth, elevation, distance, roll), {k: float(np.rad2deg(v)) for k, v in facts.items()} | dict(distance=float(distance))
+    angles = dict(azimuth=azimuth, elevation=elevation, roll=roll)
+    facts = {k: float(np.rad2deg(v)) for k, v in angles.items()} | dict(distance=float(distance))
+    return look(azimuth, elevation, distance, roll), facts
 
-def draw_frame(rng, camera, size, level):
+def draw_frame(
+    rng: Generator,
+    camera: Camera,
+    size: tuple[int, int],  # (H,W)
+    level: Level,
+) -> tuple:  # x0, y0, x1, y1
     "The box that every ship of this scene fills: most of the width, its water line below the middle"
     h, w = size
     _, shape = camera.fit(GUIDE, (0, 0, 1, 1))
@@ -117,53 +150,93 @@ def draw_frame(rng, camera, size, level):
     cy = h/2 + np.clip((.3 + .4*rng.normal())*room[1], -room[1], room[1])
     return cx - wide/2, cy - high/2, cx + wide/2, cy + high/2
 
-def draw_light(rng, level, azimuth):
+def draw_light(
+    rng: Generator,
+    level: Level,
+    azimuth: float,  # of the camera, radians
+) -> tuple[dict, np.ndarray, str]:
     "Colours and strengths of sky, sun and sea, the direction to the sun, and the mood's name"
-    mood = str(rng.choice(list(level.moods), p=np.array([*level.moods.values()])/sum(level.moods.values())))
+    shares = np.array([*level.moods.values()])
+    mood = str(rng.choice(list(level.moods), p=shares/sum(level.moods.values())))
     keys = 'zenith horizon sun deep sunlight skylight cover haze'.split()
-    light = {k: np.array(v) + (rng.normal(0, .012, 3) + rng.normal(0, .02) if np.ndim(v) else 0) for k, v in zip(keys, MOODS[mood])}
+    light = {}
+    for key, value in zip(keys, MOODS[mood]):
+        light[key] = np.array(value)
+        if np.ndim(value): light[key] = light[key] + (rng.normal(0, .012, 3) + rng.normal(0, .02))
     light['haze'] *= rng.uniform(.4, 1.4)
     light['cover'] = np.clip(light['cover'] + rng.normal(0, .2), .05, 1)
-    light['deep'] = np.clip(light['deep']*rng.uniform(.7, 1.5) + rng.normal(0, .02, 3) + rng.uniform(0, .08)*np.array((1, .9, .6)), .01, 1)
-    turn, high = np.clip(rng.normal(0, .8), -2, 2), rng.uniform(10, 24) if mood in ('dusk', 'dawn', 'golden') else rng.uniform(25, 62)
+    deep = light['deep']*rng.uniform(.7, 1.5) + rng.normal(0, .02, 3)
+    light['deep'] = np.clip(deep + rng.uniform(0, .08)*np.array((1, .9, .6)), .01, 1)
+    turn = np.clip(rng.normal(0, .8), -2, 2)
+    high = rng.uniform(10, 24) if mood in ('dusk', 'dawn', 'golden') else rng.uniform(25, 62)
     turned, risen = azimuth + turn, np.deg2rad(high)
     sun = np.array((np.cos(risen)*np.cos(turned), np.cos(risen)*np.sin(turned), np.sin(risen)), np.float32)
     return {k: np.float32(v) for k, v in light.items()}, sun, mood
 
-def draw_photo(rng, level):
+def draw_photo(
+    rng: Generator,
+    level: Level,
+) -> dict:
     "What the photographer's camera, darkroom and file do"
     old = rng.random() < level.old
-    return dict(bw=bool(old or rng.random() < .01), grain=rng.uniform(.01, .05) if old else 0., cast=rng.normal(0, .013, 3),
-        contrast=rng.normal(1.05, .12), color=float(np.clip(rng.normal(1.1, .22), .5, 1.7)), bright=rng.normal(0, .03),
-        expose=float(np.clip(rng.normal(.5, .07), .34, .66)), blur=max(0, rng.normal(0, level.blur)),
-        sharpen=rng.uniform(40, 180)*(rng.random() < .7), noise=rng.uniform(*level.noise), quality=int(rng.integers(*level.quality)),
-        vignette=rng.uniform(0, .3)*(rng.random() < .5), start=rng.random()*.3, signature=draw_signature(rng))
+    return dict(
+        bw=bool(old or rng.random() < .01),
+        grain=rng.uniform(.01, .05) if old else 0.,
+        cast=rng.normal(0, .013, 3),
+        contrast=rng.normal(1.05, .12),
+        color=float(np.clip(rng.normal(1.1, .22), .5, 1.7)),
+        bright=rng.normal(0, .03),
+        expose=float(np.clip(rng.normal(.5, .07), .34, .66)),
+        blur=max(0, rng.normal(0, level.blur)),
+        sharpen=rng.uniform(40, 180)*(rng.random() < .7),
+        noise=rng.uniform(*level.noise),
+        quality=int(rng.integers(*level.quality)),
+        vignette=rng.uniform(0, .3)*(rng.random() < .5),
+        start=rng.random()*.3,
+        signature=draw_signature(rng))
 
-def draw_signature(rng):
-    "A photographer's signature as (text, x, y, height, colour, opacity), or None"
+def draw_signature(
+    rng: Generator,
+) -> tuple | None:  # text, x, y and height as shares of the picture, colour, opacity
+    "A photographer's signature, on some pictures"
     name = ''.join(rng.choice(list('aeinorstlmkdgu'), rng.integers(4, 9))).capitalize()
-    text = rng.choice([f'© {name}', f'Photo by {name}', f'{name} {rng.integers(2005, 2020)}', f'www.{name.lower()}.com'])
+    year = rng.integers(2005, 2020)
+    text = rng.choice([f'© {name}', f'Photo by {name}', f'{name} {year}', f'www.{name.lower()}.com'])
     at = (rng.uniform(.03, .5), .93) if rng.random() < .7 else (rng.uniform(.03, .5), .02)
     color = [(255, 255, 255), (250, 220, 60), (20, 20, 30)][rng.choice(3, p=[.7, .2, .1])]
-    return (str(text), *at, rng.uniform(.04, .07), color, rng.uniform(.5, .95)) if rng.random() < .22 else None
+    if rng.random() >= .22: return None
+    return (str(text), *at, rng.uniform(.04, .07), color, rng.uniform(.5, .95))
 
-def draw_scene(seed, size, difficulty):
+def draw_scene(
+    seed: int,
+    size: tuple[int, int],  # (H,W)
+    difficulty: str,  # of `DIFFICULTIES`
+) -> Scene:
     "Camera, frame, weather and photo from a random stream that knows nothing of the class"
-    rng, level = np.random.default_rng([seed, DIFFICULTIES.index(difficulty), 0]), LEVELS[difficulty]
+    rng = np.random.default_rng([seed, DIFFICULTIES.index(difficulty), 0])
+    level = LEVELS[difficulty]
     camera, facts = draw_camera(rng, level)
     frame = draw_frame(rng, camera, size, level)
     camera, _ = camera.fit(GUIDE, frame)
     light, sun, mood = draw_light(rng, level, np.deg2rad(facts['azimuth']))
     calm = np.clip(.35 + 4*camera.eye[2], 0, 1)  # near the water, waves would fill the picture
-    place = dict(wind=rng.uniform(0, np.pi), waves=np.exp(rng.uniform(np.log(.12), np.log(.9)))*calm, shift=rng.random(8).astype(np.float32),
-        speed=rng.uniform(0, 1)**1.5, mirror=rng.uniform(.4, 1))
+    place = dict(
+        wind=rng.uniform(0, np.pi),
+        waves=np.exp(rng.uniform(np.log(.12), np.log(.9)))*calm,
+        shift=rng.random(8).astype(np.float32),
+        speed=rng.uniform(0, 1)**1.5,
+        mirror=rng.uniform(.4, 1))
     wide, high = frame[2] - frame[0], frame[3] - frame[1]
-    cover = frame[0] - .05*wide - 3, frame[1] - .06*high - 3, frame[2] + .05*wide + 3, frame[3] + .55*high + 3
-    return Scene(size, camera, frame, cover, sun, light, place, draw_photo(rng, level), facts | dict(mood=mood))
+    cover = (frame[0] - .05*wide - 3, frame[1] - .06*high - 3,
+             frame[2] + .05*wide + 3, frame[3] + .55*high + 3)
+    photo = draw_photo(rng, level)
+    return Scene(size, camera, frame, cover, sun, light, place, photo, facts | dict(mood=mood))
 
 # %% ../nbs/library/00f_scene.ipynb #44e36e1b
-def backdrop(scene):
-    "Sky and sea (H,W,3), the waves' slope (H,W) complex, the water's ship coordinates (H,W,2), all rays (H,W,3)"
+def backdrop(
+    scene: Scene,
+) -> tuple:  # sky and sea (H,W,3); slope of the waves (H,W) complex; ship coordinates (H,W,2); rays (H,W,3)
+    "Sky and sea without coast and ship, and where on the water each pixel lies"
     (h, w), light = scene.size, scene.light
     rays = unit(scene.camera.rays(*pixels(h, w)))
     flat = rays.reshape(-1, 3)
@@ -176,22 +249,34 @@ def backdrop(scene):
     return (share @ paints).reshape(h, w, 3), slope.reshape(h, w), ground.reshape(h, w, 2), rays
 
 @lru_cache(1)
-def pixels(h, w):
-    "Columns and rows, both (h,w), of the pixels' centres"
+def pixels(
+    h: int,
+    w: int,
+) -> tuple[np.ndarray, np.ndarray]:  # columns and rows, both (h,w)
+    "Where the pixels' centres are"
     v, u = np.mgrid[:h, :w].astype(np.float32) + .5
     return u, v
 
-def sky(r, scene):
-    "Paints (n,4) of the sky along the rays: a gradient, clouds on a plane high above, and the glow of the sun"
+def sky(
+    r: np.ndarray,  # (n,3) rays that go up
+    scene: Scene,
+) -> np.ndarray:  # (n,4) shares of the paints deep, horizon, zenith, sun
+    "The sky along rays: a gradient, clouds on a plane high above, and the glow of the sun"
     shift, cover = scene.place['shift'], scene.light['cover']
     x, y, q = r[:, 0]/(r[:, 2] + .05), r[:, 1]/(r[:, 2] + .05), np.sqrt(r[:, 2])
-    puff = sample(texture('clouds'), x*.045 + shift[0], y*.045 + shift[1], True) + .4*sample(texture('clouds'), x*.17, y*.17 + shift[1], True)
+    puff = sample(texture('clouds'), x*.045 + shift[0], y*.045 + shift[1], True)
+    puff = puff + .4*sample(texture('clouds'), x*.17, y*.17 + shift[1], True)
     cloud = .85*np.clip((puff + 2.6*cover - 1.7)*.9, 0, 1)*np.clip(r[:, 2]*14, .1, 1)
     glow = np.clip(r @ scene.sun, 0, 1)**24*scene.light['sunlight']
-    return np.stack([0*q, (1 - cloud)*(1 - q) + cloud*.35, (1 - cloud)*q, cloud*(.62 + .12*np.clip(-puff, -1, 1)) + .6*glow], -1)
+    horizon, zenith = (1 - cloud)*(1 - q) + cloud*.35, (1 - cloud)*q
+    white = cloud*(.62 + .12*np.clip(-puff, -1, 1)) + .6*glow
+    return np.stack([0*q, horizon, zenith, white], -1)
 
-def sea(r, scene):
-    "Paints (n,4) of the sea along the rays, slopes (n,), water coordinates (n,2): waves mirror the sky they are turned to, and glitter at the sun"
+def sea(
+    r: np.ndarray,  # (n,3) rays that go down
+    scene: Scene,
+) -> tuple:  # shares of the paints (n,4); slopes (n,) complex; ship coordinates (n,2) of the water
+    "The sea along rays: waves mirror the sky they are turned to, and glitter at the sun"
     light, place, camera = scene.light, scene.place, scene.camera
     far = np.float32(camera.eye[2])/np.maximum(-r[:, 2], 1e-4)
     ground = camera.eye[:2].astype(np.float32) + far[:, None]*r[:, :2]
@@ -199,10 +284,12 @@ def sea(r, scene):
     turned = (ground[:, 0] + 1j*ground[:, 1])*wind.conj()
     slope = np.zeros(len(r), np.complex64)
     for k, (length, steep) in enumerate(((.16, .045), (.06, .075), (.022, .085))):  # swell, waves, ripples
-        shown = np.clip(np.float32(camera.scale*length*.12)/far*np.maximum(-4*r[:, 2]/far, .3), 0, 1)  # small waves blur far away
+        pixels_long = np.float32(camera.scale*length*.12)/far
+        shown = np.clip(pixels_long*np.maximum(-4*r[:, 2]/far, .3), 0, 1)  # small waves blur far away
         i = np.flatnonzero(shown > .02)
         along, across = turned.real[i]*np.float32(1/length/16), turned.imag[i]*np.float32(1/length/16)
-        slope[i] += np.float32(steep)*shown[i]*sample(texture('waves'), along + place['shift'][2 + k], across + place['shift'][5 + k])
+        along, across = along + place['shift'][2 + k], across + place['shift'][5 + k]
+        slope[i] += np.float32(steep)*shown[i]*sample(texture('waves'), along, across)
     slope *= np.complex64(place['waves'])*wind
     sx, sy = slope.real, slope.imag
     facing = sx*r[:, 0] + sy*r[:, 1] - r[:, 2]  # cosine between the water's normal and the way to the eye
@@ -214,9 +301,14 @@ def sea(r, scene):
     air = 1 - np.exp(-.06*light['haze']*np.maximum(far - 2, 0))
     clear = 1 - air
     deep = light['skylight'] + .5*light['sunlight'] - shine + .06*(facing - .1)
-    return np.stack([clear*deep, clear*shine*(1 - up) + air, clear*shine*up, clear*glitter], -1), slope, ground
+    paints = np.stack([clear*deep, clear*shine*(1 - up) + air, clear*shine*up, clear*glitter], -1)
+    return paints, slope, ground
 
-def wake(scene, picture, ground):
+def wake(
+    scene: Scene,
+    picture: np.ndarray,  # (H,W,3), changed in place
+    ground: np.ndarray,  # (H,W,2) ship coordinates of the water
+) -> None:
     "Foam behind the ship and two arms from the bow, laid on the water in place: the same for every class"
     place, ground = scene.place, ground.reshape(-1, 2)
     near = np.flatnonzero((ground[:, 0] > -1.8) & (ground[:, 0] < .55) & (np.abs(ground[:, 1]) < .6))
@@ -226,24 +318,36 @@ def wake(scene, picture, ground):
     trail = np.clip(1 - y/(.05 + .08*astern), 0, 1)*np.clip((-x - .44)*9, 0, 1)*np.exp(-1.6*astern)
     arms = np.exp(-np.square((y - .055 - .2*run)/(.008 + .025*run)) - 2.2*run)*np.clip((.5 - x)*9, 0, 1)
     sides = np.clip(1 - np.abs(y - .07)/.025, 0, 1)*((x < .4) & (x > -.5))
-    amount = np.clip(place['speed']*(1.3*trail*(1 + .5*foam) + 1.1*arms*np.clip(.5 + foam, 0, 2) + .8*sides*np.clip(foam, 0, 2)), 0, .92)
+    foamy = np.clip(.5 + foam, 0, 2), np.clip(foam, 0, 2)
+    laid = 1.3*trail*(1 + .5*foam) + 1.1*arms*foamy[0] + .8*sides*foamy[1]
+    amount = np.clip(place['speed']*laid, 0, .92)
     flat = picture.reshape(-1, 3)
     flat[near] += amount[:, None]*(light_on_white(scene) - flat[near])
 
-def light_on_white(scene):
+def light_on_white(
+    scene: Scene,
+) -> np.ndarray:  # (3,)
     "What a white thing looks like in this light"
-    return np.clip(scene.light['skylight']*(.5*scene.light['horizon'] + .5) + .45*scene.light['sunlight']*scene.light['sun'], 0, 1)*.93
+    light = scene.light
+    seen = light['skylight']*(.5*light['horizon'] + .5) + .45*light['sunlight']*light['sun']
+    return np.clip(seen, 0, 1)*.93
 
 # %% ../nbs/library/00f_scene.ipynb #c632c167
-def develop(scene, picture):
-    "What lens, film and file do: vignette, contrast, cast, black and white, blur, sharpening, grain, signature, JPEG"
+def develop(
+    scene: Scene,
+    picture: np.ndarray,  # (H,W,3), 0..1
+) -> Image.Image:
+    """What lens, film and file do.
+
+    Vignette, contrast, cast, black and white, blur, sharpening, grain, signature, JPEG."""
     p, (h, w) = scene.photo, scene.size
     y, x = np.linspace(-1, 1, h)[:, None], np.linspace(-1, 1, w)[None]
     a = picture*(1 - p['vignette']*(x*x + y*y)*.5).astype(np.float32)[..., None]
     a = ((a - .5)*p['contrast'] + .5 + p['bright'] + p['cast']).astype(np.float32)
     gray = (a @ np.array((.3, .59, .11), np.float32))[..., None]
     a = np.repeat(gray, 3, 2) if p['bw'] else gray + np.float32(p['color'])*(a - gray)
-    a = np.where(a < .7, np.maximum(a, 0), 1 - .3*np.exp((.7 - a)/.3))  # highlights roll off instead of burning out
+    soft = 1 - .3*np.exp((.7 - a)/.3)  # highlights roll off instead of burning out
+    a = np.where(a < .7, np.maximum(a, 0), soft)
     image = Image.fromarray((a*255 + .5).astype(np.uint8))
     if p['blur']*h/224 > .3: image = image.filter(ImageFilter.GaussianBlur(p['blur']*h/224))
     if p['sharpen']: image = image.filter(ImageFilter.UnsharpMask(1, int(p['sharpen']), 2))
@@ -257,8 +361,17 @@ def develop(scene, picture):
     image.save(file, 'JPEG', quality=p['quality'])
     return Image.open(io.BytesIO(file.getvalue())).convert('RGB')
 
-def sign(image, text, x, y, high, color, opacity):
-    "Write a photographer's signature on the picture, in place"
+def sign(
+    image: Image.Image,  # changed in place
+    text: str,
+    x: float,  # share of the width
+    y: float,  # share of the height
+    high: float,  # of the letters, share of the height
+    color: Sequence[int],  # 0..255
+    opacity: float,
+) -> None:
+    "Write a photographer's signature on the picture"
     w, h = image.size
     font = ImageFont.load_default(max(7, high*h))
-    ImageDraw.Draw(image, 'RGBA').text((x*w, min(y*h, h - 1.3*high*h)), text, fill=(*color, int(opacity*255)), font=font)
+    ink = *color, int(opacity*255)
+    ImageDraw.Draw(image, 'RGBA').text((x*w, min(y*h, h - 1.3*high*h)), text, fill=ink, font=font)

@@ -8,25 +8,36 @@ __all__ = ['PLAIN', 'HULL', 'WINDOWS', 'BALCONY', 'STACK', 'RIBS', 'DECK', 'BALL
            'drawing_order', 'paint']
 
 # %% ../nbs/library/00a_solids.ipynb #b1bc09b0
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
 # %% ../nbs/library/00a_solids.ipynb #2fdcced8
-def dot(a, b):
+def dot(
+    a: np.ndarray,  # (...,k)
+    b: np.ndarray,  # (...,k)
+) -> np.ndarray:  # (...)
     "Dot products along the last axis"
     return np.einsum('...k,...k->...', a, b)
 
-def unit(a):
+def unit(
+    a: np.ndarray,  # (...,k)
+) -> np.ndarray:  # (...,k)
     "Vectors of length 1 along the last axis"
     return a/np.maximum(np.sqrt(dot(a, a)), 1e-12)[..., None]
 
-def cross(a, b):
-    "Cross products (n,3) of the rows of two arrays; np.cross takes several times as long"
+def cross(
+    a: np.ndarray,  # (n,3)
+    b: np.ndarray,  # (n,3)
+) -> np.ndarray:  # (n,3)
+    "Cross products of the rows of two arrays; np.cross takes several times as long"
     out = np.empty(a.shape, np.result_type(a, b))
-    for k, i, j in ((0, 1, 2), (1, 2, 0), (2, 0, 1)): out[:, k] = a[:, i]*b[:, j] - a[:, j]*b[:, i]
+    for k, i, j in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        out[:, k] = a[:, i]*b[:, j] - a[:, j]*b[:, i]
     return out
 
 # %% ../nbs/library/00a_solids.ipynb #52885d69
@@ -56,18 +67,25 @@ class Livery(NamedTuple):
 
 class Mesh:
     "Four-cornered faces of many solids. Ship coordinates: x to the bow, y to port, z up; the ship is 1 long"
-    def __init__(self): self.names, self.rows, self.solids, self.liveries, self.stands, self.deck = [''], [], 0, [], {}, 0.
+    def __init__(self) -> None:
+        self.names: list[str] = ['']  # of the class-telling parts; the first is no part
+        self.rows: list[tuple] = []  # as `Faces`, one for each call of `add`
+        self.solids = 0  # how many
+        self.liveries: list[Livery] = []
+        self.stands: dict[str, str] = {}  # part -> the part it stands on
+        self.deck = 0.  # height of the main deck
 
     def add(self,
-        quads,  # (F,4,3) corners, anticlockwise seen from outside
-        color,  # (3,) or (F,3), 0..1
-        part='',  # class-telling part the faces belong to
-        material=PLAIN,  # pattern
-        alt=DARK,  # the pattern's second colour
-        pitch=(.01, .01),  # the pattern's period along the face and up
-        each=None,  # faces of one solid, when `quads` holds many solids
-        decal=False,  # paint on the solid added last
-        on=''):  # the part that this part stands on, and without which it goes too
+        quads: np.ndarray,  # (F,4,3) corners, anticlockwise seen from outside
+        color: ArrayLike,  # (3,) or (F,3), 0..1
+        part: str = '',  # class-telling part the faces belong to
+        material: int = PLAIN,  # pattern
+        alt: ArrayLike = DARK,  # (3,) or (F,3), the pattern's second colour
+        pitch: ArrayLike = (.01, .01),  # the pattern's period along the face and up
+        each: int | None = None,  # faces of one solid, when `quads` holds many solids
+        decal: bool = False,  # paint on the solid added last
+        on: str = '',  # the part that this part stands on, and without which it goes too
+    ) -> None:
         "Add one solid, or many with the same number of faces"
         if part not in self.names: self.names.append(part)
         if on: self.stands[part] = on
@@ -79,50 +97,85 @@ class Mesh:
         self.rows.append((np.asarray(quads, np.float32), paint[:, :3], paint[:, 3:6], paint[:, 6:],
             np.full(n, material), np.full(n, self.names.index(part)), solid, np.full(n, decal)))
 
-    def letter(self, text, color, x, z, side=0, slant=0.):
-        "Paint letters, or with text '' a field, on the hull (material HULL); later paint covers earlier paint"
+    def letter(self,
+        text: str,  # letters; '' fills the whole field
+        color: Sequence | np.ndarray,  # (3,), 0..1
+        x: Sequence,  # from, to along the ship
+        z: Sequence,  # from, to in height
+        side: int = 0,  # 1 port, -1 starboard, 0 both
+        slant: float = 0.,  # how far the field leans towards the bow for each unit of height
+    ) -> None:
+        "Paint letters or a field on the hull (material HULL); later paint covers earlier paint"
         self.liveries.append(Livery(text, tuple(color), tuple(x), tuple(z), side, slant))
 
-    def faces(self):
+    def faces(self) -> Faces:
         "Everything added so far"
         return Faces(*map(np.concatenate, zip(*self.rows)))
 
 # %% ../nbs/library/00a_solids.ipynb #a30a90b1
-BOX = np.array([[0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7], [4, 5, 6, 7]])  # sides and top of 8 corners
+# the four sides and the top of a box, by the numbers of its 8 corners
+BOX = np.array([[0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7], [4, 5, 6, 7]])
 
-def box(x, y, z, top=None):
-    "Faces (5n,4,3) of n boxes from `(low, high)` ranges; `top=(x range, y range)` slants the sides"
+def box(
+    x: Sequence,  # (low, high), two numbers or arrays of n numbers
+    y: Sequence,  # (low, high)
+    z: Sequence,  # (low, high)
+    top: Sequence | None = None,  # (x range, y range) of the top, where the sides slant
+) -> np.ndarray:  # (5n,4,3)
+    "Faces of n boxes"
     (x0, x1), (y0, y1), (z0, z1) = x, y, z
     (u0, u1), (v0, v1) = top or (x, y)
-    corners = ((x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0), (u0, v0, z1), (u1, v0, z1), (u1, v1, z1), (u0, v1, z1))
+    foot = (x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0)
+    lid = (u0, v0, z1), (u1, v0, z1), (u1, v1, z1), (u0, v1, z1)
+    corners = *foot, *lid
     if not any(np.ndim(v) for v in (x0, x1, y0, y1, z0, z1)): return np.array(corners, float)[BOX]
     many = np.empty((8, 3, np.broadcast(x0, x1, y0, y1, z0, z1, u0, u1, v0, v1).size))
     for i, p in enumerate(corners):
         for k in range(3): many[i, k] = p[k]
     return many.transpose(2, 0, 1)[:, BOX].reshape(-1, 4, 3)
 
-def skin(port, starboard):
-    "Faces of a solid between two sides, each (stations aft to fore, levels up, 3), and how many of them are the top, which comes last"
-    strip = lambda a, b, c, d: np.stack([a, b, c, d], -2).reshape(-1, 4, 3)
+def skin(
+    port: ArrayLike,  # (stations aft to fore, levels up, 3)
+    starboard: ArrayLike,  # (stations, levels, 3)
+) -> tuple[np.ndarray, int]:  # faces (F,4,3), and how many of them are the top, which comes last
+    "Faces of a solid between two sides"
     p, s = np.asarray(port, float), np.asarray(starboard, float)
-    quads = [strip(p[:-1, :-1], p[:-1, 1:], p[1:, 1:], p[1:, :-1]), strip(s[:-1, :-1], s[1:, :-1], s[1:, 1:], s[:-1, 1:]),
-        strip(p[0, :-1], s[0, :-1], s[0, 1:], p[0, 1:]), strip(p[-1, :-1], p[-1, 1:], s[-1, 1:], s[-1, :-1]),
-        strip(s[:-1, -1], s[1:, -1], p[1:, -1], p[:-1, -1])]
+    strips = [  # four corners each, anticlockwise seen from outside
+        (p[:-1, :-1], p[:-1, 1:], p[1:, 1:], p[1:, :-1]),  # port
+        (s[:-1, :-1], s[1:, :-1], s[1:, 1:], s[:-1, 1:]),  # starboard
+        (p[0, :-1], s[0, :-1], s[0, 1:], p[0, 1:]),  # stern
+        (p[-1, :-1], p[-1, 1:], s[-1, 1:], s[-1, :-1]),  # bow
+        (s[:-1, -1], s[1:, -1], p[1:, -1], p[:-1, -1])]  # top
+    quads = [np.stack(corners, -2).reshape(-1, 4, 3) for corners in strips]
     return np.concatenate(quads), len(p) - 1
 
-def slab(x, port, starboard, z0, z1):
-    "A solid with vertical sides over an outline: y of both sides at every x"
-    side = lambda y: np.stack([np.stack([x, y, np.full(len(x), z)], -1) for z in (z0, z1)], 1)
+def slab(
+    x: np.ndarray,  # (n,) stations
+    port: ArrayLike,  # (n,) y of the outline
+    starboard: ArrayLike,  # (n,) y of the outline
+    z0: float,  # foot
+    z1: float,  # top
+) -> tuple[np.ndarray, int]:  # faces (F,4,3), and how many of them are the top, which comes last
+    "A solid with vertical sides over an outline"
+    def side(y): return np.stack([np.stack([x, y, np.full(len(x), z)], -1) for z in (z0, z1)], 1)
     return skin(side(np.asarray(port, float)), side(np.asarray(starboard, float)))
 
 @lru_cache
-def circle(n):
-    "Cosines and sines (n+1,1) of a full turn"
+def circle(
+    n: int,  # parts
+) -> tuple[np.ndarray, np.ndarray]:  # cosines and sines, (n+1,1) each
+    "Cosines and sines of a full turn"
     t = np.linspace(0, 2*np.pi, n + 1)[:, None]
     return np.cos(t), np.sin(t)
 
-def rod(p, q, r=.003, r1=None, n=5):
-    "A round bar (2n,4,3) from p to q, with a lid at q; `r1` is its radius there"
+def rod(
+    p: ArrayLike,  # (3,) where it begins
+    q: ArrayLike,  # (3,) where it ends, with a lid
+    r: float = .003,  # radius
+    r1: float | None = None,  # radius at q; None: the same
+    n: int = 5,  # sides
+) -> np.ndarray:  # (2n,4,3)
+    "A round bar"
     p, q = np.array(p, float), np.array(q, float)
     dx, dy, dz = unit(q - p).tolist()
     a = unit(np.array((dy, -dx, 0.) if abs(dz) < .9 else (0., dz, -dy)))  # across the bar
@@ -136,18 +189,33 @@ def rod(p, q, r=.003, r1=None, n=5):
     for k, corner in enumerate((q, high[:-1], high[1:], high[1:])): quads[n:, k] = corner
     return quads
 
-def dome(center, r, n=14, m=6, squash=1.):
+def dome(
+    center: ArrayLike,  # (3,) of the ball
+    r: float,  # radius
+    n: int = 14,  # parts around
+    m: int = 6,  # parts up
+    squash: float = 1.,  # height in radii
+) -> np.ndarray:  # (n*m,4,3)
     "Upper half of a ball"
     t, h = np.linspace(0, 2*np.pi, n + 1)[:, None], np.linspace(0, np.pi/2, m + 1)[None]
-    p = np.stack(np.broadcast_arrays(np.cos(t)*np.cos(h), np.sin(t)*np.cos(h), squash*np.sin(h)), -1)*r + np.asarray(center)
+    ball = np.broadcast_arrays(np.cos(t)*np.cos(h), np.sin(t)*np.cos(h), squash*np.sin(h))
+    p = np.stack(ball, -1)*r + np.asarray(center)
     return np.stack([p[:-1, :-1], p[1:, :-1], p[1:, 1:], p[:-1, 1:]], -2).reshape(-1, 4, 3)
 
-def turn(quads, angle, move=(0, 0, 0)):
+def turn(
+    quads: np.ndarray,  # (...,3)
+    angle: float,  # radians, from the x axis to port
+    move: ArrayLike = (0, 0, 0),
+) -> np.ndarray:  # (...,3)
     "Turn about the z axis, then move"
     c, s = np.cos(angle), np.sin(angle)
     return quads @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]]) + np.asarray(move)
 
-def flat(x, y, z):
+def flat(
+    x: Sequence,  # (low, high)
+    y: Sequence,  # (low, high)
+    z: float,
+) -> np.ndarray:  # (1,4,3)
     "A rectangle facing up"
     return box(x, y, (z, z))[4::5]
 
@@ -160,38 +228,60 @@ class Camera(NamedTuple):
     cx: float = 0.
     cy: float = 0.
 
-    def project(self, points):
-        "Points (...,3) to picture coordinates (...,2), y down"
+    def project(self,
+        points: np.ndarray,  # (...,3)
+    ) -> np.ndarray:  # (...,2), y down
+        "Picture coordinates of points"
         p = (points.reshape(-1, 3) - self.eye) @ self.axes.T
         uv = np.empty((len(p), 2))
         for k, middle in enumerate((self.cx, self.cy)):
             uv[:, k] = p[:, k]/p[:, 2]*self.scale + np.float64(middle)
         return uv.reshape(*points.shape[:-1], 2)
 
-    def rays(self, u, v):
-        "Directions (...,3) of the rays through picture points; their length along the camera's axis is 1"
-        a, b = (u - np.float32(self.cx))/np.float32(self.scale), (v - np.float32(self.cy))/np.float32(self.scale)
+    def rays(self,
+        u: np.ndarray,  # (...) columns
+        v: np.ndarray,  # (...) rows
+    ) -> np.ndarray:  # (...,3)
+        "Directions of the rays through picture points; their length along the camera's axis is 1"
+        a = (u - np.float32(self.cx))/np.float32(self.scale)
+        b = (v - np.float32(self.cy))/np.float32(self.scale)
         return np.stack([a, b, np.ones_like(a)], -1) @ self.axes.astype(np.float32)
 
-    def fit(self, points, frame):
+    def fit(self,
+        points: np.ndarray,  # (n,3)
+        frame: Sequence[float],  # x0, y0, x1, y1
+    ) -> tuple['Camera', np.ndarray]:  # camera, and the size (2,) at which the points are seen
         "The same camera, scaled and shifted so that the points fill the frame's width and are centred in it"
         uv = self._replace(scale=1., cx=0., cy=0.).project(points)
         lo, hi = (np.array([reduce(uv[:, k]) for k in range(2)]) for reduce in (np.min, np.max))
         scale = (frame[2] - frame[0])/(hi[0] - lo[0])
-        cx, cy = (frame[0] + frame[2] - scale*(lo[0] + hi[0]))/2, (frame[1] + frame[3] - scale*(lo[1] + hi[1]))/2
+        cx = (frame[0] + frame[2] - scale*(lo[0] + hi[0]))/2
+        cy = (frame[1] + frame[3] - scale*(lo[1] + hi[1]))/2
         return self._replace(scale=scale, cx=cx, cy=cy), (hi - lo)*scale
 
-def look(azimuth, elevation, distance, roll):
-    "Camera `distance` ship lengths away, `azimuth` from the bow, `elevation` above the sea (radians)"
-    eye = distance*np.array((np.cos(elevation)*np.cos(azimuth), np.cos(elevation)*np.sin(azimuth), np.sin(elevation)))
+def look(
+    azimuth: float,  # radians from the bow
+    elevation: float,  # radians above the sea
+    distance: float,  # ship lengths
+    roll: float,  # radians
+) -> Camera:
+    "A camera that looks at the ship's middle"
+    aside, high = np.cos(elevation), np.sin(elevation)
+    eye = distance*np.array((aside*np.cos(azimuth), aside*np.sin(azimuth), high))
     forward = unit(np.array((0, 0, .05)) - eye)
     right = unit(np.cross(forward, (0, 0, 1)))
     down, c, s = np.cross(forward, right), np.cos(roll), np.sin(roll)
     return Camera(eye, np.stack([c*right + s*down, c*down - s*right, forward]))
 
 # %% ../nbs/library/00a_solids.ipynb #00118c17
-def hides(low, high, eye):
-    "(S,S) which box may hide which: box a hides b unless a plane between them has b and the eye on one side, or a on the far side"
+def hides(
+    low: np.ndarray,  # (S,3) corners of boxes
+    high: np.ndarray,  # (S,3)
+    eye: np.ndarray,  # (3,)
+) -> np.ndarray:  # (S,S) bool
+    """Which box may hide which.
+
+    Box a hides b unless a plane between them has b and the eye on one side, or a on the far side."""
     e = 1e-5
     free = np.zeros((len(low), len(low)), bool)
     for k in range(3):
@@ -200,10 +290,17 @@ def hides(low, high, eye):
         free |= (hi[None] <= lo[:, None] + e) & (eye[k] <= lo[:, None] + e)
     return ~free
 
-def drawing_order(low, high, eye, flat_low, flat_high):
-    "Rank of every solid, far to near: nobody is drawn before those it hides (painter's algorithm on boxes)"
+def drawing_order(
+    low: np.ndarray,  # (S,3) corners of the solids' boxes
+    high: np.ndarray,  # (S,3)
+    eye: np.ndarray,  # (3,)
+    flat_low: np.ndarray,  # (S,2) corners of their boxes on the picture
+    flat_high: np.ndarray,  # (S,2)
+) -> np.ndarray:  # (S,) rank, far to near
+    "Nobody is drawn before those it hides (painter's algorithm on boxes)"
     hide = hides(low, high, eye)
-    near = dot(*[(low + high)/2 - eye]*2)
+    away = (low + high)/2 - eye
+    near = dot(away, away)
     hide &= ~hide.T | (near[:, None] < near[None])
     for k in range(2):
         meet = flat_low[:, None, k] < flat_high[None, :, k]
@@ -212,23 +309,33 @@ def drawing_order(low, high, eye, flat_low, flat_high):
     waits, rank, r = hide.sum(1), np.full(len(low), -1), 0
     while (todo := rank < 0).any():
         ready = todo & (waits == 0)
-        if not ready.any(): ready[np.argmax(np.where(todo, near, -1))] = True  # a ring of solids: the farthest goes first
+        if not ready.any():  # a ring of solids: the farthest goes first
+            ready[np.argmax(np.where(todo, near, -1))] = True
         rank[ready], r = r, r + 1
         waits = waits - hide[:, ready].sum(1)
     return rank
 
-def paint(faces, normal, eye, uv, size):
-    "Index of the face seen at every pixel of a picture of `size` (h,w), -1 where there is none; only faces turned to the eye are drawn"
+def paint(
+    faces: Faces,
+    normal: np.ndarray,  # (F,3) outward
+    eye: np.ndarray,  # (3,)
+    uv: np.ndarray,  # (F,4,2) the corners on the picture
+    size: tuple[int, int],  # (h,w)
+) -> np.ndarray:  # (h,w) index of the face, -1 where there is none
+    "Which face is seen at every pixel; only faces turned to the eye are drawn"
     starts = np.flatnonzero(np.r_[True, faces.solid[1:] != faces.solid[:-1]])
     def reduce(f, a):  # over the corners and faces of every solid
         return f.reduceat(f(f(a[:, 0], a[:, 1]), f(a[:, 2], a[:, 3])), starts, axis=0)
     low, high = reduce(np.minimum, faces.quads), reduce(np.maximum, faces.quads)
-    high[0, 2] = np.median(faces.quads[faces.solid == 0][:, :, 2].max(1))  # the hull is below what stands on its deck
+    hull = faces.quads[faces.solid == 0]
+    high[0, 2] = np.median(hull[:, :, 2].max(1))  # the hull is below what stands on its deck
     rank = drawing_order(low, high, eye, reduce(np.minimum, uv), reduce(np.maximum, uv))
-    depth = dot(*[faces.quads.mean(1) - eye]*2)
+    away = faces.quads.mean(1) - eye
+    depth = dot(away, away)
     order = np.lexsort((-depth, faces.decal, rank[faces.solid]))
     order = order[(dot(normal, eye - faces.quads[:, 0]) > 0)[order]]
-    image = Image.new('I', size[::-1], -1)
+    image = Image.new('I', (size[1], size[0]), -1)
     draw = ImageDraw.Draw(image)
-    for i, corners in zip(order.tolist(), uv[order].reshape(-1, 8).tolist()): draw.polygon(corners, fill=i)
+    for i, corners in zip(order.tolist(), uv[order].reshape(-1, 8).tolist()):
+        draw.polygon(corners, fill=i)
     return np.asarray(image)

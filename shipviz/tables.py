@@ -273,7 +273,7 @@ def folder_table(
 
     A warning tells what is left out: classes without pictures, and pictures that can't be read here or lie
     elsewhere."""
-    remarks = []
+    remarks: list[str] = []
     splits, tests = _split_folders(path, remarks)
     names = sorted(splits['train'])
     if len(names) < 2:
@@ -285,7 +285,7 @@ def folder_table(
                          f'{some(unknown)}.')
     if remarks: warnings.warn(f"{str(path)!r}: {'; '.join(remarks)}.", stacklevel=3)
     if set(names) <= set(CLASSES): names = [c for c in CLASSES if c in names]
-    rows = []
+    rows: list[tuple] = []
     for split, folders in splits.items():
         for c, pictures in folders.items(): rows += [(p, names.index(c) + 1, c, split) for p in pictures]
     rows += [(p, None, None, 'test') for p in tests]
