@@ -185,7 +185,8 @@ def fingerprint(
         for item, label in zip(dl.items, dl.dataset.tls[-1]):
             if not isinstance(item, (str, Path)): return ''
             content = Path(item).read_bytes()
-            h.update(f'{Path(item).name}/{int(label)}/{len(content)}/'.encode())
+            head = f'{Path(item).name}/{int(label)}/{len(content)}/'
+            h.update(head.encode('utf-8', 'surrogatepass')) # a name may hold bytes that are no UTF-8
             h.update(content)
         h.update(b'//')
     return h.hexdigest()[:16]

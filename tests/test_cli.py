@@ -355,3 +355,37 @@ def test_train_save_and_explain(run, tmp_path):
     assert "Cargo" in load_model(tmp_path/"m").dls.vocab
     r = run("heatmap", "m", next((tmp_path/"d"/"train"/"images").iterdir()), "-o", "maps")
     assert r.exit_code == 0 and len(list((tmp_path/"maps").iterdir())) == 1
+
+
+@pytest.mark.parametrize("photos, names", [
+    (["x/a.png", "y/a.png", "a-2.png"], ["a", "a-3", "a-2"]),
+    (["a-2.png", "x/a.png", "y/a.jpg", "z/a.png"], ["a-2", "a", "a-3", "a-4"]),
+    (["x/A.png", "y/a.png"], ["A", "a-2"]),
+    (["a.png", "a.png", "a.png"], ["a", "a-2", "a-3"])])
+def test_each_heatmap_has_a_name_of_its_own(photos, names):
+    from shipviz.cli import picture_names
+    assert picture_names([Path(p) for p in photos]) == [f"{name}-heatmap.png" for name in names]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no file names that are no UTF-8")
+def test_names_that_are_no_utf8_go_all_the_way(run, tmp_path):
+    "A folder with such names of classes and of pictures is trained on, reported on and predicted."
+    import numpy as np
+    from PIL import Image
+    rng = np.random.default_rng(0)
+    for label, low in ((b"boat", 0), (b"sh\xffip", 90)):
+        folder = os.fsencode(tmp_path/"data") + b"/" + label
+        os.makedirs(folder)
+        for i in range(12):
+            pixels = rng.integers(low, low + 120, (48, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(os.fsdecode(folder + b"/p\xe9%d.png" % i))
+    done = [run("train", "data", "-o", "m", "--quick"), run("report", "m", "data", "-o", "r"),
+            run("predict", "m", "data", "-o", "p.csv"),
+            run("heatmap", "m", *sorted((tmp_path/"data").glob("*/*0.png")), "-o", "h")]
+    for r in done: assert r.exit_code == 0, r.output
+    assert "p\ufffd0-2-heatmap.png: " in done[-1].output and len(list((tmp_path/"h").iterdir())) == 4
+    page = (tmp_path/"r/report.html").read_text(encoding="utf-8")
+    assert "sh\ufffdip" in page and "boat" in page
+    rows = (tmp_path/"p.csv").read_bytes().splitlines()
+    assert len(rows) == 25 and rows[0] == b"image,predicted,boat,sh\xffip"
+    assert rows[1].startswith(b"boat/p\xe90.png,")

@@ -280,6 +280,57 @@ def test_an_unreadable_data_set(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(OSError, match="train' can't be read .*the right to read it"): load_ships(tmp_path)
 
+def left_out(root, read):
+    "The one warning with which `read` tells what it left out of a folder."
+    with pytest.warns(UserWarning) as told: found = read(root)
+    assert len(told) == 1
+    return len(found), str(told[0].message)
+
+def test_pictures_without_an_ending_are_told(tmp_path):
+    class_folders(tmp_path, "tug", "ferry")
+    picture(tmp_path/"tug/3.jpg").rename(tmp_path/"tug/third")
+    picture(tmp_path/"tug/4.png").rename(tmp_path/"tug/fourth.2026-11-26")
+    (tmp_path/"tug/README").write_text("BMP and other words, but no picture")
+    if hasattr(os, "mkfifo"): os.mkfifo(tmp_path/"tug/pipe")  # nobody reads from it, or the test would never end
+    for read in (load_ships, find_pictures):
+        n, said = left_out(tmp_path, read)
+        assert n == 6 and "2 picture(s) without the ending of a picture are left out" in said
+        assert "(tug/fourth.2026-11-26, tug/third)" in said and "README" not in said and "pipe" not in said
+
+def test_a_class_of_pictures_without_an_ending_is_refused(tmp_path):
+    class_folders(tmp_path, "tug", "ferry", "yacht")
+    for p in (tmp_path/"yacht").iterdir(): p.rename(p.with_suffix(""))
+    with pytest.raises(ValueError, match="yacht' holds 3 picture.*none with the ending of a picture.*0, 1, 2"):
+        load_ships(tmp_path)
+
+def test_linked_folders_inside_a_class_are_told(tmp_path):
+    class_folders(tmp_path/"ships", "tug", "ferry")
+    class_folders(tmp_path, "elsewhere")
+    (tmp_path/"ships/tug/more").symlink_to(tmp_path/"elsewhere")
+    (tmp_path/"ships/ferry/round").symlink_to(tmp_path/"ships/ferry")
+    for read in (load_ships, find_pictures):
+        n, said = left_out(tmp_path/"ships", read)
+        assert n == 6 and "2 linked folder(s) are left out (ferry/round, tug/more)" in said
+
+def test_hidden_pictures_inside_a_class_are_told(tmp_path):
+    class_folders(tmp_path/"train", "tug", "ferry")
+    picture(tmp_path/"train/tug/.secret.jpg")
+    picture(tmp_path/"train/tug/.old/deep/1.png")
+    (tmp_path/"train/tug/.DS_Store").write_bytes(b"no picture")
+    (tmp_path/"train/tug/._0.jpg").write_bytes(b"macOS's companion of 0.jpg")
+    picture(tmp_path/"test/.hidden/2.png")
+    n, said = left_out(tmp_path, load_ships)
+    assert n == 6 and "2 hidden picture(s) are left out (tug/.old/deep/1.png, tug/.secret.jpg)" in said
+    assert "1 hidden picture(s) are left out (test/.hidden/2.png)" in said
+    n, said = left_out(tmp_path, find_pictures)
+    assert n == 6 and "3 hidden picture(s) are left out" in said and "._0" not in said and ".DS" not in said
+
+def test_names_that_are_no_utf8_are_told_readably(tmp_path):
+    class_folders(tmp_path, "tug", "ferry")
+    picture(tmp_path/"x.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/tug/b\xe9"))
+    n, said = left_out(tmp_path, load_ships)
+    assert n == 6 and "(tug/b\ufffd)" in said
+
 @pytest.mark.parametrize("valid", ["valid", "val", "validation"])
 def test_names_of_the_validation_folder(tmp_path, valid):
     class_folders(tmp_path, "train/a", "train/b", f"{valid}/a", f"{valid}/b")
