@@ -422,7 +422,7 @@ def render(
     template:str, # name of a file of the package
     **values, # what it shows; text is escaped
 )->str:
-    "A page from a Jinja2 template. What can't be written in names of files and classes is replaced (`readable`)."
+    "A page from a Jinja2 template; what can't be written in names of files and classes is replaced."
     return readable(_environment().get_template(template).render(**values))
 
 def write_text(

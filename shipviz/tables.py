@@ -216,8 +216,8 @@ def _hidden_pictures(folder, names):
         # macOS puts ._a.jpg beside a.jpg on foreign disks: no picture, whatever its ending
         if not name.startswith('.') or name.startswith('._'): continue
         path = folder/name
-        inside = [Path(root)/n for root, _, files in os.walk(path) for n in files] if path.is_dir() else [path]
-        found += [p for p in inside if _ends_as_picture(p)]
+        inside = path.rglob('*') if path.is_dir() else [path]
+        found += [p for p in inside if _ends_as_picture(p) and not p.name.startswith('._')]
     return found
 
 def _scan(folder):
@@ -289,8 +289,9 @@ def _refuse_class(folder, left):
     for what, good in missing.items():
         names = some(p.name for p in left[what])
         if names:
-            raise ValueError(f'The folder {str(folder)!r} holds {len(left[what])} picture(s), but none {good} '
-                             f'({names}): {_LEFT_OUT[what]}, or move the folder away.')
+            count = f'{len(left[what])} picture(s), but none {good}'
+            raise ValueError(f'The folder {str(folder)!r} holds {count} ({names}): {_LEFT_OUT[what]}, '
+                             'or move the folder away.')
 
 def _loose(folder):
     "The names of pictures straight in `folder`."
