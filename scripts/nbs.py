@@ -143,8 +143,8 @@ def run(paths):
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    failed = []
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env, failed = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}, []
     for path in paths:
         load(path)
         nb, start = nbformat.read(path, 4), time.time()
@@ -153,7 +153,7 @@ def run(paths):
         client = NotebookClient(nb, timeout=900, kernel_name="python3", coalesce_streams=True,
                                 skip_cells_with_tag="skip",
                                 resources={"metadata": {"path": str(path.parent)}})
-        try: client.execute()
+        try: client.execute(env=env)
         except CellExecutionError as e:
             failed.append(name(path))
             print(f"{name(path)}: left as it was, a cell failed:\n{e}", file=sys.stderr)
