@@ -180,8 +180,19 @@ def seconds(cell):
 
 # nbdev appends cells of `#| export other.module` to a module that must exist, so each export would add them
 # once more. Here such a module belongs to one notebook, and is written anew, as that of `#| default_exp` is.
-EXPORT = """
-import functools, nbdev.doclinks, nbdev.export
+# What nbdev adds to it, the docstring and `__all__`, is broken into lines of at most 110 columns.
+EXPORT = r"""
+import functools, textwrap, nbdev.doclinks, nbdev.export, nbdev.maker
+
+class Narrow(textwrap.TextWrapper):
+    def __init__(self, width, **kwargs): super().__init__(100, **kwargs)  # `__all__ = ` stands before it
+
+quote = nbdev.maker._retr_mdoc
+def docstring(cells):
+    text = textwrap.fill(quote(cells).strip(), 110, break_long_words=False, break_on_hyphens=False)
+    return text and text + '\n\n'
+
+nbdev.maker.TextWrapper, nbdev.maker._retr_mdoc = Narrow, docstring
 
 class WholeModule(nbdev.export.ModuleMaker):
     def __init__(self, dest, name, nb_path, is_new=True, **kwargs):

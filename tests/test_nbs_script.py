@@ -193,6 +193,18 @@ def test_exported_code_has_a_limit_of_its_own(nbs, capsys):
     assert told and told == [c for c in said if "> 30 characters" in c]
 
 
+def test_what_nbdev_adds_to_a_module_has_short_lines(nbs):
+    names = [f"a_function_with_a_long_name_{i}" for i in range(12)]
+    body = "\n".join(f"def {name}(): pass" for name in names)
+    put(nbs, "00_first", [md("# First\n\n> " + "many words "*20), code("#| default_exp first", 1),
+                          code(f"#| export\n{body}", 2)])
+    nbs.export()
+    text = (nbs.LIB/"first.py").read_text()
+    assert max(map(len, text.splitlines())) <= 110 and all(f"'{name}'" in text for name in names)
+    assert " ".join(text.split('"""')[1].split()) == ("many words "*20).strip()
+    compile(text, "first.py", "exec")
+
+
 def test_badges_follow_the_home_of_the_project(nbs, capsys):
     def at(home):
         text = (ROOT/"settings.ini").read_text()
