@@ -1,15 +1,17 @@
 """Lets a CPU-only torch work with a torchvision that was built for CUDA.
 
-PyPI's torchvision for Linux brings a compiled part linked against CUDA. Beside a CPU-only torch of the same version that part
-cannot load, and `import torchvision` (so `import fastai.vision.all` too) ends with "operator torchvision::nms does not exist",
-although nothing here needs that operator (box suppression). `install` puts a small import hook in place: it acts when torchvision is first
-imported, and only on exactly that failure, by declaring the operators and running the import again. Importing this module
-costs nothing: torch is not touched until something imports torchvision."""
+PyPI's torchvision for Linux brings a compiled part linked against CUDA. Beside a CPU-only torch of the same
+version that part cannot load, and `import torchvision` (so `import fastai.vision.all` too) ends with
+"operator torchvision::nms does not exist", although nothing here needs that operator (box suppression).
+`install` puts a small import hook in place: it acts when torchvision is first imported, and only on exactly
+that failure, by declaring the operators and running the import again. Importing this module costs nothing:
+torch is not touched until something imports torchvision."""
 import sys
 from importlib.abc import MetaPathFinder
 
 MISSING = "operator torchvision::nms does not exist"
-OPERATORS = "nms", "qnms"  # those that torchvision describes to torch in Python; older releases have the first alone
+# those that torchvision describes to torch in Python; older releases have the first alone
+OPERATORS = "nms", "qnms"
 SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 _library = None  # what torch.library declares lives only as long as this object
 
@@ -23,7 +25,8 @@ def _declare():
 
 
 class TorchvisionRepair(MetaPathFinder):
-    "Finds torchvision as the other finders do, and gives its first import a second try if it fails for want of `nms`."
+    """Finds torchvision as the other finders do, and gives its first import a second try if it fails for want
+    of `nms`."""
 
     def find_spec(self, name, path=None, target=None):
         if name != "torchvision": return None
@@ -46,5 +49,6 @@ class TorchvisionRepair(MetaPathFinder):
 
 
 def install():
-    "Put the repair in front of the other finders, once. A torchvision that is already imported is left alone."
-    if not any(isinstance(f, TorchvisionRepair) for f in sys.meta_path): sys.meta_path.insert(0, TorchvisionRepair())
+    "Put the repair in front of the other finders, once. A torchvision already imported is left alone."
+    if any(isinstance(f, TorchvisionRepair) for f in sys.meta_path): return
+    sys.meta_path.insert(0, TorchvisionRepair())

@@ -255,16 +255,23 @@ def heatmap(model, photos, out, method, target, force):
     free(out, force, outs)
     check_photos(photos)
     from shipviz.report import heatmap_pictures
+    from shipviz.tables import readable
     for path, name, prob in heatmap_pictures(model, photos, outs, method=method, target=target):
-        click.echo(f"{path}: {name} ({100*prob:.1f} %)")
+        click.echo(readable(f"{path}: {name} ({100*prob:.1f} %)"))
 
 
 def picture_names(photos):
-    "A name for the heatmap of each photo; the same name from two folders gets a number."
-    names, seen = [], {}
-    for p in photos:
-        seen[p.stem] = seen.get(p.stem, 0) + 1
-        names.append(f"{p.stem}{'' if seen[p.stem] == 1 else f'-{seen[p.stem]}'}-heatmap.png")
+    "A name for the heatmap of each photo, none twice: a second one gets a number that makes no other's name."
+    stems = [p.stem for p in photos]
+    asked, taken, names = {stem.casefold() for stem in stems}, set(), []
+    for stem in stems:
+        name, number = stem, 1
+        while name.casefold() in taken:  # some disks take A.png and a.png for one
+            number += 1
+            name = f"{stem}-{number}"
+            if name.casefold() in asked: name = stem
+        taken.add(name.casefold())
+        names.append(f"{name}-heatmap.png")
     return names
 
 

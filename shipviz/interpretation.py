@@ -24,9 +24,9 @@ from PIL import Image
 from sklearn import metrics
 
 from .answers import answers, classes_of, labelled_dl, picture_losses, pixels, probabilities, recorder_kept
-from .core import class_index, class_indices, open_picture, whole_number
+from .core import class_index, class_indices, open_picture, readable, whole_number
 from .heatmaps import Heatmaps, heatmap, overlay
-from .pages import free_file, readable, render, thumbnail_uri, write_text
+from .pages import free_file, render, thumbnail_uri, write_text
 
 # %% ../nbs/library/15a_interpretation.ipynb #2a10c61c
 class ShipInterpretation(ClassificationInterpretation):

@@ -17,10 +17,10 @@ from fastai.learner import Learner
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion
 
-from .core import data_uri, encoded
+from .core import data_uri, encoded, readable
 from .datasets import MASK_COLORS
 from .heatmaps import overlay
-from .pages import readable
+
 
 # %% ../nbs/library/19ab_panels.ipynb #13b00005
 def heated(

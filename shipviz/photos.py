@@ -17,11 +17,11 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from .core import atomic_write, class_index, open_picture, whole_number
+from .core import atomic_write, class_index, open_picture, readable, whole_number
 from .heatmaps import heatmap, overlay
 from .learners import imagenet_learner, predict
 from .models import find_model, real_ships
-from .pages import readable
+
 
 # %% ../nbs/library/19aa_photos.ipynb #13f00004
 def shrunk(

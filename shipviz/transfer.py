@@ -32,7 +32,8 @@ def cached_features(
 )->torch.Tensor: # `(N, 1 or 2, 1280)`
     "Features of pictures (`pooled_features`), computed once and then found in the cache."
     names = '/'.join(f'{Path(p).name} {Path(p).stat().st_size}' for p in paths)
-    key = hashlib.sha256(f'{names} {size} {mirror} {torch.__version__}'.encode()).hexdigest()[:16]
+    what = f'{names} {size} {mirror} {torch.__version__}'
+    key = hashlib.sha256(what.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
     path = cache_dir()/'features'/f'{key}.safetensors'
     if path.exists(): return load_file(path)['features']
     path.parent.mkdir(exist_ok=True)
