@@ -226,6 +226,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                               'shipviz.core.Figure.__init__': ('library/core.html#figure.__init__', 'shipviz/core.py'),
                               'shipviz.core.Figure.__repr__': ('library/core.html#figure.__repr__', 'shipviz/core.py'),
                               'shipviz.core.Figure._repr_mimebundle_': ('library/core.html#figure._repr_mimebundle_', 'shipviz/core.py'),
+                              'shipviz.core.HasArray': ('library/core.html#hasarray', 'shipviz/core.py'),
+                              'shipviz.core.HasArray.__array__': ('library/core.html#hasarray.__array__', 'shipviz/core.py'),
                               'shipviz.core._drawable': ('library/core.html#_drawable', 'shipviz/core.py'),
                               'shipviz.core._eight_bits': ('library/core.html#_eight_bits', 'shipviz/core.py'),
                               'shipviz.core._from_array': ('library/core.html#_from_array', 'shipviz/core.py'),
