@@ -35,8 +35,7 @@ def why(
     return f'{type(error).__name__}: {error}'.replace('\n', ' ')[:120]
 
 def _eight_bits(a, what):
-    """Numbers of any kind as bytes: 16 bits are divided by 257, floats may run 0..1 or 0..255, anything else is
-    refused."""
+    "Numbers as bytes: 16 bits are divided by 257, floats may run 0..1 or 0..255, all else is refused."
     if a.dtype == np.uint8: return a
     if a.dtype == bool: return a.astype(np.uint8)*255
     if not a.size or not np.isfinite(a).all():
@@ -106,7 +105,7 @@ def open_picture(
 
 # %% ../nbs/library/00_core.ipynb #30efb55d
 def cache_dir()->Path:
-    """Where shipviz keeps what it makes: `$SHIPVIZ_HOME`, or the system's place for caches; created if needed.
+    """Where shipviz keeps what it makes: `$SHIPVIZ_HOME`, or the system's place for caches. Made if needed.
 
     That place is `~/.cache/shipviz` on Linux, `~/Library/Caches/shipviz` on macOS, and
     `%LOCALAPPDATA%\\shipviz\\Cache` on Windows. Raises OSError if the folder can't be made."""
@@ -128,8 +127,8 @@ def _usual_rights(path):
 def atomic_write(
     path:str|os.PathLike, # the file to write
 )->Iterator[Path]:
-    """A temporary path beside `path`. It takes the name `path` only if the block ends well, so nobody ever finds
-    half a file."""
+    """A temporary path beside `path`. It takes the name `path` only if the block ends well, so nobody ever
+    finds half a file."""
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f'.{path.name[:100]}.', suffix='.tmp', dir=path.absolute().parent)
     os.close(handle)
@@ -284,7 +283,8 @@ def class_index(
     "One class as an index. Raises ValueError for a name that is not in `vocab`, and for what is no class."
     if isinstance(target, str):
         if vocab is None:
-            raise ValueError(f'Target {target!r}: a network has no class names, give an index (or a Learner).')
+            raise ValueError(f'Target {target!r}: a network has no class names, '
+                             'give an index (or a Learner).')
         names = [str(v) for v in vocab]
         if target not in names:
             raise ValueError(f"Target {target!r} is none of the classes {', '.join(names[:12])}.")
@@ -303,5 +303,6 @@ def class_indices(
     many = isinstance(target, (list, tuple)) or getattr(target, 'ndim', 0) > 0
     targets = list(target) if many else [target]*pictures
     if len(targets) != pictures:
-        raise ValueError(f'{len(targets)} targets for {pictures} pictures: give one for all, or one for each.')
+        raise ValueError(f'{len(targets)} targets for {pictures} pictures: '
+                         'give one for all, or one for each.')
     return [class_index(t, n, vocab) for t in targets]

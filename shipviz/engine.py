@@ -49,7 +49,7 @@ class Pass:
         net:nn.Module, # the plain network
         inputs:list[torch.Tensor], # of it
         out:Any, # what it returned
-        acts:dict[str, tuple[torch.Tensor, Callable]], # layer name -> its output, and what turns it into `(N,C,h,w)`
+        acts:dict[str, tuple[torch.Tensor, Callable]], # of layers: the output, what makes `(N,C,h,w)` of it
         trace:Trace|None, # of the network; None: no heatmaps will be asked for
         vocab:list|None, # class names
     )->None:
@@ -59,8 +59,8 @@ class Pass:
         logits = logits_of(out)
         self.logits = None if logits is None else logits.detach().float().cpu()
         device = inputs[0].device.type
-        self._autocast = dict(device_type=device, dtype=torch.get_autocast_dtype(device),
-                              enabled=torch.is_autocast_enabled(device))
+        self._autocast:dict[str, Any] = dict(device_type=device, dtype=torch.get_autocast_dtype(device),
+                                             enabled=torch.is_autocast_enabled(device))
         self._channels_last = True        # does the network take pictures in that order? Until it refuses one
         self._maps:dict[str, torch.Tensor] = {}     # layer name -> `activations`
         self._grads:tuple[Any, dict]|None = None    # target, its `gradients`, of the last backward pass
@@ -131,8 +131,8 @@ class Pass:
     def gradients(self,
         target:Any, # as from `targets`
     )->dict[str, torch.Tensor]: # for each layer `(N,C,h,w)` float32
-        """The gradient of the score at each layer's output. Methods that ask for the same target one after the
-        other share a backward pass."""
+        """The gradient of the score at each layer's output. Methods that ask for the same target one after
+        the other share a backward pass."""
         if self._grads is None or not _same(self._grads[0], target):
             found = self._from_the_weights(target) or self._from_a_backward_pass(target)
             self._grads = target, found
@@ -233,16 +233,17 @@ def one_pass(
     A module that runs several times in a pass counts at its last call. The model is left as it was."""
     net = network_of(model)
     inputs = model_inputs(model, net, images)
-    wanted = layer if isinstance(layer, (list, tuple)) else [layer]
+    wanted:Sequence = layer if isinstance(layer, (list, tuple)) else [layer]
     with undisturbed(net):
         trace = find_trace(net, inputs)
-        shapes = {}
+        shapes:dict[str, Callable] = {}
         for i in [find_layer(net, trace, l) for l in wanted]:
             name = trace.calls[i].name
-            shapes[name] = reshape or trace.layouts[i]
-            if shapes[name] is None:
+            shape = reshape or trace.layouts[i]
+            if shape is None:
                 raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
                                  f"{trace.choices()}")
+            shapes[name] = shape
         out, acts = _cut(net, inputs, shapes)
     return Pass(net, inputs, out, {n: (acts[n], shapes[n]) for n in shapes}, trace, class_names(model))
 

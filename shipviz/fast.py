@@ -12,8 +12,10 @@ import json
 import math
 import os
 import random
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import shipviz  # first: it repairs a torchvision built for another torch
 import numpy as np
@@ -168,11 +170,12 @@ class _Net(nn.Module):
 def _rates(net, steps, n):
     """The highest rate of each trained tensor: in proportion to its size, and smaller in lower layers.
 
-    Of fewer than 1,000 pictures a body that moves far learns the pictures and not their classes, and their head
-    is fitted before (`_first_head`): all rates are the smaller the fewer they are. With more, the head begins at
-    zero: in a run of few steps it gets up to four times its rate."""
+    Of fewer than 1,000 pictures a body that moves far learns the pictures and not their classes, and their
+    head is fitted before (`_first_head`): all rates are the smaller the fewer they are. With more, the head
+    begins at zero: in a run of few steps it gets up to four times its rate."""
     gentle = min(1, n/1000)
-    out, head_rate = [], _FIT['head']*(min(4, max(1, 300/steps)) if gentle == 1 else gentle)
+    more_for_head = min(4, max(1, 300/steps)) if gentle == 1 else gentle
+    out, head_rate = [], _FIT['head']*more_for_head
     scale = lambda p: max(float(p.detach().square().mean().sqrt()), .1 if p.ndim == 1 else 0)
     if isinstance(net, Folded):
         for layer, k in zip(net.upper, _FIT['layers'][-len(net.upper):]):
@@ -205,10 +208,10 @@ class _Adam:
 class _Run:
     """A training run of `net`, step by step; it can be written down and taken up again, to the same numbers.
 
-    After two passes over all pictures most of them are easy, and a step on an easy picture changes nothing. So
-    each later pass takes half of them: those whose class the network found least probable when it last saw them,
-    and others at random (compare Jiang et al. 2019, arXiv 1910.00762). What is random depends on the seed and the
-    number of the step alone."""
+    After two passes over all pictures most of them are easy, and a step on an easy picture changes nothing.
+    So each later pass takes half of them: those whose class the network found least probable when it last
+    saw them, and others at random (compare Jiang et al. 2019, arXiv 1910.00762). What is random depends on
+    the seed and the number of the step alone."""
     def __init__(self, net, train, valid, stats, phases, size, seed):
         self.net, self.train, self.valid, self.stats = net, train, valid, stats
         self.phases, self.seed = phases, seed
@@ -326,10 +329,10 @@ def _logits(net, pictures, size, stats, mirror=True, pool=None, tick=lambda n: N
 
 # %% ../nbs/library/08a_fast.ipynb #608cdb52
 def pooled_features(
-    pictures, # paths or PIL images
+    pictures:Iterable, # paths or PIL images
     size:tuple, # (height, width) to which they are squeezed
     mirror:bool=True, # those of the mirror images too?
-    tick=lambda n: None, # called with the number of pictures done, for a progress bar
+    tick:Callable[[int], Any]=lambda n: None, # called with the number of pictures done, for a progress bar
 )->torch.Tensor: # `(N, 1 or 2, 1280)`: the last layer's answers, averaged over all places
     "The features that a linear head on the frozen body of ImageNet's EfficientNet-Lite0 sees."
     model = efficientnet_lite0()

@@ -120,12 +120,12 @@ class Folded(nn.Module):
     """An EfficientNet-Lite with a linear head in a form that a CPU trains fast.
 
     It takes pictures `(N,H,W,3)`, normalised, and returns logits `(N,classes)`. The first `frozen` layers of
-    the body (stem, stages, last) are only ever run forward, in small pieces that stay in the processor's cache.
-    Batch norms keep the statistics they have. Raises ValueError for any other network."""
+    the body (stem, stages, last) are only ever run forward, in small pieces that stay in the processor's
+    cache. Batch norms keep the statistics they have. Raises ValueError for any other network."""
     def __init__(self,
         model:nn.Module, # of `ship_learner(dls, head='linear', bn_final=False)`; it is left as it is
         frozen:int=3, # how many layers of the body are not trained
-    ):
+    )->None:
         super().__init__()
         if not _is_lite(model):
             raise ValueError('Only an EfficientNet-Lite with a linear head can be folded.')
@@ -134,10 +134,16 @@ class Folded(nn.Module):
         self.fc = copy.deepcopy(model[1][-1])
         for p in self.lower.parameters(): p.requires_grad_(False)
 
-    def features(self, x):
+    def features(self,
+        x:torch.Tensor, # pictures `(N,H,W,3)`, normalised
+    )->torch.Tensor: # `(N,1280)`
+        "The last layer's answers, averaged over all places."
         with torch.no_grad(): x = torch.cat([self.lower(c) for c in x.split(8)])
         return self.upper(x).mean((1, 2))
-    def forward(self, x): return self.fc(self.features(x))
+    def forward(self,
+        x:torch.Tensor, # pictures `(N,H,W,3)`, normalised
+    )->torch.Tensor: # logits `(N,classes)`
+        return self.fc(self.features(x))
 
     @torch.no_grad()
     def unfold(self,

@@ -12,10 +12,12 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import shipviz  # first: it repairs a torchvision built for another torch
 import fastai
@@ -76,14 +78,14 @@ def _no_torchvision_warnings():
 
 def ship_learner(
     dls:DataLoaders, # as from `get_dls`; they are copied and normalised as `arch` expects
-    arch='efficientnet_lite0', # this name, one of torchvision or timm, or a function `f(pretrained=...)`
+    arch:str|Callable='efficientnet_lite0', # this name, one of torchvision or timm, or a function `f(pretrained=...)`
     pretrained:bool=True, # begin with ImageNet's weights?
     bn_final:bool=True, # end the head with a BatchNorm1d on the logits (momentum 0.01), as in the article?
     head:str='concat', # fastai's, with two linear layers; or 'linear': average pooling, one linear layer
-    metrics=None, # weighted F1 and accuracy if None
-    cbs=None, # fastai callbacks of your own
+    metrics:Any=None, # a metric of fastai or several; weighted F1 and accuracy if None
+    cbs:Any=None, # fastai callbacks of your own, one or several
     seed:int=42, # of the head's first weights and of every training run
-    **kwargs, # for fastai's `vision_learner`
+    **kwargs:Any, # for fastai's `vision_learner`
 )->Learner: # `learn.history` will be the table of the last training's epochs
     """A network with a new head for the classes of `dls`, as the article's `cnn_learner` makes it.
 
@@ -151,10 +153,10 @@ def _computed_once(learn, lower, flip, tick):
 
 def cached_learner(
     learn:Learner, # as from `ship_learner`
-    cut:int=None, # how many layers of the body to compute once; None: all of it and the pooling
+    cut:int|None=None, # how many layers of the body to compute once; None: all of it and the pooling
     flip:bool=True, # the mirror image of every training picture too?
     bs:int=64, # batch size of the training from the cache
-    tick=lambda: None, # called after every batch of pictures, for a progress bar
+    tick:Callable[[], Any]=lambda: None, # called after every batch of pictures, for a progress bar
 )->Learner: # its inputs are activations, its layers the upper ones of `learn`
     """Compute the lower layers' answers to all pictures once, and get a Learner for the layers above them.
 
@@ -223,15 +225,15 @@ def _card(learn, metrics):
 
 def save_model(
     learn:Learner, # as from `ship_learner`
-    path, # name without ending: `path`.safetensors and `path`.json are written
+    path:str|PathLike, # name without ending: `path`.safetensors and `path`.json are written
     force:bool=False, # write over files that exist?
-    metrics:dict=None, # name -> value; the last epoch's if None
+    metrics:dict|None=None, # name -> value; the last epoch's if None
 )->Path: # the weights' file
     """Write weights and a card (arch, classes, size, normalisation, versions, data, metrics) into one file.
 
     It appears whole or not at all; the card also lies beside it, as JSON to read. Nothing is pickled. Raises
     FileExistsError unless `force`; ValueError for a network that `load_model` couldn't build, or with weights
-    that are not finite; OSError if the disk refuses: it names a place in the cache where the model is kept."""
+    that are not finite; OSError if the disk refuses: it names a place in the cache that keeps the model."""
     refuse_existing(path, force)
     try: return save_or_rescue(path, _card(learn, metrics), learn.model.state_dict(), force)
     except ValueError as e: raise ValueError(f"This Learner can't be saved: {e}") from e
@@ -280,9 +282,9 @@ def imagenet_learner()->Learner: # without pictures: `learn.has_pictures` is Fal
     return learn
 
 def imagenet_predict(
-    pictures, # one picture or several, as for `predict`
+    pictures:Any, # one picture or several, as for `predict`
     top:int=3, # answers for each picture
-)->list: # for each picture a list of (class name, probability), the most probable first
+)->list[list[tuple[str, float]]]: # for each picture (class name, probability), the most probable first
     "What the network trained on ImageNet sees in photos."
     probs, names = predict(imagenet_learner(), pictures), imagenet_learner().dls.vocab
     return [[(names[k], float(p[k])) for k in p.argsort(descending=True)[:top].tolist()] for p in probs]
@@ -346,7 +348,7 @@ def refuse_no_answer(
 
 def predict(
     learn:Learner, # with a network and DataLoaders, as from `ship_learner`, `load_model`, `trained_learner`
-    pictures, # one or several (paths, PIL images, arrays, tensors), or a data set's folder: its test pictures
+    pictures:Any, # one or several (paths, PIL images, arrays, tensors), or a data set's folder: its test pictures
     bs:int=32, # batch size
     mirror:bool=False, # average with the probabilities of the mirror images?
 )->torch.Tensor: # probabilities `(N,classes)`, on the CPU

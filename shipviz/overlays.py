@@ -215,7 +215,7 @@ def overlay(
     signed:bool=False, # show what speaks against the class too: a two-sided scale about 0
     levels:Sequence[float]=(.25, .5, .75), # of the contours, as shares of the map's range
     colorbar:bool=False, # add a scale with the raw values
-    box:Sequence[float]|None=None, # left, top, right, bottom that the map is of; None: as `heat[i]` knows, or all
+    box:Sequence[float]|None=None, # left, top, right, bottom of the map; None: as `heat[i]` knows, or all
 )->Image.Image: # RGB, RGBA for 'layer'; the picture's size (wider with a scale)
     "The picture, upright, with its heatmap. Raises ValueError for no such style, map, picture or box."
     from matplotlib import colormaps
