@@ -415,6 +415,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                                 'shipviz.folded._Pointwise': ('library/folded.html#_pointwise', 'shipviz/folded.py'),
                                 'shipviz.folded._Pointwise.backward': ('library/folded.html#_pointwise.backward', 'shipviz/folded.py'),
                                 'shipviz.folded._Pointwise.forward': ('library/folded.html#_pointwise.forward', 'shipviz/folded.py'),
+                                'shipviz.folded._body_and_head': ('library/folded.html#_body_and_head', 'shipviz/folded.py'),
                                 'shipviz.folded._is_lite': ('library/folded.html#_is_lite', 'shipviz/folded.py'),
                                 'shipviz.folded._sides': ('library/folded.html#_sides', 'shipviz/folded.py')},
             'shipviz.heatmaps': { 'shipviz.heatmaps.Hook': ('heatmaps.html#hook', 'shipviz/heatmaps.py'),

@@ -41,7 +41,7 @@ def _refuse_uncuttable(name):
                          "torchvision.")
 
 def find_arch(
-    arch:str|Callable, # 'efficientnet_lite0', a name of torchvision or timm, or a function `f(pretrained=...)`
+    arch:str|Callable, # 'efficientnet_lite0', a name of torchvision or timm, or `f(pretrained=...)`
 )->str|Callable: # the function that builds the network; for a timm model its name
     """What fastai's `vision_learner` builds the network from.
 

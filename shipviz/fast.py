@@ -336,8 +336,9 @@ def pooled_features(
 )->torch.Tensor: # `(N, 1 or 2, 1280)`: the last layer's answers, averaged over all places
     "The features that a linear head on the frozen body of ImageNet's EfficientNet-Lite0 sees."
     model = efficientnet_lite0()
-    head = nn.Sequential(model.pool, model.flatten, nn.Dropout(0.), nn.Linear(1280, 1))
-    net = Folded(nn.Sequential(model.body, head), 9).eval()
+    parts = dict(model.named_children())
+    head = nn.Sequential(parts['pool'], parts['flatten'], nn.Dropout(0.), nn.Linear(1280, 1))
+    net = Folded(nn.Sequential(parts['body'], head), 9).eval()
     net.fc = nn.Identity()
     stats = dict(mean=(127/255,)*3, std=(128/255,)*3)
     with _one_thread_each(_cores()) as pool:

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from .engine import Pass, input_gradients, one_pass
-from .inputs import (Images, Model, as_batch, as_pictures, box_finder, count_pictures, gathered, seen_box,
-                            some_pictures)
+from .inputs import (Images, Model, as_batch, as_pictures, box_finder, count_pictures, gathered,
+                            seen_box, some_pictures)
 from .methods import METHODS, View, method
 from .overlays import Heatmaps, normalise, overlay
 from .tracing import Layer, layers
@@ -57,7 +57,7 @@ def heatmap(
     target:Any=None, # class (index, name) or one for each; None: the predicted; a function: output -> `(N,)`
     layer:str|nn.Module|None=None, # None: the last with spatial extent before pooling
     method:str='gradcam', # a name in `METHODS`
-    reshape:Callable|None=None, # turns the layer's output into `(N,C,h,w)`; None: found, also for ViT and Swin
+    reshape:Callable|None=None, # makes `(N,C,h,w)` of the layer's output; None: found, also for ViT and Swin
     bs:int=64, # pictures in a pass
     **options:Any, # of the method
 )->Heatmaps:

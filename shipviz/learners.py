@@ -78,7 +78,7 @@ def _no_torchvision_warnings():
 
 def ship_learner(
     dls:DataLoaders, # as from `get_dls`; they are copied and normalised as `arch` expects
-    arch:str|Callable='efficientnet_lite0', # this name, one of torchvision or timm, or a function `f(pretrained=...)`
+    arch:str|Callable='efficientnet_lite0', # or a name of torchvision or timm, or `f(pretrained=...)`
     pretrained:bool=True, # begin with ImageNet's weights?
     bn_final:bool=True, # end the head with a BatchNorm1d on the logits (momentum 0.01), as in the article?
     head:str='concat', # fastai's, with two linear layers; or 'linear': average pooling, one linear layer
@@ -273,7 +273,8 @@ def imagenet_learner()->Learner: # without pictures: `learn.has_pictures` is Fal
 
     For `predict` and heatmaps of any photo."""
     stats = model_meta[efficientnet_lite0]['stats']
-    model = efficientnet_lite0().to(memory_format=torch.channels_last)
+    model:Any = efficientnet_lite0() # torch's own types know no `memory_format`
+    model.to(memory_format=torch.channels_last)
     dls = _picture_dls(_unique_categories(), (224, 224), stats)
     learn = Learner(dls, model, loss_func=nn.CrossEntropyLoss())
     learn.recipe = dict(arch='efficientnet_lite0', head='imagenet', options={}, seed=None,
@@ -348,7 +349,7 @@ def refuse_no_answer(
 
 def predict(
     learn:Learner, # with a network and DataLoaders, as from `ship_learner`, `load_model`, `trained_learner`
-    pictures:Any, # one or several (paths, PIL images, arrays, tensors), or a data set's folder: its test pictures
+    pictures:Any, # one or several (path, PIL image, array, tensor), or a data set's folder: its test pictures
     bs:int=32, # batch size
     mirror:bool=False, # average with the probabilities of the mirror images?
 )->torch.Tensor: # probabilities `(N,classes)`, on the CPU
@@ -365,8 +366,9 @@ def predict(
 
 # %% ../nbs/library/07a_learners.ipynb #ce898922
 # Pictures, input size, layers of the body that stay as they are; batch size, epochs and rate for those above
-_RECIPES = {'full': dict(n=2000, n_test=300, size=192, cut=6, bs=32, epochs=3, lr=4e-3),
-            'quick': dict(n=1200, n_test=300, size=160, cut=6, bs=32, epochs=3, lr=4e-3)}
+_RECIPES:dict[str, dict[str, Any]] = {
+    'full': dict(n=2000, n_test=300, size=192, cut=6, bs=32, epochs=3, lr=4e-3),
+    'quick': dict(n=1200, n_test=300, size=160, cut=6, bs=32, epochs=3, lr=4e-3)}
 _RECIPE = 2 # change it when training changes, so that models of an older recipe are not taken from the cache
 
 def _train(learn, r, progress):

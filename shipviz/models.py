@@ -110,7 +110,7 @@ def _only_run(state):
 def train_on(
     data:str|os.PathLike, # a data set: the hackathon's folder as unpacked, or a folder for each class
     arch:str|Callable='efficientnet_lite0', # as for `ship_learner`
-    size:int|tuple[int, int]|None=None, # pixels to squeeze pictures to, or (height, width); None: in their shape
+    size:int|tuple[int, int]|None=None, # pixels, or (height, width); None: in the shape of the pictures
     epochs:int=8, # passes over the training pictures, the later ones over half of them
     verify:bool|str=True, # look for broken pictures first: True refuses them, 'skip' leaves them out
     seed:int=42, # the same seed gives the same weights on the same machine
@@ -263,7 +263,8 @@ def find_model(
     if own:
         warnings.warn(f'{model!r} means the network that comes with shipviz ({MODELS[model]}), not your file '
                       f'{own[0]}: for that, write ./{model}', stacklevel=2)
-    return {'imagenet': imagenet_learner, 'ships': trained_learner, 'real-ships': real_ships}[model]()
+    if model == 'imagenet': return imagenet_learner()
+    return trained_learner() if model == 'ships' else real_ships()
 
 # %% ../nbs/library/08b_models.ipynb #0e5c8a53
 def probabilities(

@@ -70,7 +70,8 @@ def transfer(
     Takes about twenty minutes of one core."""
     x, y = _features_and_classes(data, progress)
     rendered = ships_data(n_rendered, 300, seed=seed, progress=progress)
-    return compare_trainings(x, y, *_features_and_classes(rendered, progress), counts, seed)
+    xr, yr = _features_and_classes(rendered, progress)
+    return compare_trainings(x, y, xr, yr, counts, seed)
 
 def _features_and_classes(data, progress):
     "Features `(N,1280)` and class indices `(N,)` of the labelled pictures of a data set."
@@ -86,7 +87,7 @@ def compare_trainings(
     counts:Sequence[int|None]=(50, 100, 500, 2000, None), # photos to train on; None: all not in the fold
     seed:int=42, # of folds and draws
     n_folds:int=5,
-)->pd.DataFrame: # photos, rendered, f1, low, high (weighted F1 on photos, its 95 % interval): a row a training
+)->pd.DataFrame: # photos, rendered, f1, low, high (weighted F1 with its 95 % interval): a row a training
     """Weighted F1 on photos of heads trained on rendered pictures alone, on photos alone, and on both.
 
     Both together: photos are repeated until they weigh as much as the rendered pictures."""

@@ -57,7 +57,8 @@ def check_peek(
         return wrong(name, 'type', f"return the module's output, a tensor, not {type(got).__name__}.")
     expected = torch.cat([x, -x], 1)
     if got.shape == (1, 3):
-        return wrong(name, 'model output', "that is the model's answer. The output of the *module* is wanted.")
+        return wrong(name, 'model output',
+                     "that is the model's answer. The output of the *module* is wanted.")
     if got.shape == expected.shape and torch.allclose(got, expected.clamp(min=0)):
         return wrong(name, 'overwritten',
                      "the in-place ReLU after the module has overwritten what you stored. Store a clone.")
@@ -67,12 +68,13 @@ def check_peek(
     if got.requires_grad:
         return wrong(name, 'graph',
                      "right, but the output drags its graph along and keeps it alive: detach it.")
-    def broken(x): raise ZeroDivisionError
-    setattr(linear, 'forward', broken)
+    def broken(module, args): raise ZeroDivisionError
+    stopped = linear.register_forward_pre_hook(broken)
     try: answer(model, conv, x.clone())
     except ZeroDivisionError: pass
     except Exception as e:
         return wrong(name, 'error', f"after an error in the model yours raised {type(e).__name__}.")
+    finally: stopped.remove()
     if any(len(m._forward_hooks) for m in model.modules()):
         return wrong(name, 'left after an error',
                      "right while all goes well, but when the model raises, your hook stays. "
@@ -106,12 +108,12 @@ def check_repair(
     expected = class_map(k)
     second_matrix = last.weight.detach()
     if same(weighed(second_matrix[k])):
-        return wrong(name, 'wrong matrix', "these are the weights of the *hidden* units. They fit the channels of "
-                                           "A only by their number.")
+        return wrong(name, 'wrong matrix', "these are the weights of the *hidden* units. They fit the channels "
+                                           "of A only by their number.")
     if same(weighed((second_matrix @ first.weight.detach())[k])):
         return wrong(name, 'ReLU ignored',
-                     "the product of both matrices would be right without the ReLU between them: units that are "
-                     "off must not count. Let autograd see which.")
+                     "the product of both matrices would be right without the ReLU between them: units that "
+                     "are off must not count. Let autograd see which.")
     if same(expected.clamp(min=0)) and (expected < 0).any():
         return wrong(name, 'ReLU', "right, but cut off at zero: return the raw map here.")
     for c in range(classes):
