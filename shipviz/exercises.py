@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
+# what a learner wrote: a number, a list, a function, anything, or None or `...` if nothing
+Answer = Any
+
 MIME = "application/vnd.shipviz.check+json"
 # each readable on white and on near-black
 COLOURS = {"right": "#2a78c2", "unanswered": "#8a8a8a", "wrong": "#c8690a"}

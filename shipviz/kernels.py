@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .core import open_picture, whole_number
+from .core import Picture, open_picture, whole_number
 
 if TYPE_CHECKING: from matplotlib.axes import Axes
 
 # %% ../nbs/02_kernels.ipynb #172e9b63
 def grey(
     # PIL picture, path, bytes of a file, array (H,W,C) of bytes, or float tensor (C,H,W) in 0..1
-    image,
+    image: Picture,
 ) -> Tensor: # (H,W) float32 in 0..1
     """The brightness of a picture: the mean of red, green and blue. Transparent parts lie on white.
 

@@ -311,8 +311,8 @@ def _restore(learn, card):
     return learn
 
 def load_model(
-    path, # what `save_model` was given; the ending makes no difference
-    arch=None, # a function that builds the network, if it was made from one that has no public name
+    path:str|PathLike, # what `save_model` was given; the ending makes no difference
+    arch:str|Callable|None=None, # what builds the network, if it was made from a function without public name
 )->Learner: # for `predict`, heatmaps, or more training with `learn.dls = get_dls(...)`
     """A saved network with the transforms of its pictures, and with the history of its training.
 

@@ -5,13 +5,12 @@ __all__ = ['check_energy_ratio', 'check_area', 'check_trust']
 
 # %% ../../nbs/11_evaluation.ipynb #8fc7650a
 import math
-import numpy as np
 import torch
-from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, not_yet, right, unanswered, wrong
 
 # %% ../../nbs/11_evaluation.ipynb #662e825c
 def check_energy_ratio(
-    answer, # function of a map `(h,w)` and a boolean mask `(h,w)`, both tensors, that returns a number
+    answer:Answer, # function of a map `(h,w)` and a boolean mask `(h,w)`, both tensors, that returns a number
 ) -> Feedback:
     "Checks the exercise on the energy ratio"
     name = 'energy ratio'
@@ -39,7 +38,7 @@ def check_energy_ratio(
 
 # %% ../../nbs/11_evaluation.ipynb #c21908dd
 def check_area(
-    answer, # function of a list of probabilities at equal steps from 0 to 1 that returns the area under them
+    answer:Answer, # function of probabilities at equal steps from 0 to 1; returns the area under them
 ) -> Feedback:
     "Checks the exercise on the area under a deletion curve"
     name = 'area'
@@ -63,7 +62,7 @@ def check_area(
 
 # %% ../../nbs/11_evaluation.ipynb #b50f920b
 def check_trust(
-    answer, # letters, e.g. 'AB'
+    answer:Answer, # letters, e.g. 'AB'
 ) -> Feedback:
     "Checks the exercise on the randomisation check"
     name = 'trust'

@@ -7,11 +7,11 @@ __all__ = ['check_gradcam', 'check_peek', 'check_repair']
 import torch
 from torch import nn
 
-from ..exercises import Feedback, call, compare, right, wrong
+from ..exercises import Answer, Feedback, call, compare, right, wrong
 
 # %% ../../nbs/09_heatmaps.ipynb #a839aaec
 def check_gradcam(
-    answer, # the learner's function of activations and gradients, both `(N,C,h,w)`, which returns `(N,h,w)`
+    answer:Answer, # function of activations and gradients, both `(N,C,h,w)`; returns `(N,h,w)`
 ) -> Feedback:
     "Lesson 9, exercise 1: Grad-CAM from its formula, with the ReLU."
     name = 'Grad-CAM'
@@ -42,7 +42,7 @@ def check_gradcam(
 
 # %% ../../nbs/09_heatmaps.ipynb #fd66a2a4
 def check_peek(
-    answer, # the learner's function of a model, a module of it and a batch; returns the module's output
+    answer:Answer, # function of a model, a module of it and a batch; returns the module's output
 ) -> Feedback:
     "Lesson 9, exercise 2: a module's output by a hook that leaves nothing behind."
     name = 'peek'
@@ -84,7 +84,7 @@ def check_peek(
 
 # %% ../../nbs/09_heatmaps.ipynb #f993d13d
 def check_repair(
-    answer, # the learner's function of A `(C,h,w)`, a head and a class, which returns `(h,w)`
+    answer:Answer, # the learner's function of A `(C,h,w)`, a head and a class, which returns `(h,w)`
 ) -> Feedback:
     "Lesson 9, exercise 3: a class's map for a head with a hidden layer."
     name, k = 'class map behind a hidden layer', 1
@@ -108,8 +108,9 @@ def check_repair(
     expected = class_map(k)
     second_matrix = last.weight.detach()
     if same(weighed(second_matrix[k])):
-        return wrong(name, 'wrong matrix', "these are the weights of the *hidden* units. They fit the channels "
-                                           "of A only by their number.")
+        return wrong(name, 'wrong matrix',
+                     "these are the weights of the *hidden* units. They fit the channels of A only by their "
+                     "number.")
     if same(weighed((second_matrix @ first.weight.detach())[k])):
         return wrong(name, 'ReLU ignored',
                      "the product of both matrices would be right without the ReLU between them: units that "

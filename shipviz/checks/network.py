@@ -7,11 +7,11 @@ __all__ = ['check_sizes', 'check_fold', 'check_separable']
 import copy
 import torch
 from torch import nn
-from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
 
 # %% ../../nbs/06_network.ipynb #56f0535b
 def check_sizes(
-    answer, # six heights: after the first convolution, the max pooling and each of the four stages
+    answer:Answer, # six heights: after the first convolution, the max pooling and each of the four stages
 ) -> Feedback:
     "Lesson 6, exercise 1: the heights in a resnet34 for an input of 160 pixels."
     name = 'sizes for 160 pixels'
@@ -39,7 +39,7 @@ def check_sizes(
 
 # %% ../../nbs/06_network.ipynb #4f1adbb7
 def check_fold(
-    answer, # function of a weight `(F,C,k,k)` and the BatchNorm2d after it, which returns weight and bias
+    answer:Answer, # function of a weight `(F,C,k,k)` and the BatchNorm2d after it; returns weight and bias
 ) -> Feedback:
     "Lesson 6, exercise 2: fold an eval-mode batch normalisation into the convolution before it."
     name = 'folded batch norm'
@@ -85,7 +85,7 @@ def check_fold(
 
 # %% ../../nbs/06_network.ipynb #b1545a19
 def check_separable(
-    answer, # parameters
+    answer:Answer, # parameters
 ) -> Feedback:
     "Lesson 6, exercise 3: the parameters of a 5×5 depthwise and a 1×1 convolution, 32 to 96 channels."
     name = 'depthwise and 1×1'

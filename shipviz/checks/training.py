@@ -7,11 +7,11 @@ __all__ = ['check_rates', 'check_forgotten', 'check_normalise']
 import torch
 from fastai.vision.core import imagenet_stats
 
-from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
 
 # %% ../../nbs/07_training.ipynb #842fe0d9
 def check_rates(
-    answer, # three learning rates, first layers first
+    answer:Answer, # three learning rates, first layers first
 )->Feedback:
     "Lesson 7, exercise 1: the rates of three groups for `slice(1e-5, 1e-3)`."
     name, want = 'three rates', [1e-5, 1e-4, 1e-3]
@@ -35,7 +35,7 @@ def check_rates(
 
 # %% ../../nbs/07_training.ipynb #ef4c79e9
 def check_forgotten(
-    answer, # function of (momentum, steps)
+    answer:Answer, # function of (momentum, steps)
 )->Feedback:
     "Lesson 7, exercise 2: how much the initial running statistics still weigh."
     name = 'what is left of the start'
@@ -70,7 +70,7 @@ def check_forgotten(
 
 # %% ../../nbs/07_training.ipynb #195e9145
 def check_normalise(
-    answer, # function of pictures `(N,3,H,W)` in 0..1, mean, std (3 numbers each) -> normalised `(N,3,H,W)`
+    answer:Answer, # function of pictures `(N,3,H,W)` in 0..1, mean, std (3 numbers each); returns as many
 )->Feedback:
     "Lesson 7, exercise 3: normalise a batch channel by channel."
     name = 'normalise'
