@@ -275,7 +275,7 @@ def _warn_of_other_copy(weights, beside, card, data):
     "The card inside is what counts; say so if the one beside the weights differs."
     if not beside.is_file(): return
     want = card | dict(weights=hashlib.sha256(data).hexdigest())
-    in_order = lambda value: json.dumps(value, sort_keys=True) # as text, for nan is not nan
+    def in_order(value): return json.dumps(value, sort_keys=True) # as text, for nan is not nan
     try: same = in_order(json.loads(beside.read_bytes())) == in_order(want)
     except (OSError, ValueError, RecursionError): same = False
     if not same:

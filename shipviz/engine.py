@@ -169,7 +169,8 @@ class Pass:
         pass: `mean(A) @ W.T + b` are the logits."""
         if self.logits is None: return None
         with torch.inference_mode(False): pooled = self.activations(layer).mean((2, 3))
-        logits, atol = self.logits.to(pooled.device), tolerance(self.acts[layer][0], self.logits)
+        logits = self.logits.to(pooled.device)
+        atol = tolerance(self.acts[layer][0], self.logits)
         for m in self.net.modules():
             if not isinstance(m, nn.Linear): continue
             if (m.in_features, m.out_features) != (pooled.shape[1], logits.shape[1]): continue

@@ -147,7 +147,8 @@ def impute(
 
     So a deleted region is filled smoothly from its border, and its outline gives nothing away
     (Rong et al. 2022, arXiv 2202.00449)."""
-    image, gone = torch.as_tensor(image).float().cpu(), torch.as_tensor(gone).bool().cpu()
+    image = torch.as_tensor(image).float().cpu()
+    gone = torch.as_tensor(gone).bool().cpu()
     if image.ndim != 3 or gone.shape != image.shape[1:]:
         raise ValueError(f'An image (C,H,W) and gone (H,W) were expected, not {tuple(image.shape)} and '
                          f'{tuple(gone.shape)}.')

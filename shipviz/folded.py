@@ -52,8 +52,11 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g):
         y, w, x = ctx.saved_tensors
-        g, k, s = torch.ops.aten.hardtanh_backward(g, y, 0, 6), w.shape[-1], ctx.stride
-        if s == 1 and not ctx.trained: gx, gw = torch.conv2d(g, w.flip(2, 3), None, 1, k//2, 1, len(w)), None
+        g = torch.ops.aten.hardtanh_backward(g, y, 0, 6)
+        k = w.shape[-1]
+        s = ctx.stride
+        if s == 1 and not ctx.trained:
+            gx, gw = torch.conv2d(g, w.flip(2, 3), None, 1, k//2, 1, len(w)), None
         else:
             if x is None: # only its shape is used
                 x = torch.empty(ctx.shape).contiguous(memory_format=torch.channels_last)
@@ -72,7 +75,8 @@ class _Conv(nn.Module):
         super().__init__()
         conv, bn = block.conv, block.bn
         s = bn.weight/(bn.running_var + bn.eps).sqrt()
-        w, b = (conv.weight*s.view(-1, 1, 1, 1)).detach(), (bn.bias - bn.running_mean*s).detach()
+        w = (conv.weight*s.view(-1, 1, 1, 1)).detach()
+        b = (bn.bias - bn.running_mean*s).detach()
         self.stride, self.groups, self.k = conv.stride[0], conv.groups, w.shape[-1]
         self.act = 'act' in dict(block.named_children())
         if self.k == 1: w = w.flatten(1)
@@ -135,7 +139,8 @@ class Folded(nn.Module):
             raise ValueError('Only an EfficientNet-Lite with a linear head can be folded.')
         body, head = _body_and_head(model)
         layers = [nn.Sequential(*map(_Block, m)) if isinstance(m[0], MBConv) else _Conv(m) for m in body]
-        self.lower, self.upper = nn.Sequential(*layers[:frozen]), nn.Sequential(*layers[frozen:])
+        self.lower = nn.Sequential(*layers[:frozen])
+        self.upper = nn.Sequential(*layers[frozen:])
         self.fc = copy.deepcopy(head[-1])
         for p in self.lower.parameters(): p.requires_grad_(False)
 

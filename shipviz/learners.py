@@ -56,7 +56,9 @@ _all_ = ['find_arch', 'Repeatable']
 def _renormalised(dls, stats):
     "The same DataLoaders, but normalised with `stats`; the ones given stay as they are."
     norm, device = Normalize.from_stats(*stats, cuda=False), dls.train.device
-    if device is not None: norm.mean, norm.std = norm.mean.to(device), norm.std.to(device)
+    if device is not None:
+        norm.mean = norm.mean.to(device)
+        norm.std = norm.std.to(device)
     def new(dl):
         others = [t for t in dl.after_batch.fs if not isinstance(t, Normalize)]
         return dl.new(after_batch=type(dl.after_batch)([*others, norm]))
@@ -167,7 +169,7 @@ def cached_learner(
     loaders = [DataLoader(train, bs=min(bs, len(train)), shuffle=True, drop_last=True, num_workers=0),
                DataLoader(valid, bs=min(bs, len(valid)), shuffle=False, drop_last=False, num_workers=0)]
     dls = DataLoaders(*loaders, path=learn.dls.path, device=learn.dls.device)
-    groups = lambda m: L(m[:n_body], m[n_body:]).map(params)
+    def groups(m): return L(m[:n_body], m[n_body:]).map(params)
     out = Learner(dls, upper, loss_func=learn.loss_func, metrics=learn.metrics, splitter=groups,
                   opt_func=learn.opt_func, path=learn.path,
                   cbs=[Repeatable(learn.recipe['seed']), KeepHistory()])
@@ -287,7 +289,8 @@ def imagenet_predict(
     top:int=3, # answers for each picture
 )->list[list[tuple[str, float]]]: # for each picture (class name, probability), the most probable first
     "What the network trained on ImageNet sees in photos."
-    probs, names = predict(imagenet_learner(), pictures), imagenet_learner().dls.vocab
+    probs = predict(imagenet_learner(), pictures)
+    names = imagenet_learner().dls.vocab
     return [[(names[k], float(p[k])) for k in p.argsort(descending=True)[:top].tolist()] for p in probs]
 
 # %% ../nbs/library/07a_learners.ipynb #93f1a9f4
@@ -406,7 +409,8 @@ def _one_trainer(path):
 
 def _train_and_keep(learn, path, r, data, seed, progress):
     "Train the network of recipe `r`, put it into the cache and its weights into `learn`; its card."
-    trainee, start = ship_learner(learn.dls, head='linear', bn_final=False, seed=seed), time.perf_counter()
+    trainee = ship_learner(learn.dls, head='linear', bn_final=False, seed=seed)
+    start = time.perf_counter()
     trainee.data = data
     _train(trainee, r, progress)
     scores = dict(_last_epoch(trainee), training_seconds=time.perf_counter() - start)

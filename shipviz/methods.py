@@ -151,7 +151,8 @@ def _answering(module, outs):
     """Within it, the next calls of `module` in this thread return `outs`, one after the other, and run
     nothing."""
     own, thread, todo = module.__dict__, threading.get_ident(), list(outs)
-    run, had = module.forward, {'forward': own['forward']} if 'forward' in own else {}
+    run = module.forward
+    had = {'forward': own['forward']} if 'forward' in own else {}
     def forward(*args, **kwargs):
         return todo.pop(0) if todo and threading.get_ident() == thread else run(*args, **kwargs)
     own['forward'] = forward
@@ -164,7 +165,8 @@ def _answering(module, outs):
 def _skipping(p, layer, act, fill):
     "Within it, every module that had ended before `layer` hands on blanks, and `layer` returns `act`."
     i = p.trace.last_call(layer)
-    call, blank = p.trace.calls[i], partial(_blank, copies=len(act), fill=fill, device=act.device)
+    call = p.trace.calls[i]
+    blank = partial(_blank, copies=len(act), fill=fill, device=act.device)
     answers = defaultdict(list)
     for before in _outermost_before(p.trace.calls, i):
         answers[before.name].append(map_leaves(before.output, blank, Spec))
@@ -343,7 +345,8 @@ def _occlusion(
     n, _, h, w = x.shape
     rows, columns = [[slice(a, a+window) for a in _steps(size, window, stride)] for size in (h, w)]
     boxes = list(itertools.product(rows, columns))
-    total, count = torch.zeros(n, h, w, device=x.device), torch.zeros(h, w, device=x.device)
+    total = torch.zeros(n, h, w, device=x.device)
+    count = torch.zeros(h, w, device=x.device)
     for box in boxes: count[box] += 1
     with undisturbed(v.p.net):
         for i in range(n):

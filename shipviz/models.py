@@ -204,7 +204,8 @@ def _first_head(net, train, size, stats, pool):
     "Fit the head to the training pictures, whole and mirrored, as the body sees them before any training."
     head, net_features = net.fc, copy.copy(net)
     net_features.forward = net.features
-    x, y = _logits(net_features, train[0], size, stats, True, pool), torch.tensor(train[1])
+    x = _logits(net_features, train[0], size, stats, True, pool)
+    y = torch.tensor(train[1])
     w, b = fit_head(x.flatten(0, 1), y.repeat(2), head.out_features)
     head.weight.data.copy_(w)
     head.bias.data.copy_(b)
@@ -232,7 +233,8 @@ def real_ships()->Learner: # without pictures: `learn.has_pictures` is False
     """EfficientNet-Lite0 as ImageNet has left it, with a head trained on the hackathon's photos.
 
     Loaded in a second, without training. `learn.about` says what it was trained on and how good it is."""
-    weights, card = _weights_dir()/'real-ships.safetensors', _weights_dir()/'real-ships.json'
+    weights = _weights_dir()/'real-ships.safetensors'
+    card = _weights_dir()/'real-ships.json'
     for path in (weights, card):
         if not path.is_file():
             raise FileNotFoundError(f'{path.name} is missing from this installation. {_AGAIN}')
@@ -243,7 +245,8 @@ def real_ships()->Learner: # without pictures: `learn.has_pictures` is False
     dls = _picture_dls(about['classes'], about['size'], (stats['mean'], stats['std']))
     learn = ship_learner(dls, head='linear', bn_final=False)
     learn.model[1][-1].load_state_dict(load_file(weights))
-    learn.data, learn.metrics_saved, learn.about = about['data'], about['metrics'], about
+    learn.data, learn.metrics_saved = about['data'], about['metrics']
+    learn.about = about
     learn.model.eval()
     return learn
 

@@ -111,7 +111,8 @@ class Heatmaps:
                         take(self.scores), take(self.logits), self.vocab, pictures, self.seen, faults)
 
     def __repr__(self)->str:
-        shape, flagged = '×'.join(map(str, self.maps.shape)), sum(map(bool, self.flags))
+        shape = '×'.join(map(str, self.maps.shape))
+        flagged = sum(map(bool, self.flags))
         more = f", {flagged} flagged: see .flags" if flagged else ''
         return f"Heatmaps({shape}, {self.method} at {self.layer!r}{more})"
 
@@ -239,7 +240,8 @@ def _coloured(image, heat, corner, colours, signed, alpha, style):
         part = Image.fromarray(np.dstack([rgb, np.uint8(abs(heat)*alpha*255)]))
     else:
         seen = (*corner, corner[0] + heat.shape[1], corner[1] + heat.shape[0])
-        out, part = image.copy(), Image.blend(image.crop(seen), Image.fromarray(rgb), alpha)
+        out = image.copy()
+        part = Image.blend(image.crop(seen), Image.fromarray(rgb), alpha)
     out.paste(part, corner)
     return out
 

@@ -281,7 +281,9 @@ def bootstrap(
         raise ValueError('give one-dimensional arrays of equal length, got shapes '
                          f'{[a.shape for a in given]}')
     known = ~np.any([a != a for a in given], axis=0)  # only NaN differs from itself
-    given, n, missing = [a[known] for a in given], int(known.sum()), int((~known).sum())
+    given = [a[known] for a in given]
+    n = int(known.sum())
+    missing = int((~known).sum())
     if n == 0: return _unknown(missing, level)
     value = float(stat(*given))
     if n == 1: return Interval(value, value, value, n, missing, level)   # every resample is this one picture
