@@ -35,7 +35,8 @@ NBS, LIB, IMAGES = ROOT/"nbs", ROOT/"shipviz", ROOT/".github"/"images"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {
-        "codemirror_mode": {"name": "ipython", "version": 3}, "file_extension": ".py", "mimetype": "text/x-python",
+        "codemirror_mode": {"name": "ipython", "version": 3}, "file_extension": ".py",
+        "mimetype": "text/x-python",
         "name": "python", "nbconvert_exporter": "python", "pygments_lexer": "ipython3", "version": "3.11.7"}}
 MAX_BYTES, MAX_LINE, MAX_SECONDS = 12_000_000, 150, 30
 MAX_EXPORTED_LINE = 110  # of code that goes into shipviz/
@@ -146,14 +147,19 @@ def without_widget(output):
     data = output.get("data", {})
     if WIDGET not in data: return output
     rest = {mime: content for mime, content in data.items() if mime != WIDGET}
-    return {**output, "data": rest} if any(mime.startswith("image/") or mime == "text/html" for mime in rest) else None
+    still = any(mime.startswith("image/") or mime == "text/html" for mime in rest)
+    return {**output, "data": rest} if still else None
 
 def folds(cell):
-    """What JupyterLab folds: the code of cells that no learner needs to read (hidden tests, checkers, where to export), and
-    whatever the author folded: code (`source_hidden`) or a result that should be predicted first (`outputs_hidden`)."""
+    """What JupyterLab folds, as metadata.
+
+    The code of cells that no learner needs to read (hidden tests, checkers, where to export), and whatever
+    the author folded: code (`source_hidden`) or a result that is to be predicted first (`outputs_hidden`)."""
     was, d = cell.get("metadata", {}).get("jupyter", {}), directives(cell)
     hidden = {"hide", "default_exp"} & set(d) or d.get("export", "").startswith("checks.")
-    kept = {key: True for key in ("source_hidden", "outputs_hidden") if was.get(key) or key == "source_hidden" and hidden}
+    kept = {}
+    if hidden or was.get("source_hidden"): kept["source_hidden"] = True
+    if was.get("outputs_hidden"): kept["outputs_hidden"] = True
     return {"jupyter": kept} if kept else {}
 
 def clean(paths):

@@ -142,7 +142,7 @@ def check_card(
 _KEY = 'shipviz' # of the card in the metadata of a safetensors file
 
 def model_files(
-    path, # name of a model, with either ending or none
+    path:str|os.PathLike, # name of a model, with either ending or none
 )->tuple[Path, Path]: # NAME.safetensors, NAME.json
     "The file of a model, and the copy of its card."
     path = Path(path).expanduser()
@@ -150,7 +150,7 @@ def model_files(
     return path.with_name(path.name + '.safetensors'), path.with_name(path.name + '.json')
 
 def refuse_existing(
-    path, # name of a model
+    path:str|os.PathLike, # name of a model
     force:bool=False, # allow it?
 )->None:
     "Raises FileExistsError if a model of this name is there, unless `force`."
@@ -168,7 +168,7 @@ def _tensor_hash(tensors):
     return h.hexdigest()
 
 def refuse_not_finite(
-    tensors:dict, # name -> tensor
+    tensors:dict[str, torch.Tensor], # by name
     what:str, # whose they are, for the message
 )->None:
     "Raises ValueError if weights are not finite numbers."
@@ -207,9 +207,9 @@ def _make_folder(path):
     except OSError as e: raise OSError(f"can't make the folder {str(path)!r}: {why(e)}") from e
 
 def write_model(
-    path, # name of the model
+    path:str|os.PathLike, # name of the model
     card:dict, # see `check_card`
-    tensors:dict, # name -> tensor
+    tensors:dict[str, torch.Tensor], # by name
     force:bool=False, # write over a model that is there?
 )->Path: # the model's file
     """Write a model with its card inside, at once, and a copy of the card beside it.
@@ -228,9 +228,9 @@ def write_model(
     return weights
 
 def save_or_rescue(
-    path, # name of the model
+    path:str|os.PathLike, # name of the model
     card:dict, # see `check_card`
-    tensors:dict, # name -> tensor
+    tensors:dict[str, torch.Tensor], # by name
     force:bool=False, # write over a model that is there?
 )->Path: # the model's file
     """As `write_model`; but if the disk refuses, the model is kept in `cache_dir()/'rescued'`.
@@ -275,7 +275,7 @@ def _warn_of_other_copy(weights, beside, card, data):
     "The card inside is what counts; say so if the one beside the weights differs."
     if not beside.is_file(): return
     want = card | dict(weights=hashlib.sha256(data).hexdigest())
-    in_order = lambda value: json.dumps(value, sort_keys=True) # as text, for nan is not nan
+    def in_order(value): return json.dumps(value, sort_keys=True) # as text, for nan is not nan
     try: same = in_order(json.loads(beside.read_bytes())) == in_order(want)
     except (OSError, ValueError, RecursionError): same = False
     if not same:
@@ -283,7 +283,7 @@ def _warn_of_other_copy(weights, beside, card, data):
                       'has its card inside. save_model(..., force=True) writes both anew.', stacklevel=4)
 
 def read_model(
-    path, # name of a model, with either ending or none
+    path:str|os.PathLike, # name of a model, with either ending or none
 )->tuple[dict, dict]: # card, tensors
     """A saved model: read once and checked.
 

@@ -9,6 +9,7 @@ __all__ = ['PADDING_MODES', 'weighted_f1', 'get_dls', 'as_pil_image', 'test_dl']
 # %% ../nbs/10_data.ipynb #0a856c0a
 import os
 from pathlib import Path
+from typing import Any
 
 import shipviz # first: it repairs a torchvision that does not fit torch
 from .core import open_picture, whole_number
@@ -30,8 +31,8 @@ from PIL import Image
 
 # %% ../nbs/10_data.ipynb #3abd4e86
 def weighted_f1(
-    y_true, # labels, one a picture; or, alone, a confusion matrix `(K,K)` of counts, rows actual
-    y_pred=None, # predicted labels, one a picture
+    y_true:Any, # labels, one a picture; or, alone, a confusion matrix `(K,K)` of counts, rows actual
+    y_pred:Any=None, # predicted labels, one a picture
 )->float: # 0..1
     """F1 of each class, averaged with the class's share of the pictures as weight (the hackathon's score).
 
@@ -73,7 +74,7 @@ def get_dls(
     augment:bool=True, # flip, turn up to 10°, zoom up to 1.1, change light and contrast of training pictures
     verify:bool | str=False, # look for broken pictures first, see `load_ships`
     num_workers:int=0, # processes that load pictures; 0 always works
-    device=None, # where batches go; fastai's default device if None
+    device:Any=None, # a torch device or its name, where batches go; fastai's default if None
 )->DataLoaders: # batches of images `(N,3,H,W)`, normalised as ImageNet's, and class indices `(N,)`
     """The article's helper: fastai DataLoaders of a chosen size and padding mode.
 
@@ -139,8 +140,8 @@ class _LabelOf:
 # %% ../nbs/10_data.ipynb #52933d15
 def test_dl(
     dls:DataLoaders, # from `get_dls`
-    data, # a data set's folder (its test pictures), one picture, or a list of paths, PIL images or arrays
-    **kwargs, # for fastai's `dls.test_dl`, e.g. `bs`
+    data:Any, # a data set's folder (its test pictures), one picture, or a list of paths, PIL images or arrays
+    **kwargs:Any, # for fastai's `dls.test_dl`, e.g. `bs`
 )->DataLoader: # batches of images alone; `.items` has the paths (or pictures) in order
     "A DataLoader of pictures without labels, treated exactly as the validation pictures of `dls`."
     if isinstance(data, (str, os.PathLike)) and Path(data).expanduser().is_dir():
@@ -151,9 +152,9 @@ def test_dl(
     if not items: raise ValueError('There are no pictures to load.')
     if 'bs' in kwargs: kwargs['bs'] = whole_number('bs, the batch size,', kwargs['bs'], 1)
     paths = [Path(p).expanduser() for p in items if isinstance(p, (str, os.PathLike))]
-    if missing := [str(p) for p in paths if not p.is_file()]:
-        raise FileNotFoundError(f'{len(missing)} picture(s) are missing: {some(missing)}.')
-    items = paths if len(paths) == len(items) else [as_pil_image(o) for o in items]
-    return dls.test_dl(items, num_workers=0, **kwargs)
+    missing = [str(p) for p in paths if not p.is_file()]
+    if missing: raise FileNotFoundError(f'{len(missing)} picture(s) are missing: {some(missing)}.')
+    given = paths if len(paths) == len(items) else [as_pil_image(o) for o in items]
+    return dls.test_dl(given, num_workers=0, **kwargs)
 
-test_dl.__test__ = False # it is no test, whatever pytest makes of its name
+test_dl.__test__ = False # type: ignore[attr-defined]  # it is no test, whatever pytest makes of its name

@@ -10,7 +10,7 @@ __all__ = ['Curves', 'blur', 'deletion_insertion', 'impute', 'Road', 'road', 'ra
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from .core import class_indices, evaluating, whole_number
 from .inputs import class_names, module_of
 from .scores import _BROKEN, Maps, _as_maps, _resize, _stacked, _tell
+
+if TYPE_CHECKING: import pandas as pd
 
 # %% ../nbs/library/16b_faithfulness.ipynb #fc92112b
 def _batch(images) -> Tensor:
@@ -54,7 +56,8 @@ def _logits(net, images, bs) -> Tensor:
 def _targets(target, logits, names) -> Tensor:
     "A class index for each image: those given, or the predicted ones"
     if target is None: return logits.argmax(1)
-    return torch.tensor(class_indices(target, *logits.shape, names))
+    pictures, classes = logits.shape
+    return torch.tensor(class_indices(target, pictures, classes, names))
 
 def _probs(net, images, targets, bs) -> Tensor:
     "Probability `(N,)` of the targets, one index for each image"
@@ -144,7 +147,8 @@ def impute(
 
     So a deleted region is filled smoothly from its border, and its outline gives nothing away
     (Rong et al. 2022, arXiv 2202.00449)."""
-    image, gone = torch.as_tensor(image).float().cpu(), torch.as_tensor(gone).bool().cpu()
+    image = torch.as_tensor(image).float().cpu()
+    gone = torch.as_tensor(gone).bool().cpu()
     if image.ndim != 3 or gone.shape != image.shape[1:]:
         raise ValueError(f'An image (C,H,W) and gone (H,W) were expected, not {tuple(image.shape)} and '
                          f'{tuple(gone.shape)}.')
@@ -214,9 +218,9 @@ def rank_correlation(
     b:Maps, # `(N,...)`, of the same shape
 ) -> Tensor: # `(N,)` in -1..1; NaN where a map is constant, or holds a NaN or an infinity
     "Spearman's rank correlation of each pair of maps"
-    a, b, _ = _two(_rows(a), _rows(b))          # a broken map is all 0 now, so constant
-    found = torch.full((len(a),), torch.nan)
-    for i, (p, q) in enumerate(zip(a.flatten(1), b.flatten(1))):
+    first, second, _ = _two(_rows(a), _rows(b))   # a broken map is all 0 now, so constant
+    found = torch.full((len(first),), torch.nan)
+    for i, (p, q) in enumerate(zip(first.flatten(1), second.flatten(1))):
         if p.min() < p.max() and q.min() < q.max(): found[i] = spearmanr(p.numpy(), q.numpy()).statistic
     return _tell(found, f'are constant or {_BROKEN}, or their partners')
 
@@ -227,13 +231,14 @@ def ssim(
     """Structural similarity of each pair of maps, each first scaled to 0..1 (Wang et al. 2004)
 
     Gaussian window of standard deviation 1.5, constants 0.01 and 0.03, as published."""
-    a, b, broken = _two(a, b)
-    a, b = _unit(a), _unit(b)
-    mean_a, mean_b = _window(a), _window(b)
-    var_a, var_b = _window(a*a) - mean_a**2, _window(b*b) - mean_b**2
-    cov = _window(a*b) - mean_a*mean_b
-    alike = (2*mean_a*mean_b + 1e-4)*(2*cov + 9e-4)/((mean_a**2 + mean_b**2 + 1e-4)*(var_a + var_b + 9e-4))
-    if min(a.shape[1:]) > 10: alike = alike[:, 5:-5, 5:-5]  # where the whole window lies on the map
+    first, second, broken = _two(a, b)
+    x, y = _unit(first), _unit(second)
+    mean_x, mean_y = _window(x), _window(y)
+    var_x, var_y = _window(x*x) - mean_x**2, _window(y*y) - mean_y**2
+    cov = _window(x*y) - mean_x*mean_y
+    alike = (2*mean_x*mean_y + 1e-4)*(2*cov + 9e-4)
+    alike = alike/((mean_x**2 + mean_y**2 + 1e-4)*(var_x + var_y + 9e-4))
+    if min(x.shape[1:]) > 10: alike = alike[:, 5:-5, 5:-5]  # where the whole window lies on the map
     found = torch.from_numpy(alike.mean((1, 2))).float()
     return _tell(torch.where(broken, torch.nan, found), f'{_BROKEN}, or their partners')
 
@@ -317,7 +322,7 @@ def randomisation_check(
     explain:Callable, # function of `(network, images)` that returns maps `(N,h,w)`
     steps:int=6, # parts in which the layers are made random, from the top
     seed:int=42, # of the random weights
-) -> 'pandas.DataFrame': # a row for each step and picture: step, layers, picture, top, rank_correlation, ssim
+) -> 'pd.DataFrame': # a row for each step and picture: step, layers, picture, top, rank_correlation, ssim
     """Make the network random from the top down and compare the maps with the trained network's
 
     Adebayo et al. 2018: a method whose maps stay alike explains the picture, not the network. Absolute values

@@ -9,14 +9,15 @@ __all__ = ['Hook', 'heatmap', 'heatmaps', 'gradcam', 'cam', 'mean_activation_map
 
 # %% ../nbs/13_heatmaps.ipynb #d5d379c1
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from .engine import Pass, input_gradients, one_pass
-from .inputs import (as_batch, as_pictures, box_finder, count_pictures, gathered, seen_box,
-                            some_pictures)
+from .inputs import (Images, Model, as_batch, as_pictures, box_finder, count_pictures, gathered,
+                            seen_box, some_pictures)
 from .methods import METHODS, View, method
 from .overlays import Heatmaps, normalise, overlay
 from .tracing import Layer, layers
@@ -30,8 +31,11 @@ class Hook:
     `grad`.
 
     Removed at the end of `with`, also after an error."""
-    def __init__(self, module:nn.Module):
-        self.output = self.grad = None
+    def __init__(self,
+        module:nn.Module, # which returns a tensor
+    )->None:
+        self.output:torch.Tensor|None = None
+        self.grad:torch.Tensor|None = None
         self.handle = module.register_forward_hook(self._keep)
 
     def _keep(self, module, args, out):
@@ -44,18 +48,18 @@ class Hook:
     def _keep_grad(self, grad): self.grad = grad.detach().clone()
     def remove(self)->None: self.handle.remove()
     def __enter__(self)->'Hook': return self
-    def __exit__(self, *error)->None: self.remove()
+    def __exit__(self, *error:object)->None: self.remove()
 
 # %% ../nbs/13_heatmaps.ipynb #fbebbf22
 def heatmap(
-    model,            # network or Learner
-    images,           # `(N,C,H,W)` normalised (a tuple: several inputs); for a Learner also paths, PIL images...
-    target=None,      # class (index, name) or one for each; None: the predicted; a function: output -> `(N,)`
-    layer=None,       # name or module; None: the last with spatial extent before pooling
+    model:Model,
+    images:Images, # `(N,C,H,W)` normalised (a tuple: several inputs); for a Learner also paths, PIL images...
+    target:Any=None, # class (index, name) or one for each; None: the predicted; a function: output -> `(N,)`
+    layer:str|nn.Module|None=None, # None: the last with spatial extent before pooling
     method:str='gradcam', # a name in `METHODS`
-    reshape=None,     # turns the layer's output into `(N,C,h,w)`; None: found, also for ViT and Swin
-    bs:int=64,        # pictures in a pass
-    **options,        # of the method
+    reshape:Callable|None=None, # makes `(N,C,h,w)` of the layer's output; None: found, also for ViT and Swin
+    bs:int=64, # pictures in a pass
+    **options:Any, # of the method
 )->Heatmaps:
     """Heatmaps of the pictures: where the model looked for the class.
 
@@ -70,15 +74,15 @@ def heatmap(
     return next(iter(found.values()))
 
 def heatmaps(
-    model,                # network or Learner
-    images,               # pictures, as for `heatmap`
-    methods='gradcam',    # a name in `METHODS`, or several
-    layers=None,          # a name or module, or several; None: the one `heatmap` takes
-    target=None,          # as for `heatmap`
-    reshape=None,         # as for `heatmap`
-    bs:int=64,            # pictures in a pass
-    **options,            # of the methods: each gets those that it takes
-)->dict:                  # `(method, layer name)` -> `Heatmaps`, always
+    model:Model,
+    images:Images, # pictures, as for `heatmap`
+    methods:str|Sequence[str]='gradcam', # a name in `METHODS`, or several
+    layers:str|nn.Module|Sequence|None=None, # a name or module, or several; None: the one `heatmap` takes
+    target:Any=None, # as for `heatmap`
+    reshape:Callable|None=None, # as for `heatmap`
+    bs:int=64, # pictures in a pass
+    **options:Any, # of the methods: each gets those that it takes
+)->dict[tuple[str, str], Heatmaps]: # `(method, layer name)` -> `Heatmaps`, always
     """Heatmaps of several methods, layers or both: one forward pass for all of them and for all pictures of a
     batch."""
     methods, layers = _listed(methods), _listed(layers)
@@ -91,11 +95,12 @@ def _listed(value):
 
 def _options_of(methods, options):
     "`{method: those of the options that it takes}`; an error if one is taken by none."
-    if missing := [m for m in methods if m not in METHODS]:
-        raise ValueError(f"No method {missing[0]!r}. There are: {', '.join(METHODS)}.")
+    missing = [m for m in methods if m not in METHODS]
+    if missing: raise ValueError(f"No method {missing[0]!r}. There are: {', '.join(METHODS)}.")
     takes = {m: list(inspect.signature(METHODS[m]).parameters)[1:] for m in methods}
     known = sum(takes.values(), [])
-    if bad := [k for k in options if k not in known]:
+    bad = [k for k in options if k not in known]
+    if bad:
         raise TypeError(f"{bad[0]!r} is no option of {', '.join(methods)}, which take: "
                         f"{', '.join(known) or 'none'}.")
     return {m: {k: v for k, v in options.items() if k in takes[m]} for m in methods}
@@ -124,40 +129,40 @@ def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, op
 
 # %% ../nbs/13_heatmaps.ipynb #d701da56
 def gradcam(
-    model,       # network or Learner
-    images,      # pictures, as for `heatmap`
-    target=None, # as for `heatmap`
-    layer=None,  # as for `heatmap`
-    **kwargs,    # for `heatmap`
+    model:Model,
+    images:Images, # pictures, as for `heatmap`
+    target:Any=None, # as for `heatmap`
+    layer:str|nn.Module|None=None, # as for `heatmap`
+    **kwargs:Any, # for `heatmap`
 )->Heatmaps:
     "Grad-CAM: `heatmap` with method 'gradcam'. Raw and signed; `.normalised()` applies the ReLU."
     return heatmap(model, images, target, layer, 'gradcam', **kwargs)
 
 def cam(
-    model,       # network or Learner
-    images,      # pictures, as for `heatmap`
-    target=None, # as for `heatmap`
-    layer=None,  # as for `heatmap`
-    **kwargs,    # for `heatmap`
+    model:Model,
+    images:Images, # pictures, as for `heatmap`
+    target:Any=None, # as for `heatmap`
+    layer:str|nn.Module|None=None, # as for `heatmap`
+    **kwargs:Any, # for `heatmap`
 )->Heatmaps:
     """CAM: `heatmap` with method 'cam'. Raises ValueError unless the head is average pooling followed by one
     linear layer."""
     return heatmap(model, images, target, layer, 'cam', **kwargs)
 
 def mean_activation_map(
-    model,       # network or Learner
-    images,      # pictures, as for `heatmap`
-    layer=None,  # as for `heatmap`
-    **kwargs,    # for `heatmap`
+    model:Model,
+    images:Images, # pictures, as for `heatmap`
+    layer:str|nn.Module|None=None, # as for `heatmap`
+    **kwargs:Any, # for `heatmap`
 )->Heatmaps:
     "The article's own map: the mean over the channels at each cell; the same for every class."
     return heatmap(model, images, None, layer, 'mean_activation', **kwargs)
 
 def predict_with_heatmaps(
-    model,            # network or Learner
+    model:Model,
     batches:Iterable, # a DataLoader, or any iterable of `xb` or `(xb, yb)`
-    k:int=1,          # heatmaps for the k classes with the highest scores
-    layer=None,       # as for `heatmap`
+    k:int=1, # heatmaps for the k classes with the highest scores
+    layer:str|nn.Module|None=None, # as for `heatmap`
     method:str='gradcam', # as for `heatmap`
 )->Iterator[tuple]: # `(logits (N,K), [Heatmaps of the highest class, of the second, ...], yb or None)`
     """Predict a data set, and have the heatmaps of the highest classes from the same pass. For models that

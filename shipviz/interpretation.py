@@ -23,7 +23,8 @@ from fastcore.basics import patch
 from PIL import Image
 from sklearn import metrics
 
-from .answers import answers, classes_of, labelled_dl, picture_losses, pixels, probabilities, recorder_kept
+from .answers import answers, classes_of, labelled_dl
+from .answers import picture_losses, pixels, probabilities, recorder_kept
 from .core import class_index, class_indices, open_picture, readable, whole_number
 from .heatmaps import Heatmaps, heatmap, overlay
 from .pages import free_file, render, thumbnail_uri, write_text

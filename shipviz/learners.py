@@ -13,10 +13,12 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import shipviz  # first: it repairs a torchvision built for another torch
 import fastai
@@ -55,7 +57,9 @@ _all_ = ['find_arch', 'Repeatable']
 def _renormalised(dls, stats):
     "The same DataLoaders, but normalised with `stats`; the ones given stay as they are."
     norm, device = Normalize.from_stats(*stats, cuda=False), dls.train.device
-    if device is not None: norm.mean, norm.std = norm.mean.to(device), norm.std.to(device)
+    if device is not None:
+        norm.mean = norm.mean.to(device)
+        norm.std = norm.std.to(device)
     def new(dl):
         others = [t for t in dl.after_batch.fs if not isinstance(t, Normalize)]
         return dl.new(after_batch=type(dl.after_batch)([*others, norm]))
@@ -77,14 +81,14 @@ def _no_torchvision_warnings():
 
 def ship_learner(
     dls:DataLoaders, # as from `get_dls`; they are copied and normalised as `arch` expects
-    arch='efficientnet_lite0', # this name, one of torchvision or timm, or a function `f(pretrained=...)`
+    arch:str|Callable='efficientnet_lite0', # or a name of torchvision or timm, or `f(pretrained=...)`
     pretrained:bool=True, # begin with ImageNet's weights?
     bn_final:bool=True, # end the head with a BatchNorm1d on the logits (momentum 0.01), as in the article?
     head:str='concat', # fastai's, with two linear layers; or 'linear': average pooling, one linear layer
-    metrics=None, # weighted F1 and accuracy if None
-    cbs=None, # fastai callbacks of your own
+    metrics:Any=None, # a metric of fastai or several; weighted F1 and accuracy if None
+    cbs:Any=None, # fastai callbacks of your own, one or several
     seed:int=42, # of the head's first weights and of every training run
-    **kwargs, # for fastai's `vision_learner`
+    **kwargs:Any, # for fastai's `vision_learner`
 )->Learner: # `learn.history` will be the table of the last training's epochs
     """A network with a new head for the classes of `dls`, as the article's `cnn_learner` makes it.
 
@@ -152,10 +156,10 @@ def _computed_once(learn, lower, flip, tick):
 
 def cached_learner(
     learn:Learner, # as from `ship_learner`
-    cut:int=None, # how many layers of the body to compute once; None: all of it and the pooling
+    cut:int|None=None, # how many layers of the body to compute once; None: all of it and the pooling
     flip:bool=True, # the mirror image of every training picture too?
     bs:int=64, # batch size of the training from the cache
-    tick=lambda: None, # called after every batch of pictures, for a progress bar
+    tick:Callable[[], Any]=lambda: None, # called after every batch of pictures, for a progress bar
 )->Learner: # its inputs are activations, its layers the upper ones of `learn`
     """Compute the lower layers' answers to all pictures once, and get a Learner for the layers above them.
 
@@ -166,7 +170,7 @@ def cached_learner(
     loaders = [DataLoader(train, bs=min(bs, len(train)), shuffle=True, drop_last=True, num_workers=0),
                DataLoader(valid, bs=min(bs, len(valid)), shuffle=False, drop_last=False, num_workers=0)]
     dls = DataLoaders(*loaders, path=learn.dls.path, device=learn.dls.device)
-    groups = lambda m: L(m[:n_body], m[n_body:]).map(params)
+    def groups(m): return L(m[:n_body], m[n_body:]).map(params)
     out = Learner(dls, upper, loss_func=learn.loss_func, metrics=learn.metrics, splitter=groups,
                   opt_func=learn.opt_func, path=learn.path,
                   cbs=[Repeatable(learn.recipe['seed']), KeepHistory()])
@@ -225,15 +229,15 @@ def _card(learn, metrics):
 
 def save_model(
     learn:Learner, # as from `ship_learner`
-    path, # name without ending: `path`.safetensors and `path`.json are written
+    path:str|PathLike, # name without ending: `path`.safetensors and `path`.json are written
     force:bool=False, # write over files that exist?
-    metrics:dict=None, # name -> value; the last epoch's if None
+    metrics:dict|None=None, # name -> value; the last epoch's if None
 )->Path: # the weights' file
     """Write weights and a card (arch, classes, size, normalisation, versions, data, metrics) into one file.
 
     It appears whole or not at all; the card also lies beside it, as JSON to read. Nothing is pickled. Raises
     FileExistsError unless `force`; ValueError for a network that `load_model` couldn't build, or with weights
-    that are not finite; OSError if the disk refuses: it names a place in the cache where the model is kept."""
+    that are not finite; OSError if the disk refuses: it names a place in the cache that keeps the model."""
     refuse_existing(path, force)
     try: return save_or_rescue(path, _card(learn, metrics), learn.model.state_dict(), force)
     except ValueError as e: raise ValueError(f"This Learner can't be saved: {e}") from e
@@ -269,7 +273,8 @@ def imagenet_learner()->Learner: # without pictures: `learn.has_pictures` is Fal
 
     For `predict` and heatmaps of any photo."""
     stats = model_meta[efficientnet_lite0]['stats']
-    model = efficientnet_lite0().to(memory_format=torch.channels_last)
+    model:Any = efficientnet_lite0() # torch's own types know no `memory_format`
+    model.to(memory_format=torch.channels_last)
     dls = _picture_dls(_unique_categories(), (224, 224), stats)
     learn = Learner(dls, model, loss_func=nn.CrossEntropyLoss())
     learn.recipe = dict(arch='efficientnet_lite0', head='imagenet', options={}, seed=None,
@@ -278,11 +283,12 @@ def imagenet_learner()->Learner: # without pictures: `learn.has_pictures` is Fal
     return learn
 
 def imagenet_predict(
-    pictures, # one picture or several, as for `predict`
+    pictures:Any, # one picture or several, as for `predict`
     top:int=3, # answers for each picture
-)->list: # for each picture a list of (class name, probability), the most probable first
+)->list[list[tuple[str, float]]]: # for each picture (class name, probability), the most probable first
     "What the network trained on ImageNet sees in photos."
-    probs, names = predict(imagenet_learner(), pictures), imagenet_learner().dls.vocab
+    probs = predict(imagenet_learner(), pictures)
+    names = imagenet_learner().dls.vocab
     return [[(names[k], float(p[k])) for k in p.argsort(descending=True)[:top].tolist()] for p in probs]
 
 # %% ../nbs/library/11a_learners.ipynb #93f1a9f4
@@ -306,8 +312,8 @@ def _restore(learn, card):
     return learn
 
 def load_model(
-    path, # what `save_model` was given; the ending makes no difference
-    arch=None, # a function that builds the network, if it was made from one that has no public name
+    path:str|PathLike, # what `save_model` was given; the ending makes no difference
+    arch:str|Callable|None=None, # what builds the network, if it was made from a function without public name
 )->Learner: # for `predict`, heatmaps, or more training with `learn.dls = get_dls(...)`
     """A saved network with the transforms of its pictures, and with the history of its training.
 
@@ -344,7 +350,7 @@ def refuse_no_answer(
 
 def predict(
     learn:Learner, # with a network and DataLoaders, as from `ship_learner`, `load_model`, `trained_learner`
-    pictures, # one or several (paths, PIL images, arrays, tensors), or a data set's folder: its test pictures
+    pictures:Any, # one or several (path, PIL image, array, tensor), or a data set's folder: its test pictures
     bs:int=32, # batch size
     mirror:bool=False, # average with the probabilities of the mirror images?
 )->torch.Tensor: # probabilities `(N,classes)`, on the CPU
@@ -361,8 +367,9 @@ def predict(
 
 # %% ../nbs/library/11a_learners.ipynb #ce898922
 # Pictures, input size, layers of the body that stay as they are; batch size, epochs and rate for those above
-_RECIPES = {'full': dict(n=2000, n_test=300, size=192, cut=6, bs=32, epochs=3, lr=4e-3),
-            'quick': dict(n=1200, n_test=300, size=160, cut=6, bs=32, epochs=3, lr=4e-3)}
+_RECIPES:dict[str, dict[str, Any]] = {
+    'full': dict(n=2000, n_test=300, size=192, cut=6, bs=32, epochs=3, lr=4e-3),
+    'quick': dict(n=1200, n_test=300, size=160, cut=6, bs=32, epochs=3, lr=4e-3)}
 _RECIPE = 2 # change it when training changes, so that models of an older recipe are not taken from the cache
 
 def _train(learn, r, progress):
@@ -400,7 +407,8 @@ def _one_trainer(path):
 
 def _train_and_keep(learn, path, r, data, seed, progress):
     "Train the network of recipe `r`, put it into the cache and its weights into `learn`; its card."
-    trainee, start = ship_learner(learn.dls, head='linear', bn_final=False, seed=seed), time.perf_counter()
+    trainee = ship_learner(learn.dls, head='linear', bn_final=False, seed=seed)
+    start = time.perf_counter()
     trainee.data = data
     _train(trainee, r, progress)
     scores = dict(_last_epoch(trainee), training_seconds=time.perf_counter() - start)

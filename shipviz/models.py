@@ -14,8 +14,10 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import shipviz  # first: it repairs a torchvision built for another torch
 import numpy as np
@@ -107,16 +109,16 @@ def _only_run(state):
     return lock
 
 def train_on(
-    data, # a data set: the hackathon's folder as unpacked, or a folder for each class
-    arch='efficientnet_lite0', # as for `ship_learner`
-    size=None, # pixels to which pictures are squeezed, or (height, width); None: in the shape of the pictures
+    data:str|os.PathLike, # a data set: the hackathon's folder as unpacked, or a folder for each class
+    arch:str|Callable='efficientnet_lite0', # as for `ship_learner`
+    size:int|tuple[int, int]|None=None, # pixels, or (height, width); None: in the shape of the pictures
     epochs:int=8, # passes over the training pictures, the later ones over half of them
-    verify=True, # look for broken pictures first: True refuses them, 'skip' leaves them out
+    verify:bool|str=True, # look for broken pictures first: True refuses them, 'skip' leaves them out
     seed:int=42, # the same seed gives the same weights on the same machine
     progress:bool=True, # a progress bar with the time that is left?
-    minutes:float=None, # instead of `epochs`: about how long the training may take on this machine
-    valid_pct:float=None, # share of each class to hold out; None: a fifth, of more than 1,000 a twentieth
-    out=None, # save the model here, as `save_model` does
+    minutes:float|None=None, # instead of `epochs`: about how long the training may take on this machine
+    valid_pct:float|None=None, # share of each class to hold out; None: a fifth, of over 1,000 a twentieth
+    out:str|os.PathLike|None=None, # save the model here, as `save_model` does
     force:bool=False, # write over a model that is there?
     fresh:bool=False, # begin anew, even if a run with the same settings was stopped half-way?
     every:float=60, # seconds after which the state is written down
@@ -203,7 +205,8 @@ def _first_head(net, train, size, stats, pool):
     "Fit the head to the training pictures, whole and mirrored, as the body sees them before any training."
     head, net_features = net.fc, copy.copy(net)
     net_features.forward = net.features
-    x, y = _logits(net_features, train[0], size, stats, True, pool), torch.tensor(train[1])
+    x = _logits(net_features, train[0], size, stats, True, pool)
+    y = torch.tensor(train[1])
     w, b = fit_head(x.flatten(0, 1), y.repeat(2), head.out_features)
     head.weight.data.copy_(w)
     head.bias.data.copy_(b)
@@ -231,7 +234,8 @@ def real_ships()->Learner: # without pictures: `learn.has_pictures` is False
     """EfficientNet-Lite0 as ImageNet has left it, with a head trained on the hackathon's photos.
 
     Loaded in a second, without training. `learn.about` says what it was trained on and how good it is."""
-    weights, card = _weights_dir()/'real-ships.safetensors', _weights_dir()/'real-ships.json'
+    weights = _weights_dir()/'real-ships.safetensors'
+    card = _weights_dir()/'real-ships.json'
     for path in (weights, card):
         if not path.is_file():
             raise FileNotFoundError(f'{path.name} is missing from this installation. {_AGAIN}')
@@ -242,7 +246,8 @@ def real_ships()->Learner: # without pictures: `learn.has_pictures` is False
     dls = _picture_dls(about['classes'], about['size'], (stats['mean'], stats['std']))
     learn = ship_learner(dls, head='linear', bn_final=False)
     learn.model[1][-1].load_state_dict(load_file(weights))
-    learn.data, learn.metrics_saved, learn.about = about['data'], about['metrics'], about
+    learn.data, learn.metrics_saved = about['data'], about['metrics']
+    learn.about = about
     learn.model.eval()
     return learn
 
@@ -262,12 +267,13 @@ def find_model(
     if own:
         warnings.warn(f'{model!r} means the network that comes with shipviz ({MODELS[model]}), not your file '
                       f'{own[0]}: for that, write ./{model}', stacklevel=2)
-    return {'imagenet': imagenet_learner, 'ships': trained_learner, 'real-ships': real_ships}[model]()
+    if model == 'imagenet': return imagenet_learner()
+    return trained_learner() if model == 'ships' else real_ships()
 
 # %% ../nbs/library/12b_models.ipynb #0e5c8a53
 def probabilities(
-    learns, # a Learner, or several with the same classes, whose probabilities are averaged
-    pictures, # paths
+    learns:Learner|Sequence, # or several with the same classes, whose probabilities are averaged
+    pictures:Iterable, # paths
     mirror:bool=True, # average with the mirror images?
     progress:bool=True, # show a progress bar?
 )->torch.Tensor: # `(N,classes)`
@@ -301,7 +307,8 @@ def _photos(data):
     from shipviz.tables import hackathon_files
     from shipviz.datasets import find_pictures
     paths, names = [], []
-    for path in [Path(p).expanduser() for p in ([data] if isinstance(data, (str, os.PathLike)) else data)]:
+    given = [data] if isinstance(data, (str, os.PathLike)) else data
+    for path in [Path(p).expanduser() for p in given]:
         if not path.is_dir():
             paths.append(path)
             names.append(path.name)
@@ -318,8 +325,8 @@ def _photos(data):
     return paths, names
 
 def prediction_table(
-    learn, # a Learner, or several
-    data, # a data set's folder, a folder of photos, or paths of photos
+    learn:Learner|Sequence, # or several, whose probabilities are averaged
+    data:Any, # a data set's folder, a folder of photos, or paths of photos
     mirror:bool=True, # average with the mirror images?
     progress:bool=True, # show a progress bar?
 )->pd.DataFrame: # image, predicted, and for each class a column with its probability
@@ -332,14 +339,14 @@ def prediction_table(
     return table.join(pd.DataFrame(probs.round(6), columns=vocab))
 
 def write_predictions(
-    learn, # a Learner, or several, whose probabilities are averaged
-    data, # the hackathon's folder, any other folder of pictures, or paths of photos
-    out, # csv file to write
+    learn:Learner|Sequence, # or several, whose probabilities are averaged
+    data:Any, # the hackathon's folder, any other folder of pictures, or paths of photos
+    out:str|os.PathLike, # csv file to write
     mirror:bool=True, # average with the mirror images?
     force:bool=False, # write over a file that exists?
     table:bool=False, # a table of probabilities for the hackathon's folder, too?
     progress:bool=True, # show a progress bar?
-)->tuple: # (path, number of pictures, 'submission' or 'table')
+)->tuple[Path, int, str]: # path, number of pictures, 'submission' or 'table'
     """The hackathon's submission, if `data` is its folder with test pictures; else a table of probabilities.
 
     Raises FileExistsError unless `force`, and ValueError for a submission by a network of other classes."""
@@ -351,12 +358,13 @@ def write_predictions(
     if len(tests):
         if [str(c) for c in learns[0].dls.vocab] != CLASSES:
             raise ValueError(f"A submission needs a network of the five classes {', '.join(CLASSES)}, but "
-                             f"this one knows {len(learns[0].dls.vocab)} others. For a table of probabilities "
-                             "use --table (table=True).")
+                             f"this one knows {len(learns[0].dls.vocab)} others. For a table of "
+                             "probabilities use --table (table=True).")
         write_submission(out, tests, probabilities(learns, tests, mirror, progress), data=data, force=force)
         return out, len(tests), 'submission'
     found = prediction_table(learns, data, mirror, progress)
-    with atomic_write(out) as tmp: found.to_csv(tmp, index=False, lineterminator='\n', errors='surrogateescape')
+    with atomic_write(out) as tmp:
+        found.to_csv(tmp, index=False, lineterminator='\n', errors='surrogateescape')
     return out, len(found), 'table'
 
 def _test_pictures(data):

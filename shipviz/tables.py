@@ -10,7 +10,6 @@ __all__ = ['some', 'read_table', 'check_names', 'read_codes', 'hackathon_files',
 import csv
 import io
 import os
-import re
 import warnings
 from pathlib import Path, PureWindowsPath
 

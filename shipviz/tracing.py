@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from .core import evaluating
-from .inputs import model_inputs, network_of
+from .inputs import Images, Model, model_inputs, network_of
 
 # %% ../nbs/library/13b_tracing.ipynb #786bb124
 def leaves(
-    out, # what a module returned
+    out:Any, # what a module returned
 )->list[torch.Tensor]:
     "The tensors in an output: a tensor, or a tuple, list, dict or object with `.logits` of them."
     if isinstance(out, torch.Tensor): return [out]
@@ -35,10 +35,10 @@ def leaves(
     return [t for o in out for t in leaves(o)]
 
 def map_leaves(
-    out, # what a module returned
+    out:Any, # what a module returned
     f:Callable, # what to do with each
     kind:type=torch.Tensor, # of those of this type
-):  # as `out`
+)->Any: # as `out`
     "`out` with `f` applied to every tensor in it (or to every other `kind` of leaf)."
     if isinstance(out, kind): return f(out)
     if isinstance(out, dict): return type(out)((k, map_leaves(v, f, kind)) for k, v in out.items())
@@ -47,13 +47,13 @@ def map_leaves(
     return type(out)(*parts) if hasattr(out, '_fields') else type(out)(parts)
 
 def pick(
-    out, # what a layer returned
+    out:Any, # what a layer returned
 )->torch.Tensor|None:
     "The tensor of a layer's output that a heatmap looks at: the first with three or four axes."
     return next((t for t in leaves(out) if t.ndim in (3, 4)), None)
 
 def logits_of(
-    out, # what a model returned
+    out:Any, # what a model returned
 )->torch.Tensor|None: # `(N,K)`
     "The first tensor with two axes in a model's output; one with a single axis becomes `(N,1)`."
     found = leaves(out)
@@ -95,7 +95,7 @@ def undisturbed(
 def run(
     net:nn.Module,
     inputs:list, # of tensors
-):  # what it returns
+)->Any: # what it returns
     "The network on its inputs."
     return net(*inputs)
 
@@ -198,24 +198,30 @@ _ATTENTION = re.compile('Att|TransformerEncoderLayer')
 
 class Trace:
     "What is known of a network on pictures of a given size. Holds no tensor and no module."
-    def __init__(self, calls, output, size):
-        self.calls = calls
-        self.output = output # shapes of the model's output for one picture
-        self.size = size     # (H,W) of the picture
+    def __init__(self,
+        calls:list[Call], # of one pass of one picture, as from `record`
+        output:list[tuple], # shapes of the model's output for one picture
+        size:tuple, # (H,W) of the picture
+    )->None:
+        self.calls, self.output, self.size = calls, output, size
 
-    def __repr__(self): return f'Trace({len(self.calls)} calls on {self.size[0]}×{self.size[1]})'
+    def __repr__(self)->str: return f'Trace({len(self.calls)} calls on {self.size[0]}×{self.size[1]})'
 
     @cached_property
-    def layouts(self):
+    def layouts(self)->list[Callable|None]:
         "For each call its layout function, or None."
         return [_layout(self.calls, i) for i in range(len(self.calls))]
 
-    def map_shape(self, i):
-        "`(C,h,w)` of the maps of call `i`."
-        return tuple(self.layouts[i](torch.empty(self.calls[i].picks, device='meta')).shape[1:])
+    def map_shape(self,
+        i:int, # index of a call that makes maps
+    )->tuple: # `(C,h,w)`
+        "The shape of the maps of a call."
+        layout, shape = self.layouts[i], self.calls[i].picks
+        assert layout is not None and shape is not None  # it makes maps
+        return tuple(layout(torch.empty(shape, device='meta')).shape[1:])
 
     @cached_property
-    def candidates(self):
+    def candidates(self)->list[int]:
         """Indices of the calls that make maps, one for each tensor (its outermost name), in the order of the
         pass."""
         return [i for i, c in enumerate(self.calls) if c.name and self._is_outermost(i) and self.layouts[i]]
@@ -227,7 +233,7 @@ class Trace:
         return not after.passes_on or after.kind in ('Identity', 'Dropout')
 
     @cached_property
-    def default(self):
+    def default(self)->int|None:
         "The index of the call whose output a heatmap takes if no layer is given, or None."
         found = [i for i in self.candidates if self._makes_features(self.calls[i])]
         if not found: return None
@@ -243,9 +249,13 @@ class Trace:
         attention = [c.start for c in self.calls if _ATTENTION.search(c.kind)]
         return next((i for i in reversed(found) if attention and i < attention[-1]), found[-1])
 
-    def extra_tokens(self, i):
-        "How many tokens stand before the patches in call `i`."
-        return self.calls[i].picks[1] - math.prod(self.map_shape(i)[1:])
+    def extra_tokens(self,
+        i:int, # index of a call that makes maps of tokens
+    )->int:
+        "How many tokens stand before the patches in a call's output."
+        shape = self.calls[i].picks
+        assert shape is not None  # it makes maps
+        return shape[1] - math.prod(self.map_shape(i)[1:])
 
     def _last_of_the_smallest(self, found):
         "Of a network that answers with a picture: the deepest features, not the answer itself."
@@ -253,11 +263,13 @@ class Trace:
         features = [i for i in found if self.map_shape(i)[0] not in classes] or found
         return min(reversed(features), key=lambda i: math.prod(self.map_shape(i)[1:]))
 
-    def last_call(self, name):
-        "The index of the last call of the module `name`, or None."
+    def last_call(self,
+        name:str, # of a module
+    )->int|None:
+        "The index of the last call of a module, or None."
         return next((i for i in reversed(range(len(self.calls))) if self.calls[i].name == name), None)
 
-    def choices(self):
+    def choices(self)->str:
         "Which layers make maps, in words."
         rows = [(self.calls[i].name, self.map_shape(i)) for i in self.candidates]
         rows = [r for r in rows if r[0].count('.') < 2] or rows
@@ -268,7 +280,7 @@ class Trace:
 def find_layer(
     net:nn.Module,
     trace:Trace, # of it
-    layer, # name or module; None: the default
+    layer:str|nn.Module|None, # name or module; None: the default
 )->int: # index of its last call
     "Which call is meant by `layer`? Raises ValueError that lists what could be meant."
     if layer is None:
@@ -322,8 +334,8 @@ class Layer(NamedTuple):
     default: bool # is it the one that a heatmap takes by itself?
 
 def layers(
-    model, # network or Learner
-    x,     # pictures, as for `heatmap`; the first is used
+    model:Model,
+    x:Images, # pictures, as for `heatmap`; the first is used
 )->list[Layer]: # in the order of the pass
     "The layers that make maps of this model on this picture, found by running it."
     net = network_of(model)

@@ -254,9 +254,11 @@ def test_clean_keeps_counts_and_outputs(nbs, capsys):
 
 
 def test_what_is_folded(nbs):
-    def folded(text, **jupyter): return nbs.folds(code(text) | {"metadata": {"jupyter": jupyter} if jupyter else {}})
+    def folded(text, **jupyter):
+        return nbs.folds(code(text) | {"metadata": {"jupyter": jupyter} if jupyter else {}})
+
     code_hidden = {"jupyter": {"source_hidden": True}}
-    assert folded("#| hide\n1") == folded("#| default_exp a") == folded("#| export checks.a\n1") == code_hidden
+    for text in ("#| hide\n1", "#| default_exp a", "#| export checks.a\n1"): assert folded(text) == code_hidden
     assert folded("1") == folded("#| export\n1") == {}
     assert folded("1", source_hidden=True) == code_hidden and folded("1", source_hidden=False) == {}
     assert folded("1", outputs_hidden=True, other=3) == {"jupyter": {"outputs_hidden": True}}
@@ -266,7 +268,8 @@ def test_a_widget_leaves_its_still_picture(nbs):
     widget = {nbs.WIDGET: {"model_id": "a"}, "text/plain": ["Slider()"]}
     def left(**more):
         output = {"output_type": "display_data", "metadata": {}, "data": {**widget, **more}}
-        return [o["data"] for o in nbs.cleaned({"cells": [code("1", 1, [output])], "metadata": {}})["cells"][0]["outputs"]]
+        cell, = nbs.cleaned({"cells": [code("1", 1, [output])], "metadata": {}})["cells"]
+        return [o["data"] for o in cell["outputs"]]
     assert left() == []
     assert left(**{"image/png": PNG}) == [{"text/plain": ["Slider()"], "image/png": PNG}]
 

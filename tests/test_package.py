@@ -133,6 +133,27 @@ def test_a_plain_install_gives_the_course():
     assert not settings()["course_requirements"]
 
 
+def test_the_core_is_installed_with_what_it_asks_for():
+    line = re.search(r"^pip install (torch .*)$", (ROOT/"CONTRIBUTING.md").read_text(encoding="utf-8"), re.M)
+    assert set(line[1].split()) == names(settings()["core_requirements"])
+
+
+# Where things are kept
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the folder has another name")
+def test_the_cache_on_linux(tmp_path, monkeypatch):
+    from shipviz.core import cache_dir
+    for name in ("SHIPVIZ_HOME", "XDG_CACHE_HOME"): monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_dir() == tmp_path/".cache"/"shipviz" and cache_dir().is_dir()
+
+
+def test_the_cache_is_where_it_is_asked_for(tmp_path, monkeypatch):
+    from shipviz.core import cache_dir
+    monkeypatch.setenv("SHIPVIZ_HOME", str(tmp_path/"mine"))
+    assert cache_dir() == tmp_path/"mine" and cache_dir().is_dir()
+
+
 # The core works without what the course needs
 
 BLOCK = """

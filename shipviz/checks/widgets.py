@@ -9,13 +9,13 @@ __all__ = ['check_shift', 'check_once']
 # %% ../../nbs/20_lab.ipynb #b1a40023
 import torch
 
-from ..exercises import Feedback, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, not_yet, right, unanswered, wrong
 from ..stride import size_formula, windows
 from ..widgets import StrideExplorer
 
 # %% ../../nbs/20_lab.ipynb #05da35d8
 def check_shift(
-    answer, # kernels `(3,k,k)` that are all the same, or one kernel `(k,k)`; k is 3 or 5
+    answer:Answer, # kernels `(3,k,k)` that are all the same, or one kernel `(k,k)`; k is 3 or 5
 ) -> Feedback:
     "Lesson 20, exercise 1: a kernel that moves the picture one pixel to the right and does nothing else."
     name = 'shift'
@@ -56,7 +56,7 @@ def _judge_shift(name, k) -> Feedback:
     return right(name, 'Each pixel shows its left neighbour.')
 
 def check_once(
-    answer, # settings of a `StrideExplorer`: dict(n=…, kernel_size=…, stride=…, padding=…, dilation=…)
+    answer:Answer, # settings of a `StrideExplorer`: dict(n=…, kernel_size=…, stride=…, padding=…, dilation=…)
 ) -> Feedback:
     "Lesson 20, exercise 2: 12 cells become 4, each read exactly once, by a kernel without padding."
     name = 'each once'
