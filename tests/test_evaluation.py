@@ -147,7 +147,7 @@ def test_a_tie_changes_an_interval_a_little_and_not_its_kind():
 @pytest.mark.parametrize("parts", [0, .02, .3, 1])
 @pytest.mark.parametrize("share", [.9, .98])
 def test_intervals_of_hits_and_parts_of_hits_hold_the_truth(parts, share):
-    "Of scores of which some are parts of hits, 95 intervals of 100 hold the mean; more where misses are rare."
+    "Where some scores are parts of hits, 95 intervals of 100 hold the mean; more where misses are rare."
     rng, held = np.random.default_rng(0), 0
     for _ in range(400):
         scores = (rng.random(60) < share).astype(float)

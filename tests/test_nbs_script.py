@@ -258,7 +258,8 @@ def test_what_is_folded(nbs):
         return nbs.folds(code(text) | {"metadata": {"jupyter": jupyter} if jupyter else {}})
 
     code_hidden = {"jupyter": {"source_hidden": True}}
-    for text in ("#| hide\n1", "#| default_exp a", "#| export checks.a\n1"): assert folded(text) == code_hidden
+    for text in ("#| hide\n1", "#| default_exp a", "#| export checks.a\n1"):
+        assert folded(text) == code_hidden
     assert folded("1") == folded("#| export\n1") == {}
     assert folded("1", source_hidden=True) == code_hidden and folded("1", source_hidden=False) == {}
     assert folded("1", outputs_hidden=True, other=3) == {"jupyter": {"outputs_hidden": True}}
