@@ -8,7 +8,7 @@ from itertools import product
 
 import torch
 
-from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
 from ..filters import KERNELS, combine_kernels, reach
 
 # %% ../../nbs/03_filters.ipynb #d672dbc7
@@ -21,7 +21,7 @@ def _own_kernel(name, answer, shape):
     return None, wrong(name, 'shape',
                        f'A kernel of shape {shape} is asked for, this one is {tuple(kernel.shape)}.')
 
-def check_right_edge(answer) -> Feedback:
+def check_right_edge(answer:Answer) -> Feedback:
     "Exercise 1: a 3x3 kernel with a positive response to right edges of bright things, and to no other line."
     name = 'right edge'
     k, problem = _own_kernel(name, answer, (3, 3))
@@ -54,7 +54,7 @@ def check_right_edge(answer) -> Feedback:
                                         'pixel and a positive one beside it.')
     return right(name, 'Positive at right edges of bright things, 0 on flat areas and horizontal edges.')
 
-def check_reach(answer) -> Feedback:
+def check_reach(answer:Answer) -> Feedback:
     "Exercise 2: a function of a kernel: the largest absolute response to pixels in 0..1."
     name, g = 'reach', torch.Generator().manual_seed(4)
     # all of one sign
@@ -92,7 +92,7 @@ def check_reach(answer) -> Feedback:
     return right(name, 'White under the weights of one sign, black under the others: nothing reaches '
                        'further.')
 
-def check_unsharp(answer) -> Feedback:
+def check_unsharp(answer:Answer) -> Feedback:
     "Exercise 2: the kernel of x + (x - blur(x))."
     name, identity, blur = 'unsharp mask', KERNELS['identity'], KERNELS['blur']
     k, problem = _own_kernel(name, answer, (3, 3))
@@ -110,7 +110,7 @@ def check_unsharp(answer) -> Feedback:
     return compare(name, k, 2*identity - blur,
                    message='x + (x - blur(x)), as one kernel whose weights sum to 1.')
 
-def check_two_blurs(answer) -> Feedback:
+def check_two_blurs(answer:Answer) -> Feedback:
     "Exercise 3: the one 5x5 kernel of two 3x3 box blurs."
     name, want = 'two blurs', combine_kernels(KERNELS['blur'], KERNELS['blur'])
     k, problem = _own_kernel(name, answer, (5, 5))

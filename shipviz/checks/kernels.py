@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, not_yet, right, unanswered, wrong
 from ..kernels import PADDING_MODES, conv_loop, im2col, pad_image
 
 # %% ../../nbs/02_kernels.ipynb #129eb394
-def check_linear_weights(answer) -> Feedback:
+def check_linear_weights(answer:Answer) -> Feedback:
     "Exercise 1: the weights and biases of a fully connected layer from 64x64 RGB to 10 outputs."
     name, n = 'linear weights', 64 * 64 * 3
     if unanswered(answer): return not_yet(name)
@@ -31,7 +31,7 @@ def check_linear_weights(answer) -> Feedback:
                  'Count the inputs (every pixel, every channel), multiply by the outputs, then add the '
                  'biases.')
 
-def check_padded_row(answer) -> Feedback:
+def check_padded_row(answer:Answer) -> Feedback:
     "Exercise 4: the row 5 6 7 8 padded by three, as a dict from mode to list."
     name = 'padded row'
     if unanswered(answer) or isinstance(answer, dict) and any(map(unanswered, answer.values())):
@@ -94,7 +94,7 @@ def _shape_of(name, got, want, x, k):
     return wrong(name, 'shape', f'A picture {(h, w)} and a kernel {(kh, kw)} give {tuple(want.shape)}, not '
                                 f'{tuple(got.shape)}. How many positions are there?')
 
-def check_conv_loop(answer) -> Feedback:
+def check_conv_loop(answer:Answer) -> Feedback:
     "Exercise 2: a function (image, kernel) that slides the kernel without padding and without a flip."
     name = 'conv loop'
     for x, k in _random(2, ((6, 8), (2, 3)), ((7, 5), (3, 2))):
@@ -126,7 +126,7 @@ def check_conv_loop(answer) -> Feedback:
                                     'above.')
     return right(name, 'It agrees with F.conv2d, also where picture and kernel are not square.')
 
-def check_im2col(answer) -> Feedback:
+def check_im2col(answer:Answer) -> Feedback:
     "Exercise 3: a function (image, size) that writes all windows as the columns of a matrix."
     name = 'im2col'
     for x, k in _random(3, ((5, 7), (2, 3)), ((8, 6), (4, 2))):
@@ -159,7 +159,7 @@ def check_im2col(answer) -> Feedback:
                                     'the first window.')
     return right(name, 'It agrees with F.unfold.')
 
-def check_conv(answer) -> Feedback:
+def check_conv(answer:Answer) -> Feedback:
     "Exercise 5: a function (image, kernel) for the true convolution (kernel rotated), without padding."
     name = 'true convolution'
     for x, k in _random(5, ((6, 7), (3, 3)), ((8, 6), (2, 3))):

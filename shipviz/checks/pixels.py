@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..exercises import Feedback, call, right, wrong
+from ..exercises import Answer, Feedback, call, right, wrong
 
 def _rounds(seed, *sizes):
     "Random pictures (H,W,3) of bytes, one of each size: one that fits by chance won't fit the others."
@@ -21,7 +21,7 @@ def _numbers(name, got):
     except Exception:
         return None, wrong(name, 'type', f'The function should return numbers, not {type(got).__name__}.')
 
-def check_blue_window(answer) -> Feedback:
+def check_blue_window(answer:Answer) -> Feedback:
     "Exercise 1: a function (a, row, col, size) that cuts the blue values of a square window."
     name = 'blue window'
     for a, (row, col, size) in zip(_rounds(1, (9, 13), (14, 8)), [(2, 5, 3), (7, 1, 4)]):
@@ -55,7 +55,7 @@ def check_blue_window(answer) -> Feedback:
     return right(name, 'Rows first, then columns, then the channel.')
 
 # %% ../../nbs/01_pixels.ipynb #0aab084e
-def check_to_tensor(answer) -> Feedback:
+def check_to_tensor(answer:Answer) -> Feedback:
     "Exercise 2: a function from a PIL picture to a float tensor (3,H,W) from 0 to 1."
     name = 'to tensor'
     for pixels in _rounds(2, (6, 9), (11, 4)):
@@ -91,7 +91,7 @@ def check_to_tensor(answer) -> Feedback:
             return wrong(name, 'dtype', f'Floats are wanted, this is {got.dtype}.')
     return right(name, 'Channels first, values from 0 to 1.')
 
-def check_undo(answer) -> Feedback:
+def check_undo(answer:Answer) -> Feedback:
     "Exercise 3: a function (z, mean, std) that undoes the normalisation."
     name, generator = 'undo', torch.Generator().manual_seed(3)
     for shape in ((3, 4, 6), (3, 7, 3)):
