@@ -6,15 +6,16 @@
 __all__ = ['Step', 'step_at', 'draw_step', 'show_walk']
 
 # %% ../nbs/library/02_walk.ipynb #1c1f503e
-import base64
 import html
 import io
+from base64 import b64encode
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from .core import data_uri
 from .pixels import show_numbers
 
 if TYPE_CHECKING: from matplotlib.figure import Figure
@@ -99,7 +100,6 @@ def show_walk(
     buffer, times = io.BytesIO(), [ms]*(n-1) + [4*ms]
     frames[0].save(buffer, 'GIF', save_all=True, append_images=frames[1:], duration=times, loop=0)
     gif = buffer.getvalue()
-    data = base64.b64encode(gif).decode()
-    page = f'<img alt="{html.escape(alt)}" src="data:image/gif;base64,{data}">'
-    display({'image/gif': data, 'text/plain': alt, 'text/html': page}, raw=True)
+    page = f'<img alt="{html.escape(alt)}" src="{data_uri(gif, "gif")}">'
+    display({'image/gif': b64encode(gif).decode(), 'text/plain': alt, 'text/html': page}, raw=True)
     return gif

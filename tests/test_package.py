@@ -207,6 +207,6 @@ print(json.dumps(scored))""") == [1, True]
 
 
 def test_pictures_are_put_into_pages_by_one_function():
-    "`core.data_uri` alone writes the address that holds a picture; `filters` has a film."
+    "`core.data_uri` alone writes the address that holds a picture."
     writers = {p.name for p in (ROOT/"shipviz").rglob("*.py") if ";base64," in p.read_text(encoding="utf-8")}
-    assert writers == {"core.py", "filters.py"}
+    assert writers == {"core.py"}
