@@ -170,7 +170,7 @@ def test_weights_that_sum_to_1_show_a_picture_by_themselves(explorer, picture):
             else signed_rgb(explorer.map, colour_limit(explorer.kernels))
         assert abs(shown - want.int().numpy()).max() <= (1 if grey else 6)
     explorer.w_preset.value = "identity"
-    shown = pixels(explorer.w_out.value)[..., 0]                     
+    shown = pixels(explorer.w_out.value)[..., 0]
     np.testing.assert_allclose(shown, picture.mean(0)*255, atol=.6)
     explorer.w_shared.value = False
     number(explorer, 4).value = 0                                      # of red; green and blue make 2
