@@ -3,13 +3,14 @@
 import base64
 import contextlib
 import io
+import json
 import re
 import shutil
 
 import numpy as np
 import pytest
 import torch
-from browser import LESSON, MINUTES, Lab, browser, jupyterlab, pixels, why_not, write_notebook
+from browser import LESSON, MINUTES, ROOT, Lab, browser, jupyterlab, pixels, why_not, write_notebook
 from PIL import Image
 from torch.nn import functional as F
 
@@ -206,6 +207,25 @@ def test_page_on_a_phone(chrome, file):
     changed = (before["out"] != seen(page.locator("#out"))).any(-1)
     assert changed.mean() > .2  # orange and purple change places; the flat sky stays white
     np.testing.assert_array_equal(seen(page.locator("#in")), before["in"])
+    context.close()
+
+def test_page_inside_a_lesson(chrome):
+    "Lesson 3 opens with the explorer: it needs no Python, and where no script runs it says so."
+    cells = json.loads((ROOT/"nbs"/"03_filters.ipynb").read_text(encoding="utf-8"))["cells"]
+    outputs = [o["data"] for c in cells for o in c.get("outputs", []) if "data" in o]
+    i = next(i for i, data in enumerate(outputs) if "<iframe" in "".join(data.get("text/html", "")))
+    assert "image/png" in outputs[i + 1]                               # the still picture
+    page = chrome.new_page(viewport=dict(width=900, height=800))
+    page.set_content("".join(outputs[i]["text/html"]))
+    frame = page.frames[1]
+    frame.wait_for_function("window.shipviz?.result", timeout=MINUTES)
+    assert frame.evaluate("document.documentElement.scrollWidth") <= 900
+    assert frame.locator("h1").is_hidden() and frame.locator("#off").count() == 0
+    page.close()
+    context = chrome.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.set_content("".join(outputs[i]["text/html"]))
+    page.frame_locator("iframe").get_by_text("No script runs").wait_for(timeout=MINUTES)
     context.close()
 
 FRAMES = """n => new Promise(done => { const times = [], at = []; let i = 0;

@@ -15,7 +15,7 @@ from ..filters import KERNELS, combine_kernels, reach
 def _own_kernel(name, answer, shape):
     "`(tensor, None)`, or `(None, Feedback)` if the answer is no kernel of this shape"
     if unanswered(answer): return None, not_yet(name)
-    try: kernel = torch.as_tensor(answer).float()
+    try: kernel = torch.as_tensor(answer).detach().to_dense().float()
     except Exception: return None, wrong(name, 'type', 'Give a tensor, or a list of rows of numbers.')
     if tuple(kernel.shape) == shape: return kernel, None
     return None, wrong(name, 'shape',

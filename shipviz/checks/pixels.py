@@ -64,7 +64,7 @@ def check_to_tensor(answer:Answer) -> Feedback:
         if not isinstance(got, torch.Tensor):
             return wrong(name, 'type', f'The function should return a tensor, not {type(got).__name__}.')
         (h, w), want = pixels.shape[:2], pixels.transpose(2, 0, 1) / 255
-        values = got.detach().cpu().double().numpy()
+        values = got.detach().to_dense().cpu().double().numpy()
         if values.shape == (h, w, 3):
             return wrong(name, 'channels last', f'The channels still come last, {(h, w, 3)}. Move them to '
                                                 'the front.')
