@@ -30,7 +30,8 @@ def concat_head(
     Its hidden layer has as many units as the body has channels."""
     body = learn.model[0].eval()
     dl = learn.dls.test_dl(list(learn.dls.train.items[:n]), with_labels=True, bs=60, num_workers=0)
-    with torch.no_grad(): found = [(body(x.as_subclass(torch.Tensor)), y.as_subclass(torch.Tensor)) for x, y in dl]
+    with torch.no_grad():
+        found = [(body(x.as_subclass(torch.Tensor)), y.as_subclass(torch.Tensor)) for x, y in dl]
     A, y = torch.cat([a for a, _ in found]), torch.cat([b for _, b in found])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -50,7 +51,8 @@ def correlation(
 
     Raises ValueError if they have different shapes."""
     if a.shape != b.shape or a.ndim != 3:
-        raise ValueError(f"Maps (N,h,w) of one shape were expected, not {tuple(a.shape)} and {tuple(b.shape)}.")
+        raise ValueError(f"Maps (N,h,w) of one shape were expected, not {tuple(a.shape)} and "
+                         f"{tuple(b.shape)}.")
     a, b = [m.flatten(1).double() for m in (a, b)]
     a, b = [m - m.mean(1, keepdim=True) for m in (a, b)]
     return ((a*b).sum(1)/(a.norm(dim=1)*b.norm(dim=1))).float()
@@ -58,5 +60,6 @@ def correlation(
 def agreement(
     maps:Mapping[str, torch.Tensor], # name -> maps `(N,h,w)`, of the same pictures and size
 )->torch.Tensor: # `(len(maps), len(maps))`
-    "How far methods agree: the mean correlation over the pictures, for each pair. Constant maps do not count."
-    return torch.stack([torch.stack([correlation(a, b).nanmean() for b in maps.values()]) for a in maps.values()])
+    "How far methods agree: for each pair the mean correlation over the pictures, without constant maps."
+    found = list(maps.values())
+    return torch.stack([torch.stack([correlation(a, b).nanmean() for b in found]) for a in found])

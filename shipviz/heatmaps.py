@@ -49,7 +49,7 @@ class Hook:
 # %% ../nbs/13_heatmaps.ipynb #fbebbf22
 def heatmap(
     model,            # network or Learner
-    images,           # `(N,C,H,W)` normalised (a tuple: several inputs); for a Learner also paths, PIL images...
+    images,           # `(N,C,H,W)` normalised (a tuple: several inputs); a Learner takes paths, PIL images...
     target=None,      # class (index, name) or one for each; None: the predicted; a function: output -> `(N,)`
     layer=None,       # name or module; None: the last with spatial extent before pooling
     method:str='gradcam', # a name in `METHODS`

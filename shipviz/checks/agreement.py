@@ -13,7 +13,8 @@ from ..exercises import Feedback, call, compare, right, wrong
 def _known(name, got, known, judged):
     "The diagnosis of the first known wrong answer that `got` is, or the one it has."
     for value, kind, message in known:
-        if got.shape == value.shape and torch.allclose(got, value, atol=1e-5): return wrong(name, kind, message)
+        if got.shape == value.shape and torch.allclose(got, value, atol=1e-5):
+            return wrong(name, kind, message)
     return judged
 
 def check_hirescam(
@@ -33,16 +34,19 @@ def _judge_hirescam(name, answer, A, G):
     if not isinstance(got, torch.Tensor):
         return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
     got, expected = got.detach(), (G*A).sum(1)
-    if got.shape == A.shape: return wrong(name, 'not summed', "these are the weighted channels: add them up over the "
-                                                              "channels.")
+    if got.shape == A.shape:
+        return wrong(name, 'not summed', "these are the weighted channels: add them up over the channels.")
     known = ((torch.einsum('nk,nkij->nij', G.mean((2, 3)), A), 'averaged',
-              "that is Grad-CAM: you took the mean of each channel's gradient. Here every cell keeps its own."),
+              "that is Grad-CAM: you took the mean of each channel's gradient. Here every cell keeps its "
+              "own."),
              (expected.clamp(min=0), 'ReLU', "right, but cut off at zero: the raw map is wanted."),
-             ((G.clamp(min=0)*A).sum(1), 'positive gradients', "that is LayerCAM: negative gradients count here."),
-             ((G.clamp(min=0)*A).sum(1).clamp(min=0), 'positive gradients', "that is LayerCAM: negative gradients "
-                                                                            "count here."),
+             ((G.clamp(min=0)*A).sum(1), 'positive gradients', "that is LayerCAM: negative gradients count "
+                                                               "here."),
+             ((G.clamp(min=0)*A).sum(1).clamp(min=0), 'positive gradients',
+              "that is LayerCAM: negative gradients count here."),
              ((G*A).mean(1), 'mean', "that is the mean over the channels. Take the sum."),
-             (G.sum(1), 'no activations', "these are the gradients alone: multiply them with the activations."),
+             (G.sum(1), 'no activations', "these are the gradients alone: multiply them with the "
+                                          "activations."),
              (G.sum(1)*A.sum(1), 'summed first', "multiply first, channel by channel, then add up."),
              (G.mean(1)*A.mean(1), 'summed first', "multiply first, channel by channel, then add up."))
     judged = compare(name, got, expected, message="right: one product, one sum.")
@@ -63,7 +67,8 @@ def check_correlation(
 def _judge_correlation(name, answer, a, b):
     got, feedback = call(name, answer, a.clone(), b.clone())
     if feedback is not None: return feedback
-    if not isinstance(got, torch.Tensor): return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
+    if not isinstance(got, torch.Tensor):
+        return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
     got, n = got.detach().float(), a[0].numel()
     p, q = a.flatten(1), b.flatten(1)
     u, v = p - p.mean(1, keepdim=True), q - q.mean(1, keepdim=True)
@@ -71,18 +76,19 @@ def _judge_correlation(name, answer, a, b):
     cosine = (p*q).sum(1)/(p.norm(dim=1)*q.norm(dim=1))
     whole = torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]
     if got.shape == (len(a), len(a)) and torch.allclose(got.diag(), expected, atol=1e-5):
-        return wrong(name, 'all pairs', "every map of a with every map of b: only the pairs at the same place are "
-                                        "wanted, the diagonal.")
-    if got.shape == a.shape: return wrong(name, 'not summed', "one number for each pair is wanted: add up over rows "
-                                                              "and columns.")
+        return wrong(name, 'all pairs', "every map of a with every map of b: only the pairs at the same "
+                                        "place are wanted, the diagonal.")
+    if got.shape == a.shape:
+        return wrong(name, 'not summed', "one number for each pair is wanted: add up over rows and columns.")
     known = ((cosine, 'not centred', "that is the cosine: subtract each map's mean first."),
              (whole, 'one number', "that is one correlation over all maps. Each pair has its own."),
              (expected.mean(), 'one number', "that is the mean over the pairs. Return all of them."),
              ((u*v).mean(1), 'not divided', "that is the covariance: divide by the two spreads."),
              ((u*v).sum(1), 'not divided', "divide by the lengths of the two centred maps."),
-             ((u*v).sum(1)/(u.std(1)*v.std(1)*n), 'n and n - 1', "almost: `std` divides by n - 1, `mean` by n. Use "
-                                                                 "`norm`, or `std(correction=0)`."),
-             ((u*v).sum(1)/(u.norm(dim=1)*v.norm(dim=1))**2, 'lengths squared', "divide by each length once."),
+             ((u*v).sum(1)/(u.std(1)*v.std(1)*n), 'n and n - 1', "almost: `std` divides by n - 1, `mean` by "
+                                                                 "n. Use `norm`, or `std(correction=0)`."),
+             ((u*v).sum(1)/(u.norm(dim=1)*v.norm(dim=1))**2, 'lengths squared',
+              "divide by each length once."),
              (expected.abs(), 'no sign', "the sign is lost: a map and its negative have the correlation -1."),
              (expected**2, 'squared', "that is the square of the correlation."))
     judged = compare(name, got, expected, message="right: it is 1 whatever factor and offset a map is given.")
@@ -97,7 +103,8 @@ def check_repair(
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             linear = nn.Linear(channels, channels), nn.Linear(channels, 4)
-            head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear[0], nn.ReLU(), linear[1]).eval()
+            head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear[0], nn.ReLU(),
+                                 linear[1]).eval()
             A = torch.rand(channels, *size)
         feedback = _judge_repair('class map behind a hidden layer', answer, A, head, k)
         if not feedback: return feedback
@@ -118,14 +125,16 @@ def _judge_repair(name, answer, A, head, k):
     for units, message in ((1, own), (n, in_cam)):
         if judged := compare(name, got, units*expected, message=message): return judged
     known = [(units*m.detach(), kind, why) for units in (1, n) for m, kind, why in (
-        (weighed(last[k]), 'wrong matrix', "these are the weights of the *hidden* units. They fit the channels of A "
-                                           "only by their number."),
-        (weighed((last @ first)[k]), 'ReLU ignored', "the product of both matrices would be right without the ReLU "
-                                                     "between them: units that are off must not count. Let autograd "
-                                                     "see which."),
-        (weighed(first[k]), 'first matrix', "that is a row of the first matrix, the weights of one hidden unit."),
+        (weighed(last[k]), 'wrong matrix', "these are the weights of the *hidden* units. They fit the "
+                                           "channels of A only by their number."),
+        (weighed((last @ first)[k]), 'ReLU ignored', "the product of both matrices would be right without "
+                                                     "the ReLU between them: units that are off must not "
+                                                     "count. Let autograd see which."),
+        (weighed(first[k]), 'first matrix', "that is a row of the first matrix, the weights of one hidden "
+                                            "unit."),
         (weighed((last[k]*hidden) @ first), 'weighed by the hidden units',
          "a hidden unit counts fully if it is on, however strong it is: the gradient of a ReLU is 1 or 0."),
         (expected.clamp(min=0), 'ReLU', "right, but cut off at zero: return the raw map here."),
-        *[(repaired(c), 'other class', f"that is the map of class {c}, not of class {k}.") for c in range(4) if c != k])]
+        *[(repaired(c), 'other class',
+           f"that is the map of class {c}, not of class {k}.") for c in range(4) if c != k])]
     return _known(name, got, known, compare(name, got, expected))

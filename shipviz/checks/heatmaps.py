@@ -29,7 +29,8 @@ def check_hook(
 def _hooked_model(seed):
     "A model whose first module is followed by an in-place ReLU, a batch, and what that module puts out."
     g = torch.Generator().manual_seed(seed)
-    model = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(8, 3))
+    model = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.ReLU(inplace=True), nn.Flatten(),
+                          nn.Linear(8, 3))
     weight = torch.randn(2, generator=g).view(2, 1, 1, 1)
     model[0].weight.data = weight.clone()
     x = torch.randn(1, 1, 2, 2, generator=g)
@@ -43,14 +44,17 @@ def _judge_hook(name, answer, seed):
         return wrong(name, 'no with', "`with` needs the methods `__enter__` and `__exit__`.")
     entered = hook.__enter__()
     if entered is None and not left() and not vars(hook): return not_yet(name)
-    if not left(): return wrong(name, 'no hook', "nothing hangs on the module while `with` is open: register "
-                                                 "a forward hook on it in `__init__`.")
+    if not left():
+        return wrong(name, 'no hook', "nothing hangs on the module while `with` is open: register a forward "
+                                      "hook on it in `__init__`.")
     if entered is None:
-        return wrong(name, 'no self', "`__enter__` returns nothing, so `with ... as hook` gets None: return self.")
+        return wrong(name, 'no self', "`__enter__` returns nothing, so `with ... as hook` gets None: return "
+                                      "self.")
     out = model(x.clone()).detach()
     hook.__exit__(None, None, None)
-    if left(): return wrong(name, 'hook left', "the hook is still on the module after `with`: remove it in "
-                                               "`__exit__`.")
+    if left():
+        return wrong(name, 'hook left', "the hook is still on the module after `with`: remove it in "
+                                        "`__exit__`.")
     if not torch.allclose(out, logits, atol=1e-6):
         return wrong(name, 'changed', "the model returns something else while your hook is on. What a hook "
                                       "returns replaces the output: return nothing.")
@@ -61,19 +65,23 @@ def _judge_hook(name, answer, seed):
 def _judge_output(name, hook, x, expected):
     "What is wrong with `.output`, or None."
     got = getattr(hook, 'output', None)
-    if got is None: return wrong(name, 'no output', "after a pass, `.output` holds nothing: store the module's "
-                                                    "output there.")
+    if got is None:
+        return wrong(name, 'no output', "after a pass, `.output` holds nothing: store the module's output "
+                                        "there.")
     if not isinstance(got, torch.Tensor):
-        return wrong(name, 'type', f"`.output` is a {type(got).__name__}, and the module's output is a tensor.")
+        return wrong(name, 'type', f"`.output` is a {type(got).__name__}, and the module's output is a "
+                                   "tensor.")
     def same(t): return got.shape == t.shape and torch.allclose(got, t, atol=1e-6)
-    if same(x): return wrong(name, 'input', "`.output` holds what went *into* the module: the hook's second "
-                                            "argument. Store the third.")
+    if same(x):
+        return wrong(name, 'input', "`.output` holds what went *into* the module: the hook's second "
+                                    "argument. Store the third.")
     if same(expected.clamp(min=0)):
-        return wrong(name, 'overwritten', "the in-place ReLU after the module has overwritten what you stored. "
-                                          "Store a clone.")
+        return wrong(name, 'overwritten', "the in-place ReLU after the module has overwritten what you "
+                                          "stored. Store a clone.")
     if not (feedback := compare(name, got, expected)): return feedback
-    if got.requires_grad: return wrong(name, 'graph', "right, but the output drags its graph along and keeps it "
-                                                      "alive: detach it.")
+    if got.requires_grad:
+        return wrong(name, 'graph', "right, but the output drags its graph along and keeps it alive: detach "
+                                    "it.")
     return None
 
 def _judge_errors(name, answer, seed):
@@ -85,14 +93,17 @@ def _judge_errors(name, answer, seed):
         with answer(model[0]): model(x)
     except _Failure: passed_on = True
     if model[0]._forward_hooks:
-        return wrong(name, 'left after an error', "right while all goes well, but when the model raises, your "
-                                                  "hook stays: remove it in `__exit__`, whatever it is given.")
-    if not passed_on: return wrong(name, 'swallowed', "your `__exit__` returns something true, and that "
-                                                      "swallows the model's errors. Return nothing.")
+        return wrong(name, 'left after an error', "right while all goes well, but when the model raises, "
+                                                  "your hook stays: remove it in `__exit__`, whatever it is "
+                                                  "given.")
+    if not passed_on:
+        return wrong(name, 'swallowed', "your `__exit__` returns something true, and that swallows the "
+                                        "model's errors. Return nothing.")
     hook = answer(model[0])
     if not hasattr(hook, 'remove'): return wrong(name, 'no remove', "a method `remove()` is missing.")
     hook.remove()
-    return wrong(name, 'remove', "`.remove()` does not take the hook off.") if model[0]._forward_hooks else None
+    return wrong(name, 'remove',
+                 "`.remove()` does not take the hook off.") if model[0]._forward_hooks else None
 
 # %% ../../nbs/13_heatmaps.ipynb #a839bbb2
 def check_centre(
@@ -112,8 +123,8 @@ def check_centre(
         try:
             if abs(float(answer) - value) < 1e-6: return wrong(name, kind, message)
         except (TypeError, ValueError): return wrong(name, 'type', "give a number of pixels.")
-    return compare(name, answer, 127.5, message="right: 32·3 + 31.5. A resnet34 says 96.5, almost a whole cell "
-                                                "to the left.")
+    return compare(name, answer, 127.5, message="right: 32·3 + 31.5. A resnet34 says 96.5, almost a whole "
+                                                "cell to the left.")
 
 # %% ../../nbs/13_heatmaps.ipynb #a839aaec
 def check_gradcam(
@@ -130,7 +141,8 @@ def check_gradcam(
 def _known(name, got, known, judged):
     "The diagnosis of the first known wrong map that `got` is, or the one it has."
     for value, kind, message in known:
-        if got.shape == value.shape and torch.allclose(got, value, atol=1e-5): return wrong(name, kind, message)
+        if got.shape == value.shape and torch.allclose(got, value, atol=1e-5):
+            return wrong(name, kind, message)
     return judged
 
 def _weighed(w, A): return torch.einsum('nk,nkij->nij', w, A)
@@ -143,13 +155,13 @@ def _judge_gradcam(name, answer, A, G):
     got, alpha = got.detach(), G.mean((2, 3))
     if got.shape == A.shape:
         return wrong(name, 'not summed', "these are the weighted channels: add them up over the channels.")
-    known = ((_weighed(alpha, A), 'no ReLU', "right up to the last step: what speaks against the class is still "
-                                             "in it. Apply the ReLU."),
-             ((G*A).sum(1).clamp(min=0), 'not averaged', "that is HiResCAM: each cell has its own gradient. Take "
-                                                         "the mean of a channel's gradient first."),
+    known = ((_weighed(alpha, A), 'no ReLU', "right up to the last step: what speaks against the class is "
+                                             "still in it. Apply the ReLU."),
+             ((G*A).sum(1).clamp(min=0), 'not averaged', "that is HiResCAM: each cell has its own gradient. "
+                                                         "Take the mean of a channel's gradient first."),
              ((alpha[..., None, None]*A).clamp(min=0).sum(1), 'ReLU for each channel',
-              "you applied the ReLU to every weighted channel. Add up the channels first: what one has against "
-              "the class must be able to cancel what another has for it."),
+              "you applied the ReLU to every weighted channel. Add up the channels first: what one has "
+              "against the class must be able to cancel what another has for it."),
              (_weighed(alpha.clamp(min=0), A), 'ReLU on the weights',
               "the ReLU belongs to the finished map, not to the weights: negative weights count too."),
              (_weighed(alpha.clamp(min=0), A).clamp(min=0), 'ReLU on the weights',
@@ -189,20 +201,22 @@ def _judge_contrast(name, answer, A, W, c, d):
     if not isinstance(got, torch.Tensor):
         return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
     got, one = got.detach(), lambda w: torch.einsum('k,kij->ij', w, A)
-    if got.shape == A.shape: return wrong(name, 'not summed', "the weighted channels are still apart: add them up.")
-    if got.ndim == 0: return wrong(name, 'pooled', "that is one number. The difference of scores is wanted cell by "
-                                                   "cell.")
+    if got.shape == A.shape:
+        return wrong(name, 'not summed', "the weighted channels are still apart: add them up.")
+    if got.ndim == 0:
+        return wrong(name, 'pooled', "that is one number. The difference of scores is wanted cell by cell.")
     known = ((one(W[d] - W[c]), 'reversed', "that speaks for d rather than c: exchange the two."),
              (one(W[c]), 'one class', "that is the map of class c alone: take away what speaks for d."),
              (one(W[d]), 'one class', "that is the map of class d alone."),
              (one(W[c] + W[d]), 'added', "you added the maps. Take their difference."),
              (one(W[:, c] - W[:, d]), 'transposed', "you took columns of W. A class has a *row*: W[c]."),
              (one(W[c]).clamp(min=0) - one(W[d]).clamp(min=0), 'ReLU',
-              "a ReLU on each map first throws away what speaks against them, and the mean is no difference of "
-              "scores any more."),
-             (one(W[c] - W[d]).clamp(min=0), 'ReLU', "right, but cut off at zero: what speaks for d is wanted "
-                                                     "too, as negative heat."),
-             ((one(W[c]) - one(W[d])).abs(), 'no sign', "the sign is lost: it says for which of the two a cell "
-                                                        "speaks."))
-    judged = compare(name, got, one(W[c] - W[d]), message="right: one weighted sum with the difference of two rows.")
+              "a ReLU on each map first throws away what speaks against them, and the mean is no difference "
+              "of scores any more."),
+             (one(W[c] - W[d]).clamp(min=0), 'ReLU', "right, but cut off at zero: what speaks for d is "
+                                                     "wanted too, as negative heat."),
+             ((one(W[c]) - one(W[d])).abs(), 'no sign', "the sign is lost: it says for which of the two a "
+                                                        "cell speaks."))
+    judged = compare(name, got, one(W[c] - W[d]), message="right: one weighted sum with the difference of "
+                                                          "two rows.")
     return judged if judged else _known(name, got, known, judged)
