@@ -17,7 +17,8 @@ from shipviz.heatmaps import Hook, heatmaps
 def test_correlation_is_numpys(seed):
     g = torch.Generator().manual_seed(seed)
     a, b = torch.randn(4, 3, 2 + seed, generator=g), torch.randn(4, 3, 2 + seed, generator=g) * 5 + seed
-    torch.testing.assert_close(correlation(a, b), torch.tensor([np.corrcoef(p.ravel(), q.ravel())[0, 1] for p, q in zip(a, b)]).float())
+    expected = [np.corrcoef(p.ravel(), q.ravel())[0, 1] for p, q in zip(a, b)]
+    torch.testing.assert_close(correlation(a, b), torch.tensor(expected).float())
     torch.testing.assert_close(correlation(a, 3 * a + 1), torch.ones(4))
     torch.testing.assert_close(correlation(a, -a), -torch.ones(4))
 
@@ -46,7 +47,8 @@ class Data:
 class TestConcatHead:
     def setup_method(self):
         torch.manual_seed(0)
-        self.model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU()), nn.Linear(1, 1)).train()
+        self.model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU()),
+                                   nn.Linear(1, 1)).train()
         y = torch.arange(90) % 3
         x = torch.randn(90, 3, 12, 12) * .3 + torch.eye(3)[y][:, :, None, None]
         self.learn = type("Learner", (), dict(model=self.model, dls=Data(x, y)))
@@ -66,17 +68,22 @@ class TestConcatHead:
         for p, q in zip(a.state_dict().values(), b.state_dict().values()): assert torch.equal(p, q)
 
     def test_methods_part_behind_it_alone(self):
-        heads = {"concat": concat_head(self.learn, n=90), "linear": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 3))}
+        heads = {"concat": concat_head(self.learn, n=90),
+                 "linear": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 3))}
         for name, head in heads.items():
             net = nn.Sequential(self.model[0], head).eval()
-            g, h, x = [f.maps for f in heatmaps(net, self.x[:8], ["gradcam", "hirescam", "xgradcam"], target=1).values()]
+            g, h, x = [f.maps for f in heatmaps(net, self.x[:8], ["gradcam", "hirescam", "xgradcam"],
+                                                target=1).values()]
             same = torch.allclose(g, h, rtol=1e-4, atol=1e-6) and torch.allclose(g, x, rtol=1e-4, atol=1e-6)
             assert same == (name == "linear")
 
 
-CHECKERS = [check_hook, check_centre, check_gradcam, check_contrast, check_hirescam, check_correlation, check_repair]
-ODD = [3, "heat", [], {}, object(), torch.ones(2), lambda: 1, lambda *a: 1 / 0, lambda *a: "map", lambda *a: [1, 2], lambda *a: torch.ones(0),
-       lambda *a: torch.tensor(float("nan")), lambda *a: a[0], lambda *a: np.ones((2, 3)), int, type("Empty", (), {}), print]
+CHECKERS = [check_hook, check_centre, check_gradcam, check_contrast, check_hirescam, check_correlation,
+            check_repair]
+ODD = [3, "heat", [], {}, object(), torch.ones(2), lambda: 1, lambda *a: 1 / 0, lambda *a: "map",
+       lambda *a: [1, 2], lambda *a: torch.ones(0),
+       lambda *a: torch.tensor(float("nan")), lambda *a: a[0], lambda *a: np.ones((2, 3)), int,
+       type("Empty", (), {}), print]
 
 
 @pytest.mark.parametrize("check", CHECKERS)
@@ -102,7 +109,8 @@ def test_the_answer_to_one_input_is_not_enough():
     def repaired(A, head, k):
         a = A[None].requires_grad_()
         return torch.einsum("k,kij->ij", torch.autograd.grad(head(a)[0, k], a)[0][0].mean((1, 2)), A.detach())
-    for check, right in ((check_gradcam, gradcam), (check_contrast, contrast), (check_hirescam, hirescam), (check_correlation, correlation),
+    for check, right in ((check_gradcam, gradcam), (check_contrast, contrast), (check_hirescam, hirescam),
+                         (check_correlation, correlation),
                          (check_repair, repaired)):
         assert check(right), check(right)
         assert not check(constant(right)), check

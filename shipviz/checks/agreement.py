@@ -7,7 +7,7 @@ __all__ = ['check_hirescam', 'check_correlation', 'check_repair']
 import torch
 from torch import nn
 
-from ..exercises import Feedback, call, compare, right, wrong
+from ..exercises import Answer, Feedback, call, compare, right, wrong
 
 # %% ../../nbs/14_methods.ipynb #m1400056
 def _known(name, got, known, judged):
@@ -18,7 +18,7 @@ def _known(name, got, known, judged):
     return judged
 
 def check_hirescam(
-    answer, # the learner's function of activations and gradients, both `(N,C,h,w)`, which returns `(N,h,w)`
+    answer:Answer, # function of activations and gradients, both `(N,C,h,w)`; returns `(N,h,w)`
 ) -> Feedback:
     "Lesson 14, exercise 1: gradient times activation, cell by cell."
     for seed, shape in ((1, (2, 5, 3, 4)), (2, (3, 4, 5, 2))):
@@ -54,7 +54,7 @@ def _judge_hirescam(name, answer, A, G):
 
 # %% ../../nbs/14_methods.ipynb #m1400057
 def check_correlation(
-    answer, # the learner's function of two batches of maps `(N,h,w)`, which returns `(N,)`
+    answer:Answer, # the learner's function of two batches of maps `(N,h,w)`, which returns `(N,)`
 ) -> Feedback:
     "Lesson 14, exercise 2: Pearson's correlation of pairs of maps."
     for seed, shape in ((1, (3, 4, 5)), (2, (4, 2, 6))):
@@ -96,7 +96,7 @@ def _judge_correlation(name, answer, a, b):
 
 # %% ../../nbs/14_methods.ipynb #m1400058
 def check_repair(
-    answer, # the learner's function of A `(C,h,w)`, a head and a class, which returns `(h,w)`
+    answer:Answer, # the learner's function of A `(C,h,w)`, a head and a class, which returns `(h,w)`
 ) -> Feedback:
     "Lesson 14, exercise 3: a class's map for a head with a hidden layer."
     for seed, channels, size, k in ((3, 6, (3, 4), 1), (5, 8, (5, 2), 3)):

@@ -7,13 +7,13 @@ __all__ = ['check_hook', 'check_centre', 'check_gradcam', 'check_contrast']
 import torch
 from torch import nn
 
-from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
 
 # %% ../../nbs/13_heatmaps.ipynb #a839bbb1
 class _Failure(Exception): "What the model of `check_hook` raises."
 
 def check_hook(
-    answer, # the learner's class: `Hook(module)` with `.output` and `.remove()`, usable in `with`
+    answer:Answer, # the learner's class: `Hook(module)` with `.output` and `.remove()`, usable in `with`
 ) -> Feedback:
     "Lesson 13, exercise 1: a hook with its storage, which leaves nothing behind."
     name = 'Hook'
@@ -107,14 +107,14 @@ def _judge_errors(name, answer, seed):
 
 # %% ../../nbs/13_heatmaps.ipynb #a839bbb2
 def check_centre(
-    answer, # pixels
+    answer:Answer, # pixels
 ) -> Feedback:
     "Lesson 13, exercise 2: where the field of cell 3 of `efficientnet_lite0` is centred."
     name = 'centre of a field'
     if unanswered(answer): return not_yet(name)
-    known = ((112, 'square', "that is the middle of its 32-pixel square. The field is centred elsewhere."),
-             (111.5, 'square', "that is the middle of its 32-pixel square. The field is centred elsewhere."),
-             (96, 'edge', "that is the left edge of its square."),
+    known = ((112, 'tile', "that is the middle of its 32-pixel tile. The field is centred elsewhere."),
+             (111.5, 'tile', "that is the middle of its 32-pixel tile. The field is centred elsewhere."),
+             (96, 'edge', "that is the left edge of its tile."),
              (96.5, 'other network', "a resnet34 would say so. `efficientnet_lite0` pads on the other side."),
              (95.5, 'off by one', "that is cell 2: cells count from 0."),
              (159.5, 'off by one', "that is cell 4: the third cell after cell 0 is wanted."),
@@ -128,7 +128,7 @@ def check_centre(
 
 # %% ../../nbs/13_heatmaps.ipynb #a839aaec
 def check_gradcam(
-    answer, # the learner's function of activations and gradients, both `(N,C,h,w)`, which returns `(N,h,w)`
+    answer:Answer, # function of activations and gradients, both `(N,C,h,w)`; returns `(N,h,w)`
 ) -> Feedback:
     "Lesson 13, exercise 3: Grad-CAM from its formula, with the ReLU."
     for seed, shape in ((9, (2, 5, 3, 4)), (10, (3, 4, 5, 2))):
@@ -185,7 +185,7 @@ def _judge_gradcam(name, answer, A, G):
 
 # %% ../../nbs/13_heatmaps.ipynb #a839bbb3
 def check_contrast(
-    answer, # the learner's function of A `(C,h,w)`, W `(K,C)` and two classes, which returns `(h,w)`
+    answer:Answer, # the learner's function of A `(C,h,w)`, W `(K,C)` and two classes, which returns `(h,w)`
 ) -> Feedback:
     "Lesson 13, exercise 4: what speaks for one class rather than for another."
     for seed, shape, c, d in ((3, (6, 3, 4), 2, 4), (4, (5, 4, 2), 1, 0)):
