@@ -1,4 +1,4 @@
-"Stride arithmetic against torch, on drawn cases: output size, windows, receptive field; the checkers of lessons 4 to 6."
+"Stride arithmetic against torch, on drawn cases: sizes, windows, receptive fields; checkers of lessons 4 to 6."
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,8 @@ cases = dict(n=whole(1, 64), k=whole(1, 11), s=whole(1, 9), p=whole(0, 8), d=who
 @settings(max_examples=400, deadline=None)
 @given(**cases)
 def test_output_size_is_torchs_or_both_refuse(n, k, s, p, d):
-    conv = lambda: F.conv1d(torch.zeros(1, 1, n), torch.zeros(1, 1, k), stride=s, padding=p, dilation=d).shape[-1]
+    x, weight = torch.zeros(1, 1, n), torch.zeros(1, 1, k)
+    conv = lambda: F.conv1d(x, weight, stride=s, padding=p, dilation=d).shape[-1]
     try: expected = conv()
     except RuntimeError: expected = None
     if expected is None:
@@ -45,7 +46,8 @@ def test_receptive_field_is_where_the_gradient_is(layers):
     field = receptive_field(layers)
     cell = -(field.first//field.step) + 1
     n = field.pixels(cell)[-1] + 2*max(p for _, _, p, _ in layers)*field.step + field.size
-    net = torch.nn.Sequential(*[torch.nn.Conv2d(1, 1, (1, k), (1, s), (0, p), (1, d)) for k, s, p, d in layers])
+    convs = [torch.nn.Conv2d(1, 1, (1, k), (1, s), (0, p), (1, d)) for k, s, p, d in layers]
+    net = torch.nn.Sequential(*convs)
     g = gradient_field(skeleton(net), torch.zeros(1, 1, 1, n, dtype=torch.double), (0, cell))
     seen = g[0].nonzero().flatten()
     assert (seen[0].item(), seen[-1].item()) == (field.pixels(cell)[0], field.pixels(cell)[-1])
@@ -53,7 +55,8 @@ def test_receptive_field_is_where_the_gradient_is(layers):
 
 def test_the_centre_of_a_field_is_where_its_gradient_is_centred():
     field = receptive_field([(7, 2, 3), (3, 2, 0), (5, 1, 1)])
-    net = skeleton(torch.nn.Sequential(*[torch.nn.Conv2d(1, 1, k, s, p) for k, s, p in [(7, 2, 3), (3, 2, 0), (5, 1, 1)]]))
+    convs = torch.nn.Conv2d(1, 1, 7, 2, 3), torch.nn.Conv2d(1, 1, 3, 2, 0), torch.nn.Conv2d(1, 1, 5, 1, 1)
+    net = skeleton(torch.nn.Sequential(*convs))
     g = gradient_field(net, torch.zeros(1, 1, 160, 160, dtype=torch.double), (16, 16)).sum(0)
     assert ((g*(torch.arange(160) + .5)).sum()/g.sum()).item() == pytest.approx(field.centre(16))
     assert [receptive_field([(k, 2, k//2)]).centre(0) for k in (1, 3, 5)] == [.5]*3
@@ -65,20 +68,23 @@ def test_lite0_is_the_network_that_lesson_8_builds():
     spatial = [(k, s) for k, s, *_ in chain(body, torch.zeros(1, 3, 64, 64)) if k > 1]
     assert spatial == [(k, s if i == 0 else 1) for k, s, n, _ in LITE0 for i in range(n)]
     field = receptive_field(chain(body, torch.zeros(1, 3, 64, 64)))
-    assert (field.size, field.step) == (851, 32) and [field.centre(i) for i in range(7)] == [32*i + 31.5 for i in range(7)]
+    assert (field.size, field.step) == (851, 32)
+    assert [field.centre(i) for i in range(7)] == [32*i + 31.5 for i in range(7)]
     g = gradient_field(skeleton(body), torch.zeros(1, 1, 1024, 1024, dtype=torch.double), (15, 15)).sum(0)
     assert ((g*(torch.arange(1024) + .5)).sum()/g.sum()).item() == pytest.approx(15*32 + 31.5)
 
 
 def odd_answers():
     "What a learner may hand in by mistake."
-    return [0, -1, 3.5, float("nan"), "x", "", [], (), {}, {1: 2}, [1, [2]], torch.zeros(0), torch.ones(2, 3), object(), True, int,
-            lambda *a: 1, lambda *a: "x", lambda *a: a[0], lambda *a: [], lambda *a: torch.zeros(2, 2), lambda *a: 1/0,
-            lambda *a: torch.zeros(1, 1, 3, 3), lambda *a: [None], lambda *a: object(), lambda: 1, lambda *a: float("inf")]
+    values = [0, -1, 3.5, float("nan"), "x", "", [], (), {}, {1: 2}, [1, [2]], object(), True,
+              torch.zeros(0), torch.ones(2, 3)]
+    returned = [1, "x", [], [None], torch.zeros(2, 2), torch.zeros(1, 1, 3, 3), object(), float("inf")]
+    return values + [int, lambda: 1, lambda *a: a[0], lambda *a: 1/0] + [lambda *a, v=v: v for v in returned]
 
 
-@pytest.mark.parametrize("check", [getattr(m, name) for m in (channels, stride, fields) for name in dir(m) if name.startswith("check_")],
-                         ids=lambda f: f.__name__)
+CHECKS = [f for m in (channels, stride, fields) for name, f in vars(m).items() if name.startswith("check_")]
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)
 def test_no_odd_answer_is_right_or_raises(check):
     for answer in odd_answers():
         feedback = check(answer)
@@ -86,7 +92,8 @@ def test_no_odd_answer_is_right_or_raises(check):
 
 
 def test_chain_leaves_the_model_as_it_was():
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.MaxPool2d(2)).train()
+    conv, pool = torch.nn.Conv2d(3, 4, 3), torch.nn.MaxPool2d(2)
+    net = torch.nn.Sequential(conv, torch.nn.BatchNorm2d(4), pool).train()
     before = {k: v.clone() for k, v in net.state_dict().items()}
     assert chain(net, torch.rand(2, 3, 9, 9)) == [(3, 1, 0, 1), (2, 2, 0, 1)]
     assert net.training and all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
@@ -104,12 +111,14 @@ def test_gradient_field_leaves_the_model_as_it_was():
 
 def test_costs_count_a_batch():
     one, four = conv_costs([3, 8, 16], 32), conv_costs([3, 8, 16], 32, batch_size=4)
-    assert (four["multiply-adds"] == 4*one["multiply-adds"]).all() and (four["parameters"] == one["parameters"]).all()
+    assert (four["multiply-adds"] == 4*one["multiply-adds"]).all()
+    assert (four["parameters"] == one["parameters"]).all()
 
 
-@pytest.mark.parametrize("bad,error,words", [((8, 9), ValueError, "spans 9"), ((0, 1), ValueError, "n must be at least 1"),
-                                             ((8, 3, 0), ValueError, "stride"), (("8", 3), TypeError, "n must be a whole number"),
-                                             ((8, 3, 1, -1), ValueError, "padding"), ((8, (3, 3)), TypeError, "one axis at a time")])
+@pytest.mark.parametrize("bad,error,words", [
+    ((8, 9), ValueError, "spans 9"), ((0, 1), ValueError, "n must be at least 1"),
+    ((8, 3, 0), ValueError, "stride"), (("8", 3), TypeError, "n must be a whole number"),
+    ((8, 3, 1, -1), ValueError, "padding"), ((8, (3, 3)), TypeError, "one axis at a time")])
 def test_bad_input_is_refused_in_words(bad, error, words):
     for f in output_size, windows, size_formula:
         with pytest.raises(error, match=words): f(*bad)

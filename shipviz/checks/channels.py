@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, not_yet, right, unanswered, wrong
 
 def _random(*shapes, seed):
     "Tensors of random numbers, the same for everyone."
@@ -17,8 +17,8 @@ def _random(*shapes, seed):
 
 def _same(got, other) -> bool: return got.shape == other.shape and torch.allclose(got, other, atol=1e-4)
 
-# %% ../../nbs/04_channels.ipynb #0ae33919
-def check_deep_conv(answer) -> Feedback:
+# %% ../../nbs/04_channels.ipynb #a71a01d9
+def check_deep_conv(answer:Answer) -> Feedback:
     "Exercise 1: a function `conv(picture, kernel)` for (C,H,W) and one kernel (C,kh,kw), without padding."
     name = 'deep convolution'
     for picture, kernel in (_random((3, 7, 9), (3, 3, 3), seed=1), _random((5, 8, 6), (5, 2, 4), seed=2)):
@@ -32,39 +32,35 @@ def check_deep_conv(answer) -> Feedback:
         got = got.detach().float()
         if got.ndim == 4 and _same(got, want[None, None]) or got.ndim == 3 and _same(got, want[None]):
             return wrong(name, 'extra axes', f'Right numbers, in the shape {tuple(got.shape)}. One plane is '
-                                             'asked for, '
-                                             f'{tuple(want.shape)}: take the axes of length 1 off.')
+                                             f'asked for, {tuple(want.shape)}: take the axes of length 1 '
+                                             'off.')
         if _same(got, want): continue
         if _same(got, planes):
             return wrong(name, 'not summed', 'You filter each channel with its own layer of the kernel: '
-                                             'right. Now add '
-                                             'the planes up.')
+                                             'right. Now add the planes up.')
         if _same(got, planes.mean(0)):
             return wrong(name, 'mean', 'You take the mean over the channels. A convolution takes the sum.')
         if _same(got, F.conv2d(picture[None], kernel.flip(1, 2)[None])[0, 0]):
             return wrong(name, 'flipped', 'The kernel is rotated by half a turn. Multiply each weight with '
-                                          'the pixel '
-                                          'that lies under it.')
+                                          'the pixel that lies under it.')
         if _same(got, F.conv2d(picture[None], kernel.flip(0)[None])[0, 0]):
             return wrong(name, 'channels reversed', 'The last layer of the kernel met the first channel.')
         if any(_same(got, F.conv2d(picture[None], k.expand(1, *kernel.shape))[0, 0]) for k in kernel):
             return wrong(name, 'one layer', 'You used one layer of the kernel for all channels. Each '
-                                            'channel has its '
-                                            'own.')
+                                            'channel has its own.')
         if any(_same(got, plane) for plane in planes):
             return wrong(name, 'one channel', 'This is the response of one channel only. Add all of them.')
         if got.shape == picture.shape[1:]:
             return wrong(name, 'padded', f'{at} you return {tuple(got.shape)}, the size of the picture: '
-                                         'leave the '
-                                         'padding out.')
+                                         'leave the padding out.')
         if got.shape != want.shape:
             return wrong(name, 'shape', f'{at} you return {tuple(got.shape)} instead of {tuple(want.shape)}.')
         return wrong(name, 'value', f'The shape is right {at}, but '
-                                    f'{int((~torch.isclose(got, want, atol=1e-4)).sum())} '
-                                    f'of {want.numel()} numbers are not.')
+                                    f'{int((~torch.isclose(got, want, atol=1e-4)).sum())} of {want.numel()} '
+                                    'numbers are not.')
     return right(name, 'Multiply, and add over rows, columns and channels.')
 
-def check_bank(answer) -> Feedback:
+def check_bank(answer:Answer) -> Feedback:
     "Exercise 3: a function `bank(picture, weight)` for (C,H,W) and (out,C,kh,kw), without padding."
     name = 'bank'
     cases = _random((3, 7, 9), (4, 3, 3, 3), seed=3), _random((2, 6, 8), (2, 2, 2, 3), seed=4)
@@ -79,27 +75,23 @@ def check_bank(answer) -> Feedback:
         got = got.detach().float()
         if got.ndim == 4 and _same(got, want[None]):
             return wrong(name, 'extra axes', f'Right numbers, in the shape {tuple(got.shape)}: take the '
-                                             'axis of the '
-                                             'batch off, `[0]`.')
+                                             'axis of the batch off, `[0]`.')
         if _same(got, want): continue
         if _same(got, want.sum(0)):
             return wrong(name, 'summed', 'The feature maps have been added up. Stack them: one plane for '
                                          'each kernel.')
         if _same(got, want.flatten(1)):
             return wrong(name, 'flat', f'Right numbers, but flat: {tuple(got.shape)}. Give each map its '
-                                       'rows and '
-                                       'columns with `.view`.')
+                                       'rows and columns with `.view`.')
         if _same(got, want.movedim(0, -1)):
             return wrong(name, 'channels last', 'Right numbers, with the maps on the last axis. PyTorch has '
-                                                'them '
-                                                'first: stack along axis 0.')
+                                                'them first: stack along axis 0.')
         if got.shape == want.shape and _same(got.flip(0), want):
             return wrong(name, 'reversed', 'The maps stand in reverse order.')
         square = weight.shape[0] == weight.shape[1]
         if square and _same(got, F.conv2d(picture[None], weight.transpose(0, 1))[0]):
             return wrong(name, 'transposed', 'In and out are exchanged: a weight is (out, in, kh, kw), so '
-                                             'weight[o] is '
-                                             'one kernel.')
+                                             'weight[o] is one kernel.')
         if _same(got, F.conv2d(picture[None], weight.flip(2, 3))[0]):
             return wrong(name, 'flipped', 'The kernels are rotated by half a turn.')
         if _same(got, want[:1]) or _same(got, want[0]):
@@ -113,7 +105,7 @@ def check_bank(answer) -> Feedback:
     return right(name, 'One kernel, one map; the output is as deep as there are kernels.')
 
 # %% ../../nbs/04_channels.ipynb #f20c7980
-def check_weight_shape(answer) -> Feedback:
+def check_weight_shape(answer:Answer) -> Feedback:
     "Exercise 2: the weight's shape of a layer of sixteen 5x7 kernels (rows x columns) on a colour picture."
     name, want = 'weight shape', (16, 3, 5, 7)
     if unanswered(answer): return not_yet(name)
@@ -131,19 +123,17 @@ def check_weight_shape(answer) -> Feedback:
     if got in ((16, 5, 7, 3), (5, 7, 3, 16)):
         return wrong(name, 'channels last',
                      'Right numbers, in the order of other libraries. PyTorch has the channels before rows '
-                     'and '
-                     'columns.')
+                     'and columns.')
     if got == (16, 3, 7, 5):
         return wrong(name, 'rows and columns', 'Rows come before columns, here and everywhere in PyTorch.')
     if sorted(got) == sorted(want):
         return wrong(name, 'order', f'{got} has the right four numbers in another order. Which axis counts '
-                                    'the '
-                                    'kernels, which the channels of the picture?')
+                                    'the kernels, which the channels of the picture?')
     if got == (16, 1, 5, 7): return wrong(name, 'depth', 'These kernels are flat. How deep is the picture?')
     return wrong(name, 'value',
                  f'{got} holds other numbers than the question: 16 kernels, 3 channels, 5 rows, 7 columns.')
 
-def check_yellow(answer) -> Feedback:
+def check_yellow(answer:Answer) -> Feedback:
     "Exercise 4: a weight (1,3,1,1) with the response 1 to yellow, 0 to every grey and -1 to blue."
     name = 'yellow'
     if unanswered(answer): return not_yet(name)
@@ -172,7 +162,7 @@ def check_yellow(answer) -> Feedback:
         return wrong(name, 'unequal', 'Red and green should count alike; this prefers one of them.')
     return right(name, 'Yellow 1, grey 0, blue -1.')
 
-def check_depthwise(answer) -> Feedback:
+def check_depthwise(answer:Answer) -> Feedback:
     "Exercise 5: a function `depthwise(x, kernels)` for x (N,C,H,W) and kernels (C,kh,kw), without padding."
     name = 'depthwise'
     for x, k in (_random((2, 4, 6, 7), (4, 3, 3), seed=5), _random((3, 2, 8, 5), (2, 4, 2), seed=6)):
@@ -191,8 +181,7 @@ def check_depthwise(answer) -> Feedback:
             return wrong(name, 'one picture', f'Only the first of {len(x)} pictures came back.')
         if _same(out, want.transpose(0, 1)):
             return wrong(name, 'transposed', 'Right numbers, but the first axis counts the channels and the '
-                                             'second the '
-                                             'pictures: stack along axis 1.')
+                                             'second the pictures: stack along axis 1.')
         if out.shape == x.shape:
             return wrong(name, 'padded',
                          'The output has the size of the input; without padding it loses '

@@ -3,18 +3,18 @@
 # %% auto #0
 __all__ = ['check_pixels_seen', 'check_receptive_field', 'check_shift']
 
-# %% ../../nbs/06_fields.ipynb #2bc877c2
+# %% ../../nbs/06_fields.ipynb #c1601a60
 from random import Random
 
 import torch
 from torch import nn
 
-from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, not_yet, right, unanswered, wrong
 from ..fields import receptive_field
 
-# %% ../../nbs/06_fields.ipynb #6a4d25a1
+# %% ../../nbs/06_fields.ipynb #11a309c4
 def check_pixels_seen(
-    answer, # pixels along one axis
+    answer:Answer, # pixels along one axis
 ) -> Feedback:
     "Lesson 6, exercise 1: the receptive field of 3×3 convolutions with strides 2, 1, 2, 1."
     name = 'pixels seen'
@@ -43,7 +43,7 @@ def check_pixels_seen(
                                                "three convolutions."))
     return wrong(name, kind, f"not {seen:g}: {hint}")
 
-# %% ../../nbs/06_fields.ipynb #a98908c4
+# %% ../../nbs/06_fields.ipynb #646960d1
 def _field_of(layers, kernel=lambda k: k-1, pad=lambda p, step: p*step, early=False, late=False, size=1,
               strides=True):
     "The receptive field, or what comes out with one mistake."
@@ -76,7 +76,7 @@ _FIELD_MISTAKES = [
      "step.")]
 
 def check_receptive_field(
-    answer, # the learner's function of a list of (kernel, stride, padding)
+    answer:Answer, # the learner's function of a list of (kernel, stride, padding)
 ) -> Feedback:
     "Lesson 6, exercise 2: size, step and first pixel of the receptive field of a chain of layers."
     name, draw, found = 'receptive field', Random(13).randint, []
@@ -108,7 +108,7 @@ def check_receptive_field(
                                 f"{want[part]}, "
                                 f"yours is {got[part]:g}.")
 
-# %% ../../nbs/06_fields.ipynb #c37867d0
+# %% ../../nbs/06_fields.ipynb #d87af41d
 def _centre(response, width):
     "Where a heatmap of this width shows the centre of a response, along the columns."
     strength = response.abs().sum((0, 1, 2))
@@ -125,7 +125,7 @@ def _bones(pads, kernel):
     return nn.Sequential(*layers)
 
 def check_shift(
-    answer, # the learner's function of a model and pictures (N,C,H,W)
+    answer:Answer, # the learner's function of a model and pictures (N,C,H,W)
 ) -> Feedback:
     "Lesson 6, exercise 3: by how many pixels the response moves when the picture is flipped and the "
     "response flipped back."

@@ -8,7 +8,7 @@ from itertools import product
 from math import ceil
 from random import Random
 
-from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, not_yet, right, unanswered, wrong
 from ..stride import output_size, size_formula, windows
 
 # %% ../../nbs/05_stride.ipynb #63c707a1
@@ -35,7 +35,7 @@ def _size_mistakes(n, k, s, p):
              "start, then add 1.")]
 
 def check_output_size(
-    answer, # the learner's function of n, k, s, p
+    answer:Answer, # the learner's function of n, k, s, p
 ) -> Feedback:
     "Lesson 5, exercise 1: the size of the output, tried on a few hundred cases."
     name, draw = 'output size', Random(11).randint
@@ -64,14 +64,14 @@ def check_output_size(
                                 "down "
                                 "the starts of the windows and count them.")
 
-# %% ../../nbs/05_stride.ipynb #d608ed93
+# %% ../../nbs/05_stride.ipynb #18a14b25
 def _reads(n, k, s, p):
     "How many windows read each of n pixels."
     seen = [i for w in windows(n, k, s, p) for i in w]
     return [seen.count(i) for i in range(n)]
 
 def check_reads(
-    answer, # the learner's function of n, k, s, p
+    answer:Answer, # the learner's function of n, k, s, p
 ) -> Feedback:
     "Lesson 5, exercise 2: by how many windows each pixel of one axis is read."
     name, draw = 'reads of each pixel', Random(12).randint
@@ -128,7 +128,7 @@ def check_reads(
 
 # %% ../../nbs/05_stride.ipynb #0ef4df50
 def check_quarter(
-    answer, # (kernel_size, stride, padding)
+    answer:Answer, # (kernel_size, stride, padding)
 ) -> Feedback:
     "Lesson 5, exercise 3: from 224 to 56 in one step, every pixel read."
     name, n = 'a quarter at once', 224
