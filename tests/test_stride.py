@@ -1,4 +1,4 @@
-"Stride arithmetic against torch, on drawn cases: sizes, windows, receptive fields; checkers of lessons 4 to 6."
+"Stride arithmetic against torch, on drawn cases: sizes, windows, receptive fields; checkers of lessons 4-6"
 import pytest
 import torch
 import torch.nn.functional as F
