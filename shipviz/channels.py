@@ -53,8 +53,8 @@ def stack_kernels(
     boxes = [deep(kernel) for kernel in kernels]
     shapes = {tuple(b.shape) for b in boxes}
     if [(len(s), s[0]) for s in shapes if s] != [(3, channels)]:
-        raise ValueError(f'a bank needs kernels of one shape ({channels},kh,kw), '
-                         f'got {sorted(shapes) or "none"}')
+        raise ValueError(f'a bank needs kernels of one shape ({channels},kh,kw), got '
+                         f'{sorted(shapes) or "none"}')
     return torch.stack(boxes)
 
 def apply_bank(

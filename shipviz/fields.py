@@ -77,8 +77,7 @@ def _one_axis(layer, name):
     if not isinstance(value, tuple): return value
     if len(set(value)) > 1:
         raise ValueError(f"{layer}: {name} differs between rows and columns, and so would the receptive "
-                         "field. "
-                         "Give `receptive_field` the layers of one axis.")
+                         "field. Give `receptive_field` the layers of one axis.")
     return value[0]
 
 def chain(

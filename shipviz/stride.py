@@ -50,10 +50,8 @@ def output_size(
     span, room = dilation*(kernel_size-1) + 1, n + 2*p
     if span > room:
         raise ValueError(f"A kernel of {kernel_size} with dilation {dilation} spans {span} pixels, but {n} "
-                         "pixels "
-                         f"with padding {p} on each side are only {room}. Use a smaller kernel or "
-                         "dilation, "
-                         "or more padding.")
+                         f"pixels with padding {p} on each side are only {room}. Use a smaller kernel or "
+                         "dilation, or more padding.")
     return (room - span)//stride + 1
 
 # %% ../nbs/05_stride.ipynb #ebf206f3

@@ -74,15 +74,15 @@ def check_bank(answer:Answer) -> Feedback:
         at = f'for a picture {tuple(picture.shape)} and a weight {tuple(weight.shape)}'
         got = got.detach().float()
         if got.ndim == 4 and _same(got, want[None]):
-            return wrong(name, 'extra axes', f'Right numbers, in the shape {tuple(got.shape)}: take the '
-                                             'axis of the batch off, `[0]`.')
+            return wrong(name, 'extra axes', f'Right numbers, in the shape {tuple(got.shape)}: take the axis '
+                                             'of the batch off, `[0]`.')
         if _same(got, want): continue
         if _same(got, want.sum(0)):
             return wrong(name, 'summed', 'The feature maps have been added up. Stack them: one plane for '
                                          'each kernel.')
         if _same(got, want.flatten(1)):
-            return wrong(name, 'flat', f'Right numbers, but flat: {tuple(got.shape)}. Give each map its '
-                                       'rows and columns with `.view`.')
+            return wrong(name, 'flat', f'Right numbers, but flat: {tuple(got.shape)}. Give each map its rows '
+                                       'and columns with `.view`.')
         if _same(got, want.movedim(0, -1)):
             return wrong(name, 'channels last', 'Right numbers, with the maps on the last axis. PyTorch has '
                                                 'them first: stack along axis 0.')
@@ -184,8 +184,8 @@ def check_depthwise(answer:Answer) -> Feedback:
                                              'second the pictures: stack along axis 1.')
         if out.shape == x.shape:
             return wrong(name, 'padded',
-                         'The output has the size of the input; without padding it loses '
-                         f'{k.shape[1]-1} rows and {k.shape[2]-1} columns.')
+                         f'The output has the size of the input; without padding it loses {k.shape[1]-1} '
+                         f'rows and {k.shape[2]-1} columns.')
         if out.shape != want.shape:
             return wrong(name, 'shape', f'Expected {tuple(want.shape)} for x {tuple(x.shape)} and kernels '
                                         f'{tuple(k.shape)}, got {tuple(out.shape)}.')

@@ -28,19 +28,17 @@ def check_pixels_seen(
                                    f"{str(answer)[:40]}.")
     if seen == f.size: return right(name, "1 + 2·1 + 2·2 + 2·2 + 2·4 = 19.")
     mistakes = {1 + 2*4: ('strides left out', "you added 2 pixels for each layer. After a stride of 2 the "
-                                              "cells "
-                                              "lie 2 pixels apart, so a kernel adds 2·2 pixels."),
+                                              "cells lie 2 pixels apart, so a kernel adds 2·2 pixels."),
                 f.size - 1: ('off by one', "the cell itself counts: begin with 1, not with 0."),
                 25: ('stride too early', "a layer's own stride widens the view of the layers *after* it. "
-                                         "Add first, "
-                                         "then multiply the step."),
-                3**4: ('multiplied', "fields add up, they do not multiply: a kernel of 3 adds two neighbours "
-                                     "at the current step."),
+                                         "Add first, then multiply the step."),
+                3**4: ('multiplied', "fields add up, they do not multiply: a kernel of 3 adds two "
+                                     "neighbours at the current step."),
                 f.step: ('step, not size', "that is how far apart neighbouring cells are, not how much one "
                                            "of them sees."),
                 f.size**2: ('area', "that is the area. The question is about one axis.")}
     kind,hint = mistakes.get(seen, ('value', "follow `size` and `step` layer by layer, as in the cell with "
-                                               "three convolutions."))
+                                             "three convolutions."))
     return wrong(name, kind, f"not {seen:g}: {hint}")
 
 # %% ../../nbs/06_fields.ipynb #646960d1
@@ -87,16 +85,14 @@ def check_receptive_field(
         if feedback is not None: return feedback
         try: found.append(tuple(float(v) for v in got))
         except Exception:
-            return wrong(name, 'type', "the function should return three numbers, size, step and first, "
-                                       f"not {str(got)[:40]}.")
+            return wrong(name, 'type', "the function should return three numbers, size, step and first, not "
+                                       f"{str(got)[:40]}.")
         if len(found[-1]) != 3:
             return wrong(name, 'three numbers', "the function should return size, step and first; it "
-                                                "returns "
-                                                f"{len(found[-1])} numbers.")
+                                                f"returns {len(found[-1])} numbers.")
     same = lambda **mistake: found == [_field_of(layers, **mistake) for layers in cases]
     if same(): return right(name, f"right for all {len(cases)} chains. The first, three kernels of 3: size "
-                                  "15, step 4, "
-                                  f"first -7.")
+                                  "15, step 4, first -7.")
     for kind,mistake,hint in _FIELD_MISTAKES:
         if same(**mistake): return wrong(name, kind, f"nearly: {hint}")
     right_order = [_field_of(layers) for layers in cases]
@@ -105,8 +101,7 @@ def check_receptive_field(
     layers,got,want = next((c, g, w) for c,g,w in zip(cases, found, right_order) if g != w)
     part = next(i for i in range(3) if got[i] != want[i])
     return wrong(name, 'value', f"for the layers {layers} {('size', 'step', 'first')[part]} should be "
-                                f"{want[part]}, "
-                                f"yours is {got[part]:g}.")
+                                f"{want[part]}, yours is {got[part]:g}.")
 
 # %% ../../nbs/06_fields.ipynb #d87af41d
 def _centre(response, width):
@@ -142,8 +137,7 @@ def check_shift(
         try: found.append(float(got.detach() if hasattr(got, 'detach') else got))
         except Exception:
             return wrong(name, 'type', "the function should return one number of pixels, not "
-                                       f"{type(got).__name__}. "
-                                       "`drawn_at` gives a number.")
+                                       f"{type(got).__name__}. `drawn_at` gives a number.")
         with torch.no_grad(): y, flipped, rows = model(x), model(x.flip(3)), model(x.flip(2)).flip(2)
         here, back, w = _centre(y, 160), _centre(flipped.flip(3), 160), 160/y.shape[3]
         variants.append({'right': here - back, 'sign': back - here, 'half': (here - back)/2,
@@ -161,19 +155,16 @@ def check_shift(
                      "flipped one.",
              'size': "the sign is missing: networks may lie to the left or to the right.",
              'half': "that is half of it, the distance from the true centre to the middle of the tile. "
-                     "Asked for is the whole "
-                     "shift.",
+                     "Asked for is the whole shift.",
              'cells': "that is in cells. `drawn_at` with the width of the picture gives pixels.",
              'not flipped back': "you flip the picture. Flip the response back as well, before you ask "
                                  "where it is drawn.",
              'response only': "you flip the response, but not the picture before it.",
              'rows': "you flip top and bottom. From left to right is the last axis, 3.",
              'rows, not flipped back': "you flip top and bottom, and the response is not flipped back. From "
-                                       "left to right is "
-                                       "the last axis, 3."}
+                                       "left to right is the last axis, 3."}
     for kind,hint in hints.items():
         if same(kind): return wrong(name, kind, hint)
     i = next(i for i,(a,v) in enumerate(zip(found, variants)) if not abs(a - v['right']) < .01)
-    return wrong(name, 'value', f"for {list(models)[i]} the shift is {variants[i]['right']:.1f} pixels, "
-                                "your function gives "
-                                f"{found[i]:.1f}.".replace(' -0.0', ' 0.0'))
+    return wrong(name, 'value', f"for {list(models)[i]} the shift is {variants[i]['right']:.1f} pixels, your "
+                                f"function gives {found[i]:.1f}.".replace(' -0.0', ' 0.0'))

@@ -31,8 +31,7 @@ def _size_mistakes(n, k, s, p):
                                                "values."),
             ('one too early', (n+2*p-k+1)//s,
              "you divided the number of positions at stride 1. The start at 0 is always kept, so divide the "
-             "last "
-             "start, then add 1.")]
+             "last start, then add 1.")]
 
 def check_output_size(
     answer:Answer, # the learner's function of n, k, s, p
@@ -53,16 +52,14 @@ def check_output_size(
     if numbers == expected:
         note = "" if not any(isinstance(g, float) for g in got) else \
             (" (Your function gives them as floats, such as 112.0; `//` would keep them whole, as shapes "
-             "must "
-             "be.)")
+             "must be.)")
         return right(name, f"right in all {len(cases)} cases. Example: {size_formula(224, 3, 2, 1)}.{note}")
     for i,(kind,_,hint) in enumerate(_size_mistakes(*cases[0])):
         if numbers == [_size_mistakes(*c)[i][1] for c in cases]:
             return wrong(name, kind, f"nearly. {hint[0].upper()}{hint[1:]}")
     c,g,e = next((c, g, e) for c,g,n,e in zip(cases, got, numbers, expected) if n != e)
     return wrong(name, 'value', f"for n, k, s, p = {c} your function gives {g!r}; it should be {e}. Write "
-                                "down "
-                                "the starts of the windows and count them.")
+                                "down the starts of the windows and count them.")
 
 # %% ../../nbs/05_stride.ipynb #18a14b25
 def _reads(n, k, s, p):
@@ -84,20 +81,16 @@ def check_reads(
         try: found.append([float(v) for v in got])
         except Exception:
             return wrong(name, 'type', f"the function should return a list of {c[0]} numbers for {c[0]} "
-                                       "pixels, not "
-                                       f"{type(got).__name__} such as {str(got)[:40]}.")
+                                       f"pixels, not {type(got).__name__} such as {str(got)[:40]}.")
     same = lambda other: found == [other(*c) for c in cases]
     if same(_reads): return right(name, f"right in all {len(cases)} cases. 8 pixels, kernel 3, stride 2, "
-                                        "padding 1: "
-                                        f"{_reads(8, 3, 2, 1)}.")
+                                        f"padding 1: {_reads(8, 3, 2, 1)}.")
     if same(lambda n,k,s,p: _reads(n+2*p, k, s, 0)):
         return wrong(name, 'padding counted', "the counts of the padding are in your list as well: n + 2p "
-                                              "numbers "
-                                              "instead of n. Leave p out at each end.")
+                                              "numbers instead of n. Leave p out at each end.")
     if same(lambda n,k,s,p: _reads(n+2*p, k, s, 0)[:n]):
         return wrong(name, 'shifted', "you start with the first pixel of the padding. The picture's own "
-                                      "pixels begin p "
-                                      "later.")
+                                      "pixels begin p later.")
     if same(lambda n,k,s,p: [min(v, 1) for v in _reads(n, k, s, p)]):
         return wrong(name, 'yes or no', "you say whether a pixel is read. How *often* is it read? Windows "
                                         "overlap.")
@@ -111,20 +104,18 @@ def check_reads(
         return [seen.count(i) for i in range(n)]
     if same(wrapped):
         return wrong(name, 'wrapped', "nearly. Indices below 0 lie in the padding, but Python counts them "
-                                      "from the end of "
-                                      "the list. Skip them.")
+                                      "from the end of the list. Skip them.")
     if same(lambda n,k,s,p: [len(windows(n, k, s, p))]) or same(lambda n,k,s,p: [float(k)]*len(windows(n, k,
                                                                                                        s,
                                                                                                        p))):
         return wrong(name, 'positions', "you count for each window. Count for each pixel.")
     c,g = next((c, g) for c,g in zip(cases, found) if g != _reads(*c))
     if len(g) != c[0]:
-        return wrong(name, 'length', f"for n, k, s, p = {c} your list has {len(g)} numbers; there are "
-                                     f"{c[0]} pixels.")
+        return wrong(name, 'length', f"for n, k, s, p = {c} your list has {len(g)} numbers; there are {c[0]} "
+                                     "pixels.")
     i = next(i for i,(a,e) in enumerate(zip(g, _reads(*c))) if a != e)
     return wrong(name, 'value', f"for n, k, s, p = {c} pixel {i} is read by {_reads(*c)[i]} windows, your "
-                                "list says "
-                                f"{g[i]:g}. The windows are {str(windows(*c)[:3])[1:-1]}, …")
+                                f"list says {g[i]:g}. The windows are {str(windows(*c)[:3])[1:-1]}, …")
 
 # %% ../../nbs/05_stride.ipynb #0ef4df50
 def check_quarter(
@@ -146,13 +137,10 @@ def check_quarter(
     lost = sorted(set(range(n)) - read)
     if lost and k < s:
         return wrong(name, 'unread pixels', f"the size is right, but along each axis {len(lost)} of {n} "
-                                            "pixels lie under "
-                                            f"no window: {str(lost[:3])[1:-1]}, … How wide must the kernel "
-                                            "be for a step "
-                                            f"of {s}?")
+                                            f"pixels lie under no window: {str(lost[:3])[1:-1]}, … How wide "
+                                            f"must the kernel be for a step of {s}?")
     if lost:
-        return wrong(name, 'unread edge', "nearly: the size is right and the kernel is wide enough, but "
-                                          "the windows end "
-                                          f"at pixel {max(read)}, and the last pixel is {n-1}. Try another "
-                                          "padding.")
+        return wrong(name, 'unread edge', "nearly: the size is right and the kernel is wide enough, but the "
+                                          f"windows end at pixel {max(read)}, and the last pixel is {n-1}. "
+                                          "Try another padding.")
     return right(name, f"{formula}, and every pixel is read.")
