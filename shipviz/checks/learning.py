@@ -89,7 +89,7 @@ def check_sgd_step(
             return wrong(name, 'error', f"your function raised {type(e).__name__}: {e}")
         def all_close(step):
             return all(torch.allclose(p.detach(), step(b, d), atol=1e-6) for p, b, d in zip(params, befores,
-                                                                                            grads))
+                    grads))
         if all_close(lambda b, d: b):
             if got is None and _is_stub(answer): return not_yet(name)
             if all(p.grad is None or not p.grad.any() for p in params):
@@ -110,7 +110,7 @@ def check_sgd_step(
                                             "counts as well.")
         if not all_close(lambda b, d: b - lr*d):
             moved = [torch.allclose(p.detach(), b - lr*d, atol=1e-6) for p, b, d in zip(params, befores,
-                                                                                        grads)]
+                    grads)]
             if any(moved): return wrong(name, 'some only', f"right for {sum(moved)} of {len(moved)} "
                                                            f"parameters. Is the "
                                                            "return inside the loop?")
