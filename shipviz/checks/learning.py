@@ -87,9 +87,9 @@ def check_sgd_step(
                                                                 "(`p.grad is None`). "
                                                   "Leave it as it is.")
             return wrong(name, 'error', f"your function raised {type(e).__name__}: {e}")
-        def all_close(step):
-            return all(torch.allclose(p.detach(), step(b, d), atol=1e-6) for p, b, d in zip(params, befores,
-                    grads))
+        moves = list(zip(params, befores, grads))
+        def all_close(step, moves=moves):
+            return all(torch.allclose(p.detach(), step(b, d), atol=1e-6) for p, b, d in moves)
         if all_close(lambda b, d: b):
             if got is None and _is_stub(answer): return not_yet(name)
             if all(p.grad is None or not p.grad.any() for p in params):
@@ -101,16 +101,15 @@ def check_sgd_step(
             return wrong(name, 'rebound', "no parameter has moved. `p = p - …` makes a new tensor and "
                                           "gives it the name p; "
                                           "`p -= …` changes the parameter.")
-        if all_close(lambda b, d: b + lr*d):
+        if all_close(lambda b, d, lr=lr: b + lr*d):
             return wrong(name, 'ascent', "the parameters moved *with* the gradient, so the loss grows. "
                                          "Subtract.")
         if all_close(lambda b, d: b - d): return wrong(name, 'no rate', "the learning rate is missing.")
-        if all_close(lambda b, d: b - lr*d.sign()):
+        if all_close(lambda b, d, lr=lr: b - lr*d.sign()):
             return wrong(name, 'sign only', "each weight moved by the rate alone. The gradient's size "
                                             "counts as well.")
-        if not all_close(lambda b, d: b - lr*d):
-            moved = [torch.allclose(p.detach(), b - lr*d, atol=1e-6) for p, b, d in zip(params, befores,
-                    grads)]
+        if not all_close(lambda b, d, lr=lr: b - lr*d):
+            moved = [torch.allclose(p.detach(), b - lr*d, atol=1e-6) for p, b, d in moves]
             if any(moved): return wrong(name, 'some only', f"right for {sum(moved)} of {len(moved)} "
                                                            f"parameters. Is the "
                                                            "return inside the loop?")

@@ -184,7 +184,7 @@ def check_resnet(
                                             "pool to 1 × 1 and flatten before the matrix.")
             flat = copy_parts(ref, resnet([(n, nf, 1) for n, nf, _ in stages], n_out)) if all(
                 s == 1 or a[1] != b[1] for a, b, (_, _, s) in zip(stages, stages[1:], stages[1:])) else None
-            def without(i): return nn.Sequential(*[m for j, m in enumerate(ref) if j != i])
+            def without(i, ref=ref): return nn.Sequential(*[m for j, m in enumerate(ref) if j != i])
             if compare(name, got, without(3)(x)): return wrong(name, 'no pooling',
                     "the max pooling of the stem is missing.")
             if compare(name, got, without(2)(x)): return wrong(name, 'no ReLU', "the ReLU of the stem is "
