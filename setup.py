@@ -37,7 +37,8 @@ setup(
     name=cfg["lib_name"], version=cfg["version"], description=cfg["description"],
     long_description=long_description(), long_description_content_type="text/markdown",
     author=cfg["author"], keywords=cfg["keywords"].split(),
-    **(dict(url=home, project_urls={"Issues": f"{home}/issues"}, author_email=cfg["author_email"]) if home else {}),
+    **(dict(url=home, project_urls={"Issues": f"{home}/issues"}, author_email=cfg["author_email"])
+       if home else {}),
     license="Apache-2.0", license_files=["LICENSE"], python_requires=">=" + cfg["min_python"],
     classifiers=["Development Status :: 4 - Beta", "Intended Audience :: Education", "Framework :: Jupyter",
                  "Natural Language :: English", "Topic :: Scientific/Engineering :: Artificial Intelligence",
@@ -45,8 +46,9 @@ setup(
     packages=find_namespace_packages(include=["shipviz", "shipviz.*"]), include_package_data=True,
     cmdclass={"build_py": BuildWithLessons},
     install_requires=cfg["requirements"].split(),
-    extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("course", "timm", "dev", "bench")},
+    extras_require={name: cfg[f"{name}_requirements"].split() for name in ("course", "timm", "dev", "bench")},
     package_data={"shipviz": ["*.html", "*.css", "*.js", "*.pyi", "py.typed", "weights/*"]},
-    entry_points={"console_scripts": cfg["console_scripts"].split("\n"), "nbdev": ["shipviz=shipviz._modidx:d"]},
+    entry_points={"console_scripts": cfg["console_scripts"].split("\n"),
+                  "nbdev": ["shipviz=shipviz._modidx:d"]},
     zip_safe=False,
 )

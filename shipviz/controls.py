@@ -6,10 +6,8 @@
 __all__ = []
 
 # %% ../nbs/library/03a_controls.ipynb #b1a40033
-from base64 import b64encode
 from html import escape
 from importlib.resources import files
-from io import BytesIO
 
 import ipywidgets as W
 from anywidget import AnyWidget
@@ -17,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Unicode
 
-from .core import open_picture
+from .core import data_uri, encoded, open_picture
 
 # %% ../nbs/library/03a_controls.ipynb #ddfb69ff
 def _weight_colours() -> str:
@@ -115,13 +113,11 @@ def _image(name):
 
 def _uri(png) -> bytes:
     "PNG as an address, for `_image`."
-    return b'data:image/png;base64,' + b64encode(png)
+    return data_uri(png, 'png').encode()
 
 def _png(image, level=1) -> bytes:
     "A PIL image as PNG; compressing little is quick."
-    buffer = BytesIO()
-    image.save(buffer, 'PNG', compress_level=level)
-    return buffer.getvalue()
+    return encoded(image, 'png', compress_level=level)
 
 def _picture(image, size) -> Image.Image:
     "A picture as RGB with its longest side at most `size`, and not below 8 pixels a side."

@@ -29,6 +29,7 @@ from .controls import _image, _picture, _png, _uri
 from .core import open_picture, whole_number
 from .filters import KERNELS, signed_rgb
 from .kernels import PADDING_MODES, pad_image
+from .pages import write_text
 from .ships import render_ship
 
 # %% ../nbs/library/03b_kernel_explorer.ipynb #3e826246
@@ -91,7 +92,7 @@ class KernelExplorer(_Widget):
         self.size = whole_number('size', size, 8)
         self._quiet = False    # do controls move without a hand, so that nobody need answer?
         self._ready = False
-        self._cells = {}       # size -> its grid of weights, made once: widgets live until they are closed
+        self._cells:dict[int, list] = {}  # size -> its grid of weights, made once: widgets live until closed
         photo = _picture(image, self.size)
         self._make_controls(preset)
         super().__init__(self._rows())
@@ -311,8 +312,9 @@ def _scale(self:KernelExplorer, limit) -> str:
     "The colours with their values, and the shape of the answer."
     colours = ','.join(f'rgb({r},{g},{b})' for r, g, b in _COLOURS[::25].tolist())
     height, width = self.map.shape
+    top = f'{limit:.3g}'
     return (f'<div class="shipviz-bar" style="background:linear-gradient(to right,{colours})"></div>'
-            f'<div class="shipviz-ends"><span>−{limit:.3g}</span><span>0</span><span>{limit:.3g}</span></div>'
+            f'<div class="shipviz-ends"><span>−{top}</span><span>0</span><span>{top}</span></div>'
             f'shape ({height}, {width})')
 
 @patch
@@ -402,8 +404,11 @@ def _table(values) -> str:
 def _arithmetic(self:KernelExplorer, answer) -> str:
     "Pixels times weights are products, and their sum is the answer."
     pixels, weights, products = self.window()
-    if self.w_shared.value: of, rest = 'red + green + blue', ''
-    else: of, rest = ('red', 'green', 'blue')[self.w_channel.value], ' in this channel; the sum of all three'
+    if self.w_shared.value:
+        of, rest = 'red + green + blue', ''
+    else:
+        of = ('red', 'green', 'blue')[self.w_channel.value]
+        rest = ' in this channel; the sum of all three'
     if self.w_relu.value: rest += ', after ReLU'
     return (f'<div class="shipviz-sums"><div>pixels, {of}{_table(pixels)}</div>×'
             f'<div>weights{_table(weights)}</div>=<div>products{_table(products)}</div>'
@@ -430,7 +435,6 @@ def explorer_page(
     """Write the kernel explorer for a photo as one self-contained HTML file.
 
     Raises `FileExistsError` unless `force`, and for a photo the errors of `KernelExplorer`."""
-    from shipviz.interpretation import write_text    # late: it brings fastai along
     image = _picture(render_ship('Cruise', seed=3, size=size).image if photo is None else photo, size)
     png = _png(image, level=9)                       # lossless: the page computes on these pixels
     config = dict(

@@ -6,7 +6,7 @@ __all__ = ['check_pointing', 'check_energy_ratio', 'check_difference']
 # %% ../../nbs/16_evaluation.ipynb #8fc7650a
 import numpy as np
 import torch
-from ..exercises import Feedback, call, right, wrong
+from ..exercises import Answer, Feedback, call, right, wrong
 
 # %% ../../nbs/16_evaluation.ipynb #662e825c
 def _copied(case): return [o.clone() if isinstance(o, torch.Tensor) else o.copy() for o in case]
@@ -76,7 +76,7 @@ _POINTING = {
     'energy': 'this is the energy, which looks at all the heat. Take the hottest pixels only.'}
 
 def check_pointing(
-    answer, # function of a map `(h,w)` and a boolean mask `(h,w)`, both tensors, that returns a number
+    answer:Answer, # function of a map `(h,w)` and a boolean mask `(h,w)`, both tensors, that returns a number
 ) -> Feedback:
     "Checks the exercise on the pointing game: one maximum, a tie, a constant map, negative ones, drawn ones"
     mask = torch.zeros(3, 4, dtype=torch.bool)
@@ -110,7 +110,7 @@ _ENERGY = {
                           'of which it is a part.'}
 
 def check_energy_ratio(
-    answer, # function of a map `(h,w)` and a boolean mask `(h,w)`, both tensors, that returns a number
+    answer:Answer, # function of a map `(h,w)` and a boolean mask `(h,w)`, both tensors, that returns a number
 ) -> Feedback:
     "Checks the exercise on the energy ratio, on three maps"
     mask = torch.zeros(3, 4, dtype=torch.bool)
@@ -146,7 +146,7 @@ _DIFFERENCE = {
 def _ends(mean, half): return mean, mean - half, mean + half
 
 def check_difference(
-    answer, # function of two arrays `(n,)` that returns mean, low and high
+    answer:Answer, # function of two arrays `(n,)` that returns mean, low and high
 ) -> Feedback:
     "Checks the exercise on the paired difference, on two pairs of arrays; s may divide by n or by n - 1"
     cases = []

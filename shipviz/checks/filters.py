@@ -6,7 +6,7 @@ __all__ = ['check_right_edge', 'check_unsharp', 'check_two_blurs']
 # %% ../../nbs/03_filters.ipynb #3c41a7e2
 import torch
 
-from ..exercises import Feedback, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, compare, not_yet, right, unanswered, wrong
 from ..filters import KERNELS, combine_kernels
 
 # %% ../../nbs/03_filters.ipynb #d672dbc7
@@ -19,7 +19,7 @@ def _own_kernel(name, answer, shape):
     return None, wrong(name, 'shape',
                        f'A kernel of shape {shape} is asked for, this one is {tuple(kernel.shape)}.')
 
-def check_right_edge(answer) -> Feedback:
+def check_right_edge(answer:Answer) -> Feedback:
     "Exercise 1: a 3x3 kernel with a positive answer to right edges of bright things, and to no other line."
     name = 'right edge'
     k, problem = _own_kernel(name, answer, (3, 3))
@@ -47,7 +47,7 @@ def check_right_edge(answer) -> Feedback:
                      'A bright left side and a dark right side should give a positive answer; this gives 0.')
     return right(name, 'Positive at right edges of bright things, silent on flat areas and horizontal edges.')
 
-def check_unsharp(answer) -> Feedback:
+def check_unsharp(answer:Answer) -> Feedback:
     "Exercise 2: the kernel of x + (x - blur(x))."
     name, identity, blur = 'unsharp mask', KERNELS['identity'], KERNELS['blur']
     k, problem = _own_kernel(name, answer, (3, 3))
@@ -65,7 +65,7 @@ def check_unsharp(answer) -> Feedback:
     return compare(name, k, 2*identity - blur,
                    message='x + (x - blur(x)), as one kernel whose weights sum to 1.')
 
-def check_two_blurs(answer) -> Feedback:
+def check_two_blurs(answer:Answer) -> Feedback:
     "Exercise 3: the one 5x5 kernel of two 3x3 box blurs."
     name, want = 'two blurs', combine_kernels(KERNELS['blur'], KERNELS['blur'])
     k, problem = _own_kernel(name, answer, (5, 5))

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, not_yet, right, unanswered, wrong
 from ..kernels import PADDING_MODES, conv_matmul, pad_image
 
 # %% ../../nbs/02_kernels.ipynb #129eb394
-def check_linear_weights(answer) -> Feedback:
+def check_linear_weights(answer:Answer) -> Feedback:
     "Exercise 1: the weights and biases of a fully connected layer from 64x64 RGB to 10 outputs."
     name, n = 'linear weights', 64 * 64 * 3
     if unanswered(answer): return not_yet(name)
@@ -30,7 +30,7 @@ def check_linear_weights(answer) -> Feedback:
                  'Count the inputs (every pixel, every channel), multiply by the outputs, then add the '
                  'biases.')
 
-def check_padded_row(answer) -> Feedback:
+def check_padded_row(answer:Answer) -> Feedback:
     "Exercise 2: the row 5 6 7 8 padded by three, as a dict from mode to list."
     name = 'padded row'
     if unanswered(answer) or isinstance(answer, dict) and any(map(unanswered, answer.values())):
@@ -60,7 +60,7 @@ def check_padded_row(answer) -> Feedback:
     return wrong(name, 'value',
                  f'{bad[0]}: have another look at the border; the rule for the index is above.')
 
-def check_conv(answer) -> Feedback:
+def check_conv(answer:Answer) -> Feedback:
     "Exercise 3: a function `conv(image, kernel)` for the true convolution (kernel rotated), without padding."
     name = 'true convolution'
     x, k = torch.arange(42.).view(6, 7).sin(), torch.tensor([[1., 2, 3], [4, 5, 6], [7, 8, 10]])

@@ -9,7 +9,7 @@ from math import log, log2
 import torch
 import torch.nn.functional as F
 
-from ..exercises import Feedback, call, compare, wrong
+from ..exercises import Answer, Feedback, call, compare, wrong
 
 # %% ../../nbs/15_losses.ipynb #facf6bc1
 def _known_losses(probs, actual):
@@ -39,7 +39,7 @@ def _known_losses(probs, actual):
                                                  "has no part in it."))
 
 def check_losses(
-    f, # the learner's `losses_of(probs, actual)`
+    f:Answer, # the learner's `losses_of(probs, actual)`
 ) -> Feedback:
     "Check a function from probabilities `(N,C)` and class numbers `(N,)` to losses `(N,)`, on two batches."
     name, g = 'losses_of', torch.Generator().manual_seed(5)
@@ -83,7 +83,7 @@ def _check_ranking(name, got, losses, k):
     return compare(name, got, best, message="Right: positions of the largest losses, the largest first.")
 
 def check_worst(
-    f, # the learner's `worst(losses, k)`
+    f:Answer, # the learner's `worst(losses, k)`
 ) -> Feedback:
     "Check a function that returns the positions of the k largest losses, largest first, on two lists."
     name = 'worst'
@@ -97,7 +97,7 @@ def check_worst(
 
 # %% ../../nbs/15_losses.ipynb #e255a94f
 def check_certainly_wrong(
-    answer, # a number
+    answer:Answer, # a number
 ) -> Feedback:
     "Check the largest loss of a correct prediction among ten classes."
     name = 'certainly_wrong'

@@ -6,13 +6,15 @@
 __all__ = ['check_outward', 'check_project', 'check_far']
 
 # %% ../../nbs/21_ships.ipynb #ae30fa7f
+from typing import Any
+
 import numpy as np
 
 from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
 from ..solids import unit
 
 def check_outward(
-    answer,  # the learner's function of a face (4,3), corners anticlockwise seen from outside, which returns (3,)
+    answer: Any,  # the learner's function of a face (4,3), corners anticlockwise from outside: (3,)
 ) -> Feedback:
     "Lesson 21, exercise 1: the direction of length 1 in which a face looks."
     name, quad = 'outward', np.array([(1., 0, 2), (3., 1, 2), (2., 4, 2.5), (0., 3, 2.5)])
@@ -21,16 +23,23 @@ def check_outward(
     want = unit(np.cross(quad[2] - quad[0], quad[3] - quad[1]))
     try: got = np.asarray(got, float)
     except (TypeError, ValueError): return wrong(name, 'type', 'Return an array of three numbers.')
-    if got.shape != (3,): return wrong(name, 'shape', f'One direction has the shape (3,), this is {got.shape}.')
-    if np.allclose(got, want, atol=1e-4): return right(name, 'It is perpendicular to the face, looks away from the solid, and has length 1.')
-    if np.allclose(got, -want, atol=1e-4): return wrong(name, 'inwards', 'It looks into the solid: exchange the two factors of the cross product.')
+    if got.shape != (3,):
+        return wrong(name, 'shape', f'One direction has the shape (3,), this is {got.shape}.')
+    if np.allclose(got, want, atol=1e-4):
+        return right(name, 'It is perpendicular to the face, looks away from the solid, and has length 1.')
+    if np.allclose(got, -want, atol=1e-4):
+        return wrong(name, 'inwards', 'It looks into the solid: '
+                                      'exchange the two factors of the cross product.')
     size = np.linalg.norm(got)
-    if size > 0 and np.allclose(abs(got @ want), size): return wrong(name, 'length', f'The direction is right, but its length is {size:.4g}, not 1.')
-    if np.allclose(got, quad.mean(0)): return wrong(name, 'middle', 'This is the middle of the face, a place and no direction.')
-    return wrong(name, 'value', 'It is not perpendicular to the face. The cross product of two of its lines is.')
+    if size > 0 and np.allclose(abs(got @ want), size):
+        return wrong(name, 'length', f'The direction is right, but its length is {size:.4g}, not 1.')
+    if np.allclose(got, quad.mean(0)):
+        return wrong(name, 'middle', 'This is the middle of the face, a place and no direction.')
+    return wrong(name, 'value', 'It is not perpendicular to the face. '
+                                'The cross product of two of its lines is.')
 
 def check_project(
-    answer,  # the learner's function of points (N,3), seen from the camera, and a scale, which returns (N,2)
+    answer: Any,  # the learner's function of points (N,3), seen from the camera, and a scale: (N,2)
 ) -> Feedback:
     "Lesson 21, exercise 2: a pinhole camera."
     name, scale = 'project', 100.
@@ -38,24 +47,32 @@ def check_project(
     got, problem = call(name, answer, points.copy(), scale)
     if problem is not None: return problem
     x, z = points[:, :2], points[:, 2:]
-    for value, kind, why in ((x*scale, 'flat', 'nothing gets smaller with the distance: that is a map, not a photo. Divide by z.'),
-                             (x/z, 'not scaled', 'right for a scale of 1. Multiply with the scale.'),
-                             (x*z*scale, 'multiplied', 'far things come out larger. Divide by z.'),
-                             (x/np.linalg.norm(points, axis=1, keepdims=True)*scale, 'distance', 'you divided by the distance to the point. '
-                              'A flat picture divides by z, how far ahead the point is; else straight lines would bend.')):
+    known = [
+        (x*scale, 'flat', 'nothing gets smaller with the distance: that is a map, not a photo. Divide by z.'),
+        (x/z, 'not scaled', 'right for a scale of 1. Multiply with the scale.'),
+        (x*z*scale, 'multiplied', 'far things come out larger. Divide by z.'),
+        (x/np.linalg.norm(points, axis=1, keepdims=True)*scale, 'distance',
+         'you divided by the distance to the point. A flat picture divides by z, how far ahead the point is; '
+         'else straight lines would bend.')]
+    for value, kind, why in known:
         if compare(name, got, value): return wrong(name, kind, why)
-    if np.shape(got) == (4, 3): return wrong(name, 'shape', 'a picture has two coordinates: leave out the third column.')
+    if np.shape(got) == (4, 3):
+        return wrong(name, 'shape', 'a picture has two coordinates: leave out the third column.')
     return compare(name, got, x/z*scale, message='Right: that division is all of perspective.')
 
 def check_far(
-    answer,  # pixels
+    answer: Any,  # pixels
 ) -> Feedback:
     "Lesson 21, exercise 3: a ship is 80 pixels long at 1 km; how long is it at 4 km?"
     name = 'far away'
     if unanswered(answer): return not_yet(name)
-    known = {5: ('squared', 'its *area* falls with the square of the distance. The length falls with the distance.'),
-             320: ('inverted', 'a ship that sails away does not grow.'), 80: ('same', 'the distance must matter.'),
-             40: ('half', 'twice as far is half as large. Four times as far is twice that: half of the half.')}
+    known = {
+        5: ('squared', 'its *area* falls with the square of the distance. '
+                       'The length falls with the distance.'),
+        320: ('inverted', 'a ship that sails away does not grow.'),
+        80: ('same', 'the distance must matter.'),
+        40: ('half', 'twice as far is half as large. Four times as far is twice that: half of the half.')}
     for value, (kind, why) in known.items():
-        if isinstance(answer, (int, float)) and abs(answer - value) < 1e-6: return wrong(name, kind, why)
+        if isinstance(answer, (int, float)) and abs(answer - value) < 1e-6:
+            return wrong(name, kind, why)
     return compare(name, answer, 20., message='Right: 80/4. Its picture has a sixteenth of the pixels.')
