@@ -1,17 +1,18 @@
-"""Make `shipviz/weights/seeds.json`: how the lessons' quick network scores when it is trained again with other seeds.
+"""Make `shipviz/weights/seeds.json`: the lessons' quick network trained with other seeds, and scored.
 
-    python scripts/make_seeds.py                 # 1 to 5 and 42, each on one thread, and 42 once more on two threads
+    python scripts/make_seeds.py      # 1 to 5 and 42, each on one thread, and 42 once more on two threads
 
-Each run is added to the file when it is done, and runs that the file holds already are not made again, so the script
-can be stopped. A run takes about two minutes of processor time. Make the file anew (delete it first) when the renderer,
-the recipe of `trained_learner(quick=True)` or a score changes; `tests/test_evaluation.py` says what it must hold."""
+Each run is added to the file when it is done, and runs that the file holds already are not made again, so it
+can be stopped. A run takes about two minutes of processor time. Delete the file and make it anew when the
+renderer, the recipe of `trained_learner(quick=True)` or a score changes. `tests/test_evaluation.py` says what
+it must hold."""
 import argparse
 import json
 from pathlib import Path
 
 import torch
 
-import shipviz  # noqa: F401  first: it repairs a torchvision built for another torch
+import shipviz  # first: it repairs a torchvision built for another torch
 from shipviz.core import atomic_write
 from shipviz.data import get_dls
 from shipviz.datasets import load_ships, ships_data
@@ -23,7 +24,7 @@ from shipviz.ships import RENDERER
 
 FILE = Path(__file__).parents[1]/"shipviz"/"weights"/"seeds.json"
 RUNS = [(42, 1), (1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (42, 2)]
-SCORES = {"pointing": 3, "ratio": 3, "iou": 3}  # and their decimals
+SCORES = {"pointing": 2, "ratio": 2, "iou": 3}  # and their decimals
 FORMAT = 1
 
 
@@ -35,7 +36,7 @@ def trained(seed, dls):
 
 
 def scored(learn, pictures, masks):
-    "Scores of Grad-CAM and LayerCAM at the last map, and of the next picture's Grad-CAM: a list of numbers for each"
+    "Scores of Grad-CAM and LayerCAM at the last map, and of the next picture's Grad-CAM, as lists of numbers"
     x = torch.cat([as_batch(learn, pictures[i:i+50]) for i in range(0, len(pictures), 50)])
     def maps(method): return torch.cat([heatmap(learn, part, method=method).maps for part in x.split(50)])
     gradcam = maps("gradcam")
@@ -43,8 +44,13 @@ def scored(learn, pictures, masks):
              "(swapped)": chance_maps("swapped", len(gradcam), gradcam.shape[1:], gradcam)}
     tolerance = round(15*min(x.shape[2:])/224)
     tables = {name: score_maps(m, masks, tolerance) for name, m in found.items()}
-    return {name: {s: [round(float(v), digits) for v in t[s]] for s, digits in SCORES.items()}
+    return {name: {s: [rounded(v, digits) for v in t[s]] for s, digits in SCORES.items()}
             for name, t in tables.items()}
+
+def rounded(number, digits):
+    "With so many decimals; whole numbers, which most hits and misses are, without a point"
+    number = round(float(number), digits)
+    return int(number) if number == int(number) else number
 
 
 def run(seed, threads, dls, tests):
@@ -57,14 +63,17 @@ def run(seed, threads, dls, tests):
 
 
 def write(content):
-    with atomic_write(FILE) as tmp: Path(tmp).write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    text = json.dumps(content, separators=(",", ":")) + "\n"
+    with atomic_write(FILE) as tmp: Path(tmp).write_text(text, encoding="utf-8")
 
 
 def main():
     recipe = _RECIPES["quick"]
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    argparse.ArgumentParser(description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     data = ships_data(recipe["n"], recipe["n_test"], seed=42, progress=False)
-    dls, tests = get_dls(data, size=recipe["size"]), load_ships(data, truth=True).query('split == "test"')
+    dls = get_dls(data, size=recipe["size"])
+    tests = load_ships(data, truth=True).query('split == "test"')
     content = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {
         "format": FORMAT, "renderer": RENDERER, "data": fingerprint(dls), "size": recipe["size"],
         "torch": torch.__version__, "pictures": [Path(p).name for p in tests.path], "runs": []}
@@ -74,8 +83,8 @@ def main():
         content["runs"].append(run(seed, threads, dls, tests))
         write(content)
         new = content["runs"][-1]
-        hits = new["scores"]["gradcam"]["pointing"]
-        print(f"seed {seed}, {threads} threads: {sum(new['right'])/len(tests):.3f} right, pointing {sum(hits)/len(hits):.3f}", flush=True)
+        right, hits = (sum(x)/len(tests) for x in (new["right"], new["scores"]["gradcam"]["pointing"]))
+        print(f"seed {seed}, {threads} threads: {right:.3f} right, pointing {hits:.3f}", flush=True)
 
 
 if __name__ == "__main__": main()

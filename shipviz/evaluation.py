@@ -124,8 +124,9 @@ def compare_methods(
 ) -> pd.DataFrame: # a row for each method and layer: an `Interval` for each score; how many maps are unusable
     "Score methods and layers on the same pictures, beside what a map that knows nothing gets"
     deletion = whole_number('deletion', deletion, 0)
-    rows, x, masks, tolerance, target = _all_maps(learn, ships, methods, layers, target, tolerance, chance)
-    some, table = target if target is None else target[:deletion], {}
+    rows, x, masks, tolerance, targets = _all_maps(learn, ships, methods, layers, target, tolerance, chance)
+    some = None if targets is None else targets[:deletion]
+    table = {}
     for name, maps in rows.items():
         areas = _deleted(learn, x[:deletion], maps[:deletion], some)
         table[name] = _scored(maps, masks, tolerance, areas)

@@ -78,8 +78,8 @@ def _check_ranking(name, got, losses, k):
                                             "of the k worst."))
     for value, kind, why in known:
         if not torch.equal(value, best) and compare(name, got, value): return wrong(name, kind, why)
-    if hasattr(got, '__len__') and len(got) != k:
-        return wrong(name, 'length', f"{len(got)} positions came back; k, here {k}, are wanted.")
+    n = len(got) if isinstance(got, (list, tuple)) else (getattr(got, 'shape', ()) or (1,))[0]
+    if n != k: return wrong(name, 'length', f"{n} came back; k positions, here {k}, are wanted.")
     return compare(name, got, best, message="Right: positions of the largest losses, the largest first.")
 
 def check_worst(
