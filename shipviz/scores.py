@@ -379,7 +379,7 @@ def paired_difference(
 
 # %% ../nbs/library/16a_scores.ipynb #f16a0006
 def seed_scores() -> 'pd.DataFrame': # columns run, seed, threads, map, picture, right, pointing, ratio, iou
-    """Scores of the quick network of the lessons, trained with several seeds: a row for each run, map and picture
+    """Scores of the lessons' quick network, trained with several seeds: a row for a run, map and picture
 
     Maps: 'gradcam' and 'layercam' of the predicted class at the last layer, and '(swapped)', the next
     picture's Grad-CAM. `right`: was the class right? From `scripts/make_seeds.py`, on 300 test pictures."""
