@@ -173,7 +173,7 @@ def without_the_course(code):
     return python(BLOCK.format(blocked=blocked) + code)
 
 LIGHT = ["core", "kernels", "filters", "channels", "stride", "ships", "exercises", "pooling", "engine",
-         "methods", "overlays", "heatmaps", "scores", "faithfulness"]
+         "methods", "overlays", "heatmaps", "scores", "faithfulness", "counterfactuals"]
 
 @pytest.mark.parametrize("module", LIGHT)
 def test_the_core_imports_without_the_course(module):
