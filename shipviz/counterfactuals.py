@@ -7,7 +7,7 @@ known"""
 __all__ = ['Apart', 'take_apart', 'part_effects', 'heat_by_part', 'rank_by_part', 'as_grid', 'from_grid',
            'cell_shares', 'OneCell']
 
-# %% ../nbs/library/17a_counterfactuals.ipynb #21427f2d
+# %% ../nbs/library/17a_counterfactuals.ipynb #6891f7e5
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,10 +22,10 @@ from .inputs import as_batch, class_names, module_of
 from .scores import Maps, _as_maps, _resize
 from .ships import render_ship
 
-# %% ../nbs/library/17a_counterfactuals.ipynb #4fea6dd8
+# %% ../nbs/library/17a_counterfactuals.ipynb #21e995fb
 @dataclass
 class Apart:
-    "Ships, and for each of their parts the same picture without it; row r leaves `part[r]` out of ship `owner[r]`"
+    "Ships, and the same pictures without one part each: row r leaves `part[r]` out of ship `owner[r]`"
     labels: list        # of `S` ships: their class
     whole: list|Tensor  # of `S` ships: pictures, or a normalised batch
     owner: np.ndarray   # `(R,)` which ship
@@ -52,8 +52,9 @@ def take_apart(
     rows = [(i, *row) for i, (_, rows) in enumerate(found) for row in rows]
     owner, part, without, masks = zip(*rows) if rows else ((), (), (), ())
     h, w = (size, size) if isinstance(size, int) else size
-    return Apart([label for label, _ in ships], [whole for whole, _ in found], np.array(owner, int), list(part),
-                 list(without), np.stack(masks) if rows else np.zeros((0, h, w), bool))
+    labels, whole = [label for label, _ in ships], [whole for whole, _ in found]
+    return Apart(labels, whole, np.array(owner, int), list(part), list(without),
+                 np.stack(masks) if rows else np.zeros((0, h, w), bool))
 
 def _one_apart(label, seed, size, crane):
     "The picture of a whole ship, and a list of `(part, picture without it, mask)`"
@@ -70,7 +71,7 @@ def _one_apart(label, seed, size, crane):
         if mask.any(): rows.append(('crane', other.image, mask))
     return ship.image, rows
 
-# %% ../nbs/library/17a_counterfactuals.ipynb #dd801cb0
+# %% ../nbs/library/17a_counterfactuals.ipynb #cac6fd72
 def part_effects(
     model:nn.Module, # network or Learner
     apart:Apart, # from `take_apart`
@@ -79,7 +80,7 @@ def part_effects(
 ) -> np.ndarray: # `(R,)`: by how much the logit of the target falls when the part is left out
     """How much of the class's logit each part causes, in its picture
 
-    Negative where the logit rises without the part. Raises ValueError for a class that the model doesn't know."""
+    Negative where the logit rises without the part. Raises ValueError for a class that it doesn't know."""
     whole = _scores_of(model, apart.whole, bs)
     n, k = whole.shape
     targets = np.array(class_indices(apart.labels if target is None else target, n, k, class_names(model)))
@@ -117,8 +118,8 @@ def rank_by_part(
 ) -> np.ndarray: # one number in -1..1 for each ship in `owner`, in ascending order
     """Does the heat rank a ship's parts as their effects do? Spearman's rank correlation, ship by ship
 
-    The single-deletion test of FunnyBirds (Hesse et al. 2023). A map that gives all parts the same heat scores 0;
-    a ship with fewer than two parts, with equal effects, or with a NaN is NaN."""
+    The single-deletion test of FunnyBirds (Hesse et al. 2023). A map that gives all parts the same heat
+    scores 0; a ship with fewer than two parts, with equal effects, or with a NaN is NaN."""
     heat, effects, owner = (np.asarray(a) for a in (heat, effects, owner))
     if not heat.shape == effects.shape == owner.shape or heat.ndim != 1:
         raise ValueError('heat, effects and owner must be of one length, but have shapes '
@@ -130,7 +131,7 @@ def _rank(heat, effects):
     if len(heat) < 2 or not np.isfinite([heat, effects]).all() or np.ptp(effects) == 0: return np.nan
     return 0. if np.ptp(heat) == 0 else float(spearmanr(heat, effects).statistic)
 
-# %% ../nbs/library/17a_counterfactuals.ipynb #98d798d8
+# %% ../nbs/library/17a_counterfactuals.ipynb #a6df9759
 def as_grid(
     images:Tensor, # `(M*n*n,C,H,W)`: the cells of each grid from left to right, then down
     n:int=2, # cells in a row, and rows
@@ -167,8 +168,8 @@ def cell_shares(
 class OneCell(nn.Module):
     """Takes grids, but reads one of their cells: what the others hold cannot change its logits
 
-    The body sees each cell by itself, so nothing leaks over a border either; `features` holds the feature maps of
-    all cells, put together: the layer to explain. The head gets those of the one cell."""
+    The body sees each cell by itself, so nothing leaks over a border either; `features` holds the feature
+    maps of all cells, put together: the layer to explain. The head gets those of the one cell."""
     def __init__(self,
         body:nn.Module, # from pictures to feature maps `(N,C,h,w)`
         head:nn.Module, # from feature maps to logits

@@ -117,7 +117,7 @@ def deletion_insertion(
     logits, soft = _logits(net, images, bs), blur(images)
     targets = _targets(target, logits, class_names(model))
     whole = logits.softmax(1).gather(1, targets[:, None])[:, 0]
-    blank = _logits(net, torch.zeros_like(images[:1]), 1).softmax(1)[0, targets]   # one picture ends all curves
+    blank = _logits(net, torch.zeros_like(images[:1]), 1).softmax(1)[0, targets]   # it ends all curves
     heights = [torch.cat([whole, _probs(net, soft, targets, bs)])]
     fraction = torch.arange(steps + 1)/steps
     for part in fraction[1:-1]:
@@ -325,14 +325,14 @@ def randomisation_check(
     explain:Callable, # function of `(network, images)` that returns maps `(N,h,w)`
     steps:int=6, # parts in which the layers are made random, from the top
     seed:int=42, # of the random weights
-    absolute:bool=False, # compare the maps without their signs: a map turned into its negative then stays "alike"
+    absolute:bool=False, # drop the signs: a map turned into its negative then stays "alike"
 ) -> 'pd.DataFrame': # a row for each step and picture: step, layers, picture, top, rank_correlation, ssim
     """Make the network random from the top down and compare the maps with the trained network's
 
     Adebayo et al. 2018: a method whose maps stay alike explains the picture, not the network. Passing is
-    necessary, not sufficient: noise passes. `explain` should ask for one class throughout, such as that which
-    the trained network predicts; a random network predicts another. `layers` is how many are random, `top` the
-    lowest of them."""
+    necessary, not sufficient: noise passes. `explain` should ask for one class throughout, such as that
+    which the trained network predicts; a random network predicts another. `layers` is how many are random,
+    `top` the lowest of them."""
     import pandas as pd
     images = _batch(images)
     size = images.shape[2:]
