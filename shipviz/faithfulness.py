@@ -114,14 +114,17 @@ def deletion_insertion(
     steps, bs = whole_number('steps', steps, 1), whole_number('bs', bs, 1)
     n, _, h, w = images.shape
     rank = _ranks(_full_size(images, maps), seed).view(n, 1, h, w)
-    targets = _targets(target, _logits(net, images, bs), class_names(model)).repeat(2)
-    soft, heights = blur(images), []
+    logits, soft = _logits(net, images, bs), blur(images)
+    targets = _targets(target, logits, class_names(model))
+    whole = logits.softmax(1).gather(1, targets[:, None])[:, 0]
+    blank = _logits(net, torch.zeros_like(images[:1]), 1).softmax(1)[0, targets]   # it ends all curves
+    heights = [torch.cat([whole, _probs(net, soft, targets, bs)])]
     fraction = torch.arange(steps + 1)/steps
-    for part in fraction:
+    for part in fraction[1:-1]:
         hot = rank < round(part.item()*h*w)
         both = torch.cat([torch.where(hot, 0., images), torch.where(hot, images, soft)])
-        heights.append(_probs(net, both, targets, bs))
-    curve = torch.stack(heights, 1)
+        heights.append(_probs(net, both, targets.repeat(2), bs))
+    curve = torch.stack([*heights, torch.cat([blank, whole])], 1)
     area = torch.trapezoid(curve, dx=1/steps, dim=1)
     return Curves(fraction, curve[:n], curve[n:], area[:n], area[n:])
 
@@ -322,28 +325,32 @@ def randomisation_check(
     explain:Callable, # function of `(network, images)` that returns maps `(N,h,w)`
     steps:int=6, # parts in which the layers are made random, from the top
     seed:int=42, # of the random weights
+    absolute:bool=False, # drop the signs: a map turned into its negative then stays "alike"
 ) -> 'pd.DataFrame': # a row for each step and picture: step, layers, picture, top, rank_correlation, ssim
     """Make the network random from the top down and compare the maps with the trained network's
 
-    Adebayo et al. 2018: a method whose maps stay alike explains the picture, not the network. Absolute values
-    of the maps are compared. `layers` is how many are random, `top` the lowest of them."""
+    Adebayo et al. 2018: a method whose maps stay alike explains the picture, not the network. Passing is
+    necessary, not sufficient: noise passes. `explain` should ask for one class throughout, such as that
+    which the trained network predicts; a random network predicts another. `layers` is how many are random,
+    `top` the lowest of them."""
     import pandas as pd
     images = _batch(images)
     size = images.shape[2:]
-    trained = _strengths(explain, _copied(model), images)
+    trained = _explained(explain, _copied(model), images, absolute)
     rows, layers = [], 0
     for k, (names, net) in enumerate(randomised(model, images, steps, seed), 1):
-        now = _strengths(explain, net, images)
+        now = _explained(explain, net, images, absolute)
         layers += len(names)
         rows.append(pd.DataFrame(dict(step=k, layers=layers, picture=range(len(images)), top=names[-1],
                                       rank_correlation=rank_correlation(trained, now),
                                       ssim=ssim(_resize(trained, size), _resize(now, size)))))
     return pd.concat(rows, ignore_index=True)
 
-def _strengths(explain, net, images) -> Tensor:
-    "The absolute values of the maps that `explain` gives"
+def _explained(explain, net, images, absolute) -> Tensor:
+    "The maps that `explain` gives, or their absolute values"
     found = explain(net, images)
-    maps = _stacked(getattr(found, 'maps', found), 'maps').float().abs()
+    maps = _stacked(getattr(found, 'maps', found), 'maps').float()
+    if absolute: maps = maps.abs()
     if maps.ndim != 3 or len(maps) != len(images):
         raise ValueError(f'explain must return maps (N,h,w), one for each of {len(images)} images, not '
                          f'{tuple(maps.shape)}.')

@@ -173,7 +173,8 @@ def without_the_course(code):
     return python(BLOCK.format(blocked=blocked) + code)
 
 LIGHT = ["core", "pixels", "padding", "walk", "kernels", "signs", "filters", "channels", "stride", "ships",
-         "exercises", "pooling", "engine", "methods", "overlays", "heatmaps", "scores", "faithfulness"]
+         "exercises", "pooling", "engine", "methods", "overlays", "heatmaps", "scores", "faithfulness",
+         "counterfactuals"]
 
 @pytest.mark.parametrize("module", LIGHT)
 def test_the_core_imports_without_the_course(module):

@@ -3,64 +3,113 @@
 # %% auto #0
 __all__ = ['check_fool_rate', 'check_suspicion', 'check_reliance']
 
-# %% ../../nbs/18_shortcuts.ipynb #98362dc3
+# %% ../../nbs/18_shortcuts.ipynb #3f1206db
 import numpy as np
-from ..exercises import Answer, Feedback, call, compare, wrong
+from ..exercises import Answer, Feedback, call, compare, right, wrong
 
-# %% ../../nbs/18_shortcuts.ipynb #fcdab418
+def _diagnosed(name, got, expected, known):
+    "None if the answer is right; else what kind of wrong it is, the `known` kinds first"
+    if compare(name, got, expected): return None
+    for kind, (value, why) in known.items():
+        if np.isfinite(value).all() and compare(name, got, value): return wrong(name, kind, why)
+    return compare(name, got, expected)
+
+# %% ../../nbs/18_shortcuts.ipynb #6e8ee2b4
 def check_fool_rate(
     f:Answer, # the learner's `fool_rate(predicted, actual, target)`
 ) -> Feedback:
-    "Check the share of other classes' pictures that are called `target`."
+    "Check the share of other classes' pictures that are called `target`, on two random sets of predictions."
     name = 'fool_rate'
-    predicted, actual = np.array([0, 0, 0, 1, 2, 0, 3, 0, 0]), np.array([0, 0, 1, 1, 2, 3, 3, 0, 0])
-    got, problem = call(name, f, predicted.copy(), actual.copy(), 0)
-    if problem is not None: return problem
-    known = {2/9: ('denominator', "you divided by all pictures; divide by those whose actual class is "
-                                  "another one."),
-             6/9: ('all', "you counted all predictions of the target; leave out the pictures that really "
-                          "are of that class."),
-             2/6: ('precision', "that is the share of wrong ones among the predictions of the target; "
-                                "start from the other classes' pictures."),
-             1.0: ('recall', "that is the recall of the target class; the question is about the other "
-                             "classes.")}
-    for value, why in known.items():
-        if compare(name, got, value): return wrong(name, *why)
-    return compare(name, got, 2/5, message="Right: 2 of the 5 other pictures were fooled.")
+    for seed, n, target in ((0, 23, 0), (1, 31, 2)):
+        rng = np.random.default_rng(seed)
+        actual = rng.integers(0, 4, n)
+        predicted = np.where(rng.random(n) < .4, actual, rng.integers(0, 4, n))
+        got, problem = call(name, f, predicted.copy(), actual.copy(), target)
+        if problem is not None: return problem
+        other, called = actual != target, predicted == target
+        known = {'denominator': ((other & called).mean(), 'you divided by all pictures; divide by those '
+                                                          'whose actual class is another one.'),
+                 'count': ((other & called).sum(), 'that is how many were fooled; divide by how many could '
+                                                   'have been.'),
+                 'all': (called.mean(), 'you counted all predictions of the target; leave out the pictures '
+                                        'that really are of that class.'),
+                 'precision': ((actual[called] != target).mean(),
+                               "that is the share of wrong ones among the predictions of the target; start "
+                               "from the other classes' pictures."),
+                 'recall': (called[~other].mean(), 'that is the recall of the target class; the question is '
+                                                   'about the other classes.'),
+                 'errors': ((predicted != actual)[other].mean(),
+                            "those are all errors on the other classes' pictures; count only those that are "
+                            "called the target."),
+                 'error rate': ((predicted != actual).mean(),
+                                "that is the error rate of all pictures; count only other classes' pictures "
+                                "that are called the target."),
+                 'complement': (1 - called[other].mean(), "that is the share that was not fooled.")}
+        problem = _diagnosed(name, got, called[other].mean(), known)
+        if problem is not None: return problem
+    return right(name, 'Right, on two sets of predictions.')
 
-# %% ../../nbs/18_shortcuts.ipynb #56948103
+# %% ../../nbs/18_shortcuts.ipynb #2a1a988a
 def check_suspicion(
     f:Answer, # the learner's `suspicion(heat, mask)`
 ) -> Feedback:
-    "Check the heat ratio of one map."
+    "Check the heat ratio of one map, on two random maps."
     name = 'suspicion'
-    heat, mask = np.array([[4., -2, 0, 0], [1., 3, -4, 0]]), np.array([[1, 1, 0, 0], [0, 0, 0, 0]], bool)
-    got, problem = call(name, f, heat.copy(), mask.copy())
-    if problem is not None: return problem
-    known = {1/2: ('unscaled', "that is the share of the heat; divide it by the mask's share of the area, "
-                               "or a large mask always looks suspicious."),
-             4.: ('signed', "negative heat was counted; set it to 0 first."),
-             1/4: ('count', "you divided by the number of pixels in the mask; divide by its share of the "
-                            "area."),
-             1/8: ('multiplied', "you multiplied by the mask's share of the area; divide by it.")}
-    for value, why in known.items():
-        if compare(name, got, value): return wrong(name, *why)
-    return compare(name, got, 2., message="Right: half of the heat on a quarter of the area, twice what "
-                                          "chance gives.")
+    for seed, shape, share in ((0, (6, 5), .3), (1, (4, 7), .2)):
+        rng = np.random.default_rng(seed)
+        heat, mask = rng.normal(.3, 1, shape), rng.random(shape) < share
+        got, problem = call(name, f, heat.copy(), mask.copy())
+        if problem is not None: return problem
+        hot, area = heat.clip(0), mask.mean()
+        part = lambda h, mask=mask: h[mask].sum()/h.sum()
+        known = {'unscaled': (part(hot), "that is the share of the heat on the mask; divide it by the "
+                                         "mask's share of the area, or a large mask always looks "
+                                         "suspicious."),
+                 'signed': (part(heat)/area, 'negative heat was counted, on the mask and in the whole; set '
+                                             'it to 0 first.'),
+                 'signed, '
+                 'unscaled': (part(heat), "negative heat was counted, and the mask's share of the area is "
+                                                  "missing."),
+                 'absolute': (part(abs(heat))/area, 'absolute values turn what speaks against the class '
+                                                    'into heat for it; set negative values to 0.'),
+                 'count': (part(hot)/mask.sum(), 'you divided by the number of pixels in the mask; divide '
+                                                 'by its share of the picture, `mask.mean()`.'),
+                 'multiplied': (part(hot)*area, "you multiplied by the mask's share of the area; divide by "
+                                                "it."),
+                 'inverted': (area/part(hot), "that is the area's share over the heat's: upside down."),
+                 'outside': (hot[mask].mean()/hot[~mask].mean(),
+                             'you compared the mask with the rest of the picture; compare it with the whole '
+                             'picture.'),
+                 'sum': (hot[mask].sum(), 'that is the sum of the heat on the mask; make it a share of all '
+                                          'the heat.')}
+        problem = _diagnosed(name, got, part(hot)/area, known)
+        if problem is not None: return problem
+    return right(name, 'Right, on two maps. 1 is what even heat gives, whatever the mask.')
 
-# %% ../../nbs/18_shortcuts.ipynb #154e6f03
+# %% ../../nbs/18_shortcuts.ipynb #183bc714
 def check_reliance(
     f:Answer, # the learner's `reliance(p_with, p_without)`
 ) -> Feedback:
-    "Check the mean fall of a probability when an object is taken away."
-    name, p_with, p_without = 'reliance', np.array([.9, .8, .3]), np.array([.4, .2, .5])
-    got, problem = call(name, f, p_with.copy(), p_without.copy())
-    if problem is not None: return problem
-    if np.ndim(got): return wrong(name, 'shape', "a number for each picture came back; their mean is wanted.")
-    known = {1.3/3: ('absolute', "you took absolute values; a picture whose probability rises speaks "
-                                 "against reliance."),
-             1 - 1.1/2.: ('relative', "that is the fall relative to the probability before; the plain "
-                                      "difference is wanted.")}
-    for value, why in known.items():
-        if compare(name, got, value): return wrong(name, *why)
-    return compare(name, got, .3, message="Right: 0.3 of the probability rests on the object.")
+    "Check the mean fall of a probability when an object is taken away, on two random sets of pictures."
+    name = 'reliance'
+    for seed, n in ((0, 7), (1, 12)):
+        rng = np.random.default_rng(seed)
+        p_with, p_without = rng.random(n), rng.random(n)
+        got, problem = call(name, f, p_with.copy(), p_without.copy())
+        if problem is not None: return problem
+        fall = p_with - p_without
+        if np.shape(got) == (n,): return wrong(name, 'shape', 'a number for each picture came back; their '
+                                                              'mean is wanted.')
+        known = {'absolute': (abs(fall).mean(), 'you took absolute values; a picture whose probability '
+                                                'rises speaks against reliance.'),
+                 'clipped': (fall.clip(0).mean(), 'you left out the pictures whose probability rises; they '
+                                                  'speak against reliance.'),
+                 'relative': (fall.sum()/p_with.sum(), 'that is the fall relative to the probability '
+                                                       'before; the plain difference is wanted.'),
+                 'sum': (fall.sum(), "that is the sum over the pictures; their mean is wanted."),
+                 'with': (p_with.mean(), 'that is the mean with the object; subtract what is left without '
+                                         'it.'),
+                 'median': (np.median(fall), "that is the median; the mean is wanted.")}
+        problem = _diagnosed(name, got, fall.mean(), known)
+        if problem is not None: return problem
+    return right(name, 'Right, on two sets of pictures.')
