@@ -50,6 +50,14 @@ def check_deep_conv(answer:Answer) -> Feedback:
                                             'channel has its own.')
         if any(_same(got, plane) for plane in planes):
             return wrong(name, 'one channel', 'This is the response of one channel only. Add all of them.')
+        if _same(got, F.conv2d(picture.mean(0)[None, None], kernel.sum(0)[None, None])[0, 0]) or \
+                _same(got, F.conv2d(picture.sum(0)[None, None], kernel.sum(0)[None, None])[0, 0]):
+            return wrong(name, 'grey first', 'You made the picture and the kernel flat before you filtered. '
+                                             'Filter each channel with its own layer first, then add.')
+        for n in range(2, len(planes)):
+            if _same(got, planes[:n].sum(0)):
+                return wrong(name, 'some channels', f'You added the first {n} of {len(planes)} channels. A '
+                                                    'picture may have any number of them: ask its shape.')
         if got.shape == picture.shape[1:]:
             return wrong(name, 'padded', f'{at} you return {tuple(got.shape)}, the size of the picture: '
                                          'leave the padding out.')

@@ -78,7 +78,9 @@ def check_reads(
     for c in cases:
         got, feedback = call(name, answer, *c)
         if feedback is not None: return feedback
-        try: found.append([float(v) for v in got])
+        try:
+            if isinstance(got, dict): raise TypeError      # its keys would be taken for the counts
+            found.append([float(v) for v in got])
         except Exception:
             return wrong(name, 'type', f"the function should return a list of {c[0]} numbers for {c[0]} "
                                        f"pixels, not {type(got).__name__} such as {str(got)[:40]}.")
@@ -114,7 +116,8 @@ def check_reads(
         return wrong(name, 'length', f"for n, k, s, p = {c} your list has {len(g)} numbers; there are {c[0]} "
                                      "pixels.")
     i = next(i for i,(a,e) in enumerate(zip(g, _reads(*c))) if a != e)
-    return wrong(name, 'value', f"for n, k, s, p = {c} pixel {i} is read by {_reads(*c)[i]} windows, your "
+    n = _reads(*c)[i]
+    return wrong(name, 'value', f"for n, k, s, p = {c} pixel {i} is read by {n} window{'s'*(n != 1)}, your "
                                 f"list says {g[i]:g}. The windows are {str(windows(*c)[:3])[1:-1]}, …")
 
 # %% ../../nbs/05_stride.ipynb #0ef4df50
