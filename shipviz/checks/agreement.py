@@ -80,7 +80,14 @@ def _judge_correlation(name, answer, a, b):
                                         "place are wanted, the diagonal.")
     if got.shape == a.shape:
         return wrong(name, 'not summed', "one number for each pair is wanted: add up over rows and columns.")
+    one_mean = [m - m.mean() for m in (p, q)]
     known = ((cosine, 'not centred', "that is the cosine: subtract each map's mean first."),
+             ((one_mean[0]*one_mean[1]).sum(1)/(one_mean[0].norm(dim=1)*one_mean[1].norm(dim=1)), 'one mean',
+              "you subtracted the mean of the whole batch. Each map has its own."),
+             ((one_mean[0]*one_mean[1]).sum(1)/(one_mean[0].norm()*one_mean[1].norm()), 'one mean',
+              "you took mean and length of the whole batch. Each map has its own."),
+             ((u*v).sum(1)/(u.norm()*v.norm()), 'one length',
+              "you divided by the lengths of the whole batch. Each map has its own: `norm(dim=...)`."),
              (whole, 'one number', "that is one correlation over all maps. Each pair has its own."),
              (expected.mean(), 'one number', "that is the mean over the pairs. Return all of them."),
              ((u*v).mean(1), 'not divided', "that is the covariance: divide by the two spreads."),
@@ -116,6 +123,8 @@ def _judge_repair(name, answer, A, head, k):
     if not isinstance(got, torch.Tensor):
         return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
     a = A[None].clone().requires_grad_()
+    with torch.no_grad():
+        alone = head(A.flatten(1).T[..., None, None])[:, k].view(A.shape[1:])     # each position by itself
     def weighed(w): return torch.einsum('k,kij->ij', w, A)
     def repaired(c): return weighed(torch.autograd.grad(head(a)[0, c], a)[0][0].mean((1, 2)))
     got, expected, n = got.detach(), repaired(k), A[0].numel()
@@ -134,6 +143,8 @@ def _judge_repair(name, answer, A, head, k):
                                             "unit."),
         (weighed((last[k]*hidden) @ first), 'weighed by the hidden units',
          "a hidden unit counts fully if it is on, however strong it is: the gradient of a ReLU is 1 or 0."),
+        (alone, 'each position alone', "you ran the head at every position by itself, but its ReLU gets the "
+                                       "mean over the positions."),
         (expected.clamp(min=0), 'ReLU', "right, but cut off at zero: return the raw map here."),
         *[(repaired(c), 'other class',
            f"that is the map of class {c}, not of class {k}.") for c in range(4) if c != k])]

@@ -77,7 +77,8 @@ def _judge_output(name, hook, x, expected):
                                     "argument. Store the third.")
     if same(expected.clamp(min=0)):
         return wrong(name, 'overwritten', "the in-place ReLU after the module has overwritten what you "
-                                          "stored. Store a clone.")
+                                          "stored. Store a clone, and return nothing: what the hook "
+                                          "returns goes into that ReLU.")
     if not (feedback := compare(name, got, expected)): return feedback
     if got.requires_grad:
         return wrong(name, 'graph', "right, but the output drags its graph along and keeps it alive: detach "
@@ -114,6 +115,8 @@ def check_centre(
     if unanswered(answer): return not_yet(name)
     known = ((112, 'tile', "that is the middle of its 32-pixel tile. The field is centred elsewhere."),
              (111.5, 'tile', "that is the middle of its 32-pixel tile. The field is centred elsewhere."),
+             (127, 'rounded', "almost: the centre lies between two pixels, so half a pixel belongs to it."),
+             (128, 'rounded', "almost: the centre lies between two pixels, so half a pixel belongs to it."),
              (96, 'edge', "that is the left edge of its tile."),
              (96.5, 'other network', "a resnet34 would say so. `efficientnet_lite0` pads on the other side."),
              (95.5, 'off by one', "that is cell 2: cells count from 0."),
@@ -174,6 +177,12 @@ def _judge_gradcam(name, answer, A, G):
               "one ReLU, on the finished map, and none on the activations."),
              (_weighed(alpha.abs(), A).clamp(min=0), 'absolute weights',
               "you lost the sign of the weights: a channel can speak against the class."),
+             (_weighed(G.sum((2, 3)), A).clamp(min=0), 'sum of the gradients',
+              "you took the sum of each channel's gradient. Take its mean over rows and columns."),
+             (_weighed(alpha, A).clamp(min=0)/A.shape[1], 'mean over the channels',
+              "that is the mean of the weighted channels. Add them up."),
+             (_weighed(G.mean((0, 2, 3)).expand(len(A), -1), A).clamp(min=0), 'batch',
+              "the gradient was averaged over the pictures, too. Each picture has its own weights."),
              ((G.mean(1, keepdim=True)*A).sum(1).clamp(min=0), 'wrong axes',
               "the gradient was averaged over the channels. Average over rows and columns."),
              (_weighed(A.mean((2, 3)), G).clamp(min=0), 'exchanged',
