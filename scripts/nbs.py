@@ -36,6 +36,7 @@ METADATA = {
     "language_info": {
         "codemirror_mode": {"name": "ipython", "version": 3}, "file_extension": ".py", "mimetype": "text/x-python",
         "name": "python", "nbconvert_exporter": "python", "pygments_lexer": "ipython3", "version": "3.11.7"}}
+SILENT = ("solutions", "teachers")  # folders of nbs/ from which no module comes
 MAX_BYTES, MAX_LINE, MAX_SECONDS = 12_000_000, 150, 30
 MAX_EXPORTED_LINE = 150  # of code that goes into shipviz/; to become 110, as the lessons 2 to 5 have it already
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -52,9 +53,11 @@ class Broken(Exception):
 # Reading and writing
 
 def notebooks(names=()):
-    "The notebooks named, or all: workshop notebooks and lessons in the order of their imports, then the solutions."
+    """The notebooks named, or all: workshop notebooks and lessons in the order of their imports, then the solutions and the
+    teachers' pages, which export nothing."""
     if names: return [Path(n).resolve() for n in names]
-    return sorted([*NBS.glob("*.ipynb"), *(NBS/"library").glob("*.ipynb")], key=place) + sorted((NBS/"solutions").glob("*.ipynb"))
+    exporting = sorted([*NBS.glob("*.ipynb"), *(NBS/"library").glob("*.ipynb")], key=place)
+    return exporting + [p for folder in SILENT for p in sorted((NBS/folder).glob("*.ipynb"))]
 
 def place(path):
     """Where a notebook stands in the order of imports. A workshop notebook `library/08a_models.ipynb` comes before lesson 08:
@@ -374,8 +377,10 @@ def check_modules(nbs):
         if len(files) > 1: yield f"{' and '.join(files)} all export to shipviz.{module}, and the last would win; one notebook for each"
     defaults = exporters(NBS, default_only=True)
     for path in nbs:
+        if path.parent.name in SILENT and any(map(module_of, code_cells(load(path)))):
+            yield f"{name(path)}: it exports to shipviz, which notebooks in {path.parent.name}/ may not"
         n = sum(str(path.relative_to(NBS)) in files for files in defaults.values()) if path.is_relative_to(NBS) else 0
-        if path.parent.name != "solutions" and re.match(r"\d+[a-z]*_", path.name) and n != 1:
+        if path.parent.name not in SILENT and re.match(r"\d+[a-z]*_", path.name) and n != 1:
             yield f"{name(path)}: {n} modules in `#| default_exp` lines instead of one"
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
@@ -407,7 +412,7 @@ def check(paths):
         except Broken as e: wrong.append(str(e))
     places = {}
     for path, nb in loaded.items():
-        if path.parent.name != "solutions":
+        if path.parent.name not in SILENT:
             places |= {m: (place(path), name(path)) for c in code_cells(nb) if (m := module_of(c))}
     for path, nb in loaded.items():
         wrong += check_form(path, path.read_text(encoding="utf-8"), nb)
