@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../nbs/library/03a_controls.ipynb #b1a40033
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from html import escape
 from importlib.resources import files
 from io import BytesIO
@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Unicode
 
-from .core import open_picture
+from .core import Figure, open_picture
 
 # %% ../nbs/library/03a_controls.ipynb #ddfb69ff
 def _weight_colours() -> str:
@@ -63,6 +63,11 @@ def _close(widget):
         if isinstance(looks, W.Widget): looks.close()
     W.Widget.close(widget)
 
+def _tree(widget):
+    "A widget and everything in it."
+    yield widget
+    for child in getattr(widget, 'children', ()): yield from _tree(child)
+
 class _Widget(W.VBox):
     "Rows of controls and views, with their styles and the script."
     def __init__(self, rows, css=''):
@@ -70,6 +75,29 @@ class _Widget(W.VBox):
         unseen = W.Layout(height='0', margin='0', overflow='hidden')
         styles = W.HTML(f'<style>{_CSS}{css}</style>', layout=unseen)
         super().__init__([styles, self.script, *rows], _dom_classes=('shipviz',))
+
+    def still(self) -> Image.Image|None:
+        "The pictures on show, side by side as one picture; None if there are none."
+        shown = [bytes(w.value) for w in _tree(self) if isinstance(w, W.Image) and w.layout.display != 'none' and w.value]
+        pictures = [Image.open(BytesIO(b64decode(value.partition(b',')[2]))).convert('RGB') for value in shown]
+        if not pictures: return None
+        wide, high = sum(p.width + 8 for p in pictures) - 8, max(p.height for p in pictures)
+        still, left = Image.new('RGB', (wide, high), 'white'), 0
+        for picture in pictures:
+            still.paste(picture, (left, 0))
+            left += picture.width + 8
+        return still
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live widget, and beside it what shows where there is no Python: the pictures, or if there are none the texts.
+
+        `scripts/nbs.py` keeps the latter in the notebook."""
+        live, still = super()._repr_mimebundle_(**kwargs), self.still()
+        if still is not None:
+            rest, metadata = Figure(still, f'{type(self).__name__}: its pictures')._repr_mimebundle_()
+            return rest | live, metadata
+        texts = ''.join(w.value for w in _tree(self) if isinstance(w, W.HTML))
+        return {'text/html': f'<div class="shipviz">{texts}</div>'} | live, {}
 
     def close(self):
         "Close this widget with all that it is made of."

@@ -13,7 +13,8 @@ from browser import LESSON, MINUTES, Lab, browser, jupyterlab, pixels, why_not, 
 from PIL import Image
 from torch.nn import functional as F
 
-from shipviz.filters import KERNELS, signed_rgb
+from shipviz.filters import KERNELS, makes_picture, signed_rgb
+from shipviz.kernel_explorer import grey_png, white_level
 from shipviz.kernels import PADDING_MODES
 from shipviz.ships import render_ship
 from shipviz.widgets import centred, colour_limit, explorer_page, signed_png
@@ -61,7 +62,8 @@ def page(chrome, file):
     assert [u for u in asked if not u.startswith(("data:", "blob:"))] == [file.as_uri()]
     context.close()
 
-SET = """([name, mode, stride, k]) => { for (const [id, v] of [['size', k], ['preset', name], ['padding', mode], ['stride', stride]])
+SET = """([name, mode, stride, k]) => { for (const [id, v] of [['size', k], ['preset', name], ['padding', mode], ['stride', stride],
+    ['colours', 'signed']])
     { const e = document.getElementById(id); e.value = v; e.dispatchEvent(new Event('change')) } }"""
 GET = """() => { shipviz.draw();
     const c = document.getElementById('out'), r = shipviz.result, limit = shipviz.limit(shipviz.state);
@@ -97,6 +99,18 @@ def test_page_every_preset_padding_and_stride_is_torchs_conv2d(page, photo, mode
             page.evaluate(SET, [name, mode, str(stride), str(k)])
             kernels = centred(kernel, k).expand(3, k, k)
             check(page, expected(x, kernels, mode, stride), kernels, x)
+
+def test_page_weights_that_sum_to_1_show_a_picture_by_themselves(page, photo):
+    x = unit(photo)
+    for name, kernel in KERNELS.items():
+        page.locator("#preset").select_option(name)
+        _, rgb, scale, _ = look(page)
+        want, grey = expected(x, kernel.expand(3, 3, 3), "zeros", 1), makes_picture(kernel)
+        if grey: assert (rgb - want.div(3).clamp(0, 1).mul(255).round().int()[..., None]).abs().max() <= 1
+        else: assert (rgb - signed_rgb(want, scale).int()).abs().max() <= 6
+        assert page.locator("#middle").inner_text() == ("1.5" if grey else "0")
+    page.locator("#colours").select_option("picture")                # sobel, say
+    assert (look(page)[1].amax(-1) == look(page)[1].amin(-1)).all()
 
 def test_page_by_hand(page, photo):
     "Typed, dragged, by keyboard; one channel alone; the buttons; ReLU."
@@ -245,7 +259,8 @@ SHOWN = """([img, want]) => { const c = new OffscreenCanvas(img.naturalWidth, im
 def wait_for(lab, explorer, kernels):
     "Wait until the page shows the pixels that torch and signed_png make of the lesson's ship: each one must be equal."
     want = expected(unit(render_ship("Cruise", seed=3, size=224).image), kernels, "zeros", 1)
-    want = np.asarray(Image.open(io.BytesIO(signed_png(want, colour_limit(kernels)))).convert("RGBA"))
+    png = grey_png(want, white_level(kernels)) if makes_picture(kernels) else signed_png(want, colour_limit(kernels))
+    want = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
     img = explorer.locator("img.widget-image").nth(1)
     try: lab.page.wait_for_function(SHOWN, arg=[img.element_handle(), base64.b64encode(want.tobytes()).decode()],
                                    polling=50, timeout=MINUTES)

@@ -140,8 +140,8 @@ def without_the_course(code):
     assert {"fastai", "fastcore", "jupyterlab", "ipywidgets", "IPython", "pandas", "sklearn"} <= blocked
     return python(BLOCK.format(blocked=blocked) + code)
 
-LIGHT = ["core", "kernels", "filters", "channels", "stride", "ships", "exercises", "pooling", "engine", "methods", "overlays",
-         "heatmaps", "scores", "faithfulness"]
+LIGHT = ["core", "pixels", "padding", "walk", "kernels", "signs", "filters", "channels", "stride", "ships", "exercises", "pooling",
+         "engine", "methods", "overlays", "heatmaps", "scores", "faithfulness"]
 
 @pytest.mark.parametrize("module", LIGHT)
 def test_the_core_imports_without_the_course(module):
