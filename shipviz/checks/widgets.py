@@ -82,7 +82,7 @@ def check_once(
         return wrong(name, 'unread', f'The size is right, but {count.count(0)} of 12 cells are never read.')
     return right(name, 'The windows lie side by side: kernel and stride are equal.')
 
-# %% ../../nbs/20_lab.ipynb #8291c889
+# %% ../../nbs/20_lab.ipynb #dfbbc283
 def check_products(
     answer, # the learner's function of a picture `(3,H,W)`, kernels `(3,3,3)`, row and column; returns `(3,3,3)`
 ) -> Feedback:
