@@ -15,7 +15,7 @@ def check_ship_split(
 ) -> Feedback:
     "Checks the exercise on splitting by ship"
     even = [f'ship{i % 20:02d}' for i in range(200)]
-    uneven = [f'MV {chr(65 + i)}' for i in range(10) for _ in range(1 + 3*i)]    # of some there are many pictures
+    uneven = [f'MV {chr(65 + i)}' for i in range(10) for _ in range(1 + 3*i)]    # many pictures of some
     np.random.default_rng(5).shuffle(uneven)
     for ships, share in ((even, .25), (uneven, .4), (even, .5)):
         got, problem = call('split by ship', answer, list(ships), share)
@@ -30,7 +30,8 @@ def _judge_split(ships, share, got) -> Feedback:
     except (TypeError, ValueError, RuntimeError):
         return wrong(name, 'type', f'a list of True and False was expected, this is a {type(got).__name__}.')
     if len(held) == n and n != len(ships):
-        return wrong(name, 'ships', f'{n} values are one for each ship. Return one for each of the {len(ships)} pictures.')
+        return wrong(name, 'ships', f'{n} values are one for each ship. Return one for each of the '
+                     f'{len(ships)} pictures.')
     if len(held) != len(ships): return wrong(name, 'shape', f'{len(held)} values for {len(ships)} pictures.')
     valid, train = ({s for s, h in zip(ships, held) if h == side} for side in (True, False))
     if not valid or not train:
@@ -38,9 +39,11 @@ def _judge_split(ships, share, got) -> Feedback:
     both = valid & train
     if both: return wrong(name, 'leak', f'{len(both)} of {n} ships are on both sides: decide for each ship.')
     want = share*n
-    if abs(len(valid) - want) < 1: return right(name, 'Right: no ship is on both sides, for each share that was tried.')
+    if abs(len(valid) - want) < 1: return right(name, 'Right: no ship is on both sides, for each share '
+                                                'that was tried.')
     if abs(len(valid) - (n - want)) < 1:
-        return wrong(name, 'other side', f'{len(valid)} of {n} ships are True; with a share of {share} that should be '
+        return wrong(name, 'other side', f'{len(valid)} of {n} ships are True; with a share of {share} '
+                     f'that should be '
                      f'{want:g}. True stands for validation.')
     return wrong(name, 'share', f'{len(valid)} of {n} ships are held out; a share of {share} is {want:g}. '
                  'Does your function use `share`, and count ships instead of pictures?')
@@ -61,10 +64,12 @@ def _judge_codes(probs, got) -> Feedback:
     "Is `got` the code of the most probable class of each picture?"
     name, n, best = 'codes', len(probs), probs.argmax(1).numpy()
     try: got = np.asarray([g.item() if hasattr(g, 'item') else g for g in got])
-    except (TypeError, ValueError, RuntimeError): return wrong(name, 'type', f'a list of {n} codes was expected.')
+    except (TypeError, ValueError, RuntimeError): return wrong(name, 'type', f'a list of {n} codes was '
+                                                               f'expected.')
     if got.dtype.kind not in 'iuf' and got.size:
         return wrong(name, 'names', 'the hackathon wants codes, not names: whole numbers.')
-    if got.shape != (n,): return wrong(name, 'shape', f'{n} codes for {n} pictures were expected, not shape {got.shape}.')
+    if got.shape != (n,): return wrong(name, 'shape', f'{n} codes for {n} pictures were expected, not '
+                                       f'shape {got.shape}.')
     if compare(name, got, best):
         return wrong(name, 'off by one', 'these are class indices, from 0; codes begin at 1.')
     if compare(name, got, probs.argmin(1).numpy() + 1):

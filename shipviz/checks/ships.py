@@ -15,7 +15,8 @@ def _some_faces() -> list:
     for _ in range(2):
         turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         if np.linalg.det(turn) < 0: turn[:, 0] *= -1
-        quads.append(np.array([(0., 0, 0), (2., 0, 0), (2.5, 1, 0), (-.5, 1.5, 0)]) @ turn.T + rng.normal(size=3))
+        quads.append(np.array([(0., 0, 0), (2., 0, 0), (2.5, 1, 0), (-.5, 1.5,
+                                                                     0)]) @ turn.T + rng.normal(size=3))
     return quads
 
 def check_outward(
@@ -33,11 +34,13 @@ def _judge_outward(quad, got) -> Feedback:
     name, want = 'outward', unit(np.cross(quad[2] - quad[0], quad[3] - quad[1]))
     try: got = np.asarray(got, float)
     except (TypeError, ValueError): return wrong(name, 'type', 'Return an array of three numbers.')
-    if got.shape != (3,): return wrong(name, 'shape', f'One direction has the shape (3,), this is {got.shape}.')
+    if got.shape != (3,): return wrong(name, 'shape', f'One direction has the shape (3,), this is '
+                                       f'{got.shape}.')
     if np.allclose(got, want, atol=1e-4):
         return right(name, 'It is perpendicular to the face, looks away from the solid, and has length 1.')
     if np.allclose(got, -want, atol=1e-4):
-        return wrong(name, 'inwards', 'It looks into the solid: exchange the two factors of the cross product.')
+        return wrong(name, 'inwards', 'It looks into the solid: exchange the two factors of the cross '
+                     'product.')
     size = np.linalg.norm(got)
     if size > 0 and np.allclose(abs(got @ want), size, rtol=1e-4):
         side = 'The direction is right' if got @ want > 0 else 'It looks into the solid'
@@ -48,7 +51,8 @@ def _judge_outward(quad, got) -> Feedback:
         return wrong(name, 'from origin', 'This is the direction from (0, 0, 0) to the middle of the face. '
                      'A face far to one side need not look that way.')
     if abs(got @ unit(quad[1] - quad[0])) > 1e-4 or abs(got @ unit(quad[2] - quad[1])) > 1e-4:
-        return wrong(name, 'value', 'It is not perpendicular to the face. The cross product of two of its lines is.')
+        return wrong(name, 'value', 'It is not perpendicular to the face. The cross product of two of its '
+                     'lines is.')
     return wrong(name, 'constant', 'This is perpendicular to one of the faces tried, but not to all of them.')
 
 def check_project(
@@ -66,7 +70,8 @@ def check_project(
 def _judge_problem(problem) -> Feedback:
     "The commonest error is an axis lost: `points[:, :2]/points[:, 2]`."
     if 'broadcast' not in problem.message: return problem
-    return wrong(problem.name, 'axis', 'the shapes (N,2) and (N,) do not go together. Each row is to be divided by its '
+    return wrong(problem.name, 'axis', 'the shapes (N,2) and (N,) do not go together. Each row is to be '
+                 'divided by its '
                  'own z: keep the axis, as in points[:, 2:].')
 
 def _judge_project(points, scale, got) -> Feedback:
@@ -74,23 +79,29 @@ def _judge_project(points, scale, got) -> Feedback:
     name, x, y, z = 'project', points[:, :1], points[:, 1:2], points[:, 2:]
     flat = points[:, :2]
     known = (
-        (flat*scale, 'flat', 'nothing gets smaller with the distance: that is a map, not a photo. Divide by z.'),
+        (flat*scale, 'flat', 'nothing gets smaller with the distance: that is a map, not a photo. Divide '
+         'by z.'),
         (flat/z, 'not scaled', f'these are units of the pane; in pixels they are {scale:g} times as large. '
          'Multiply by the scale.'),
         (flat/z/scale, 'divided', 'scale is pixels for each unit: multiply by it instead of dividing.'),
-        (-flat/z*scale, 'upside down', 'that is the image on the wall behind the pinhole, upside down and with left '
+        (-flat/z*scale, 'upside down', 'that is the image on the wall behind the pinhole, upside down and '
+         'with left '
          'and right exchanged. Turn it the right way up: without the minus signs.'),
         (np.hstack([x, -y])/z*scale, 'y up', 'y runs down in space and in the picture, so its sign stays.'),
         (np.hstack([y, x])/z*scale, 'exchanged', 'x and y have changed places: the first column is x.'),
         (flat*z*scale, 'multiplied', 'far things come out larger. Divide by z.'),
-        (flat/z**2*scale, 'squared', 'lengths fall with the distance, not with its square. Areas do the latter.'),
-        (flat/np.linalg.norm(points, axis=1, keepdims=True)*scale, 'distance', 'you divided by the distance to the '
-         'point. On a flat pane it is z that counts, how far *ahead* the point is; otherwise straight lines would '
+        (flat/z**2*scale, 'squared', 'lengths fall with the distance, not with its square. Areas do the '
+         'latter.'),
+        (flat/np.linalg.norm(points, axis=1, keepdims=True)*scale, 'distance', 'you divided by the '
+         'distance to the '
+         'point. On a flat pane it is z that counts, how far *ahead* the point is; otherwise straight '
+         'lines would '
          'come out bent.'))
     for value, kind, why in known:
         if compare(name, got, value): return wrong(name, kind, why)
     if compare(name, got, points/z*scale):
-        return wrong(name, 'shape', 'a picture has two coordinates: leave out the third column, which is the scale '
+        return wrong(name, 'shape', 'a picture has two coordinates: leave out the third column, which is '
+                     'the scale '
                      'in every row.')
     return compare(name, got, flat/z*scale, message='Right: that division is all of perspective.')
 
@@ -100,8 +111,10 @@ def check_far(
     "Lesson 21, exercise 3: a ship is 80 pixels long at 1 km; how long is it at 4 km?"
     name = 'far away'
     if unanswered(answer): return not_yet(name)
-    known = {5: ('squared', 'its *area* falls with the square of the distance. The length falls with the distance.'),
-             320: ('inverted', 'a ship that sails away does not grow.'), 80: ('same', 'the distance must matter.'),
+    known = {5: ('squared', 'its *area* falls with the square of the distance. The length falls with the '
+                 'distance.'),
+             320: ('inverted', 'a ship that sails away does not grow.'), 80: ('same', 'the distance must '
+                                                                              'matter.'),
              40: ('half', 'twice as far is half as large. Four times as far is half of the half.'),
              76: ('subtracted', 'sizes fall in proportion: divide by the distance, don\'t subtract it.')}
     for value, (kind, why) in known.items():

@@ -84,11 +84,12 @@ def check_once(
 
 # %% ../../nbs/20_lab.ipynb #dfbbc283
 def check_products(
-    answer, # the learner's function of a picture `(3,H,W)`, kernels `(3,3,3)`, row and column; returns `(3,3,3)`
+    answer, # function of a picture `(3,H,W)`, kernels `(3,3,3)`, row and column; returns `(3,3,3)`
 ) -> Feedback:
-    "Lesson 20, exercise 2: the products that add up to one pixel of the response, with zeros outside the picture."
+    "Lesson 20, exercise 2: the products that add up to one pixel of the response, with zeros outside."
     name, verdict = 'products', None
-    for seed, (h, w), (row, column) in ((0, (7, 9), (3, 5)), (1, (6, 5), (2, 3)), (2, (8, 6), (0, 5)), (3, (5, 8), (4, 0))):
+    tries = ((7, 9), (3, 5)), ((6, 5), (2, 3)), ((8, 6), (0, 5)), ((5, 8), (4, 0))    # two corners
+    for seed, ((h, w), (row, column)) in enumerate(tries):
         torch.manual_seed(seed)
         x, kernels = torch.rand(3, h, w), torch.randn(3, 3, 3)
         got, problem = call(name, answer, x.clone(), kernels.clone(), row, column)
@@ -97,8 +98,9 @@ def check_products(
         if not verdict:
             border = row in (0, h - 1) or column in (0, w - 1)
             if border and verdict.kind in ('error', 'shape', 'value', 'border'):
-                return wrong(name, 'padding', f'right inside; at row {row}, column {column} of {h}×{w} pixels the window '
-                             f'reaches out of the picture, where every pixel counts as 0. ({verdict.message})')
+                where = f'row {row}, column {column} of {h}×{w} pixels'
+                return wrong(name, 'padding', f'right inside; at {where} the window reaches out of the '
+                             f'picture, where every pixel counts as 0. ({verdict.message})')
             return verdict
     return verdict
 
@@ -109,13 +111,16 @@ def _judge_products(name, got, x, kernels, row, column) -> Feedback:
     if compare(name, got, want.sum()):
         return wrong(name, 'summed', 'this is the response, the sum. Return the 27 products it is made of.')
     if compare(name, got, want.sum(0)):
-        return wrong(name, 'channels', 'the products of the three channels are added up already: return all 27.')
-    if compare(name, got, window): return wrong(name, 'window', 'this is the window. Multiply it by the kernels.')
+        return wrong(name, 'channels', 'the products of the three channels are added up already: return '
+                     'all 27.')
+    if compare(name, got, window):
+        return wrong(name, 'window', 'this is the window. Multiply it by the kernels.')
     if any(compare(name, got, side) for side in sides):
         return wrong(name, 'flipped', 'the kernel was flipped. Networks use it as it is (lesson 2).')
     low = F.pad(x, (0, 2, 0, 2))[:, row:row+3, column:column+3]
     if compare(name, got, low*kernels):
-        return wrong(name, 'corner', 'this window *begins* at the pixel. It should have the pixel in its middle.')
+        return wrong(name, 'corner', 'this window *begins* at the pixel. It should have the pixel in its '
+                     'middle.')
     if x.shape[1] > column and x.shape[2] > row and row != column:
         turned = F.pad(x, (1, 1, 1, 1))[:, column:column+3, row:row+3]
         if turned.shape == kernels.shape and compare(name, got, turned*kernels):
