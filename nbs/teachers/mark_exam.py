@@ -94,7 +94,8 @@ def run_and_mark(path):
     from nbclient import NotebookClient
     nb = nbformat.read(path, 4)
     here = str(Path(__file__).resolve().parent)
-    last = f"import sys; sys.path.insert(0, {here!r}); import json, mark_exam; print(json.dumps(mark_exam.mark(globals())))"
+    last = (f"import sys; sys.path.insert(0, {here!r}); import json, mark_exam; "
+            "print(json.dumps(mark_exam.mark(globals())))")
     nb.cells.append(nbformat.v4.new_code_cell(last))
     client = NotebookClient(nb, timeout=60, allow_errors=True, resources={"metadata": {"path": str(Path(path).parent)}})
     client.execute()
