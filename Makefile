@@ -1,5 +1,6 @@
 # shipviz. `make demo` and `make test` do all the set-up by themselves; `make help` lists the rest.
-# Options: PYTHON=python3.12 (3.10 to 3.13), VENV=.venv, PHOTOS="a.jpg b.jpg" for the demo, NB=nbs/05_stride.ipynb for nbs.
+# Options: PYTHON=python3.12 (3.10 to 3.13), VENV=.venv, PHOTOS="a.jpg b.jpg" for the demo, and for nbs
+# NB=nbs/05_stride.ipynb.
 
 PYTHON  ?= python3
 VENV    ?= .venv
@@ -15,14 +16,16 @@ STEP    = @printf '\n== %s\n'
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test nbs clean-nbs export readme docs clean
+.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test
+.PHONY: nbs clean-nbs export readme docs clean
 
 help:
 	@echo 'make demo          install into $(VENV), train on rendered ships, write an HTML report into $(DEMO)/'
 	@echo '                   (PHOTOS="a.jpg b.jpg" shows your own pictures in it too)'
 	@echo 'make test          install the development tools, run all that CI runs'
 	@echo 'make bench         tables: heatmaps beside pytorch-grad-cam and Captum, their scores, the widgets'
-	@echo 'make bench-real    train on the hackathon'"'"'s photos and write a submission (SHIPVIZ_HACKATHON names their folder)'
+	@echo 'make bench-real    train on the photos of the hackathon and write a submission'
+	@echo '                   (SHIPVIZ_HACKATHON names their folder)'
 	@echo 'make browser-test  the widgets and the explorer page in a real Chromium'
 	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
 	@echo 'make export readme write shipviz/ and README.md from the notebooks'
@@ -36,7 +39,9 @@ help:
 $(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { echo 'There is no $(PYTHON) here. shipviz needs Python 3.10 to 3.13:' \
 	  'install one, or name it: make $(firstword $(MAKECMDGOALS)) PYTHON=/path/to/python3.11'; exit 1; } >&2
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else "shipviz needs Python 3.10 to 3.13, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.11 $(MAKECMDGOALS)" % v)'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo 'shipviz needs Python 3.10 to 3.13, and $(PYTHON) is another ('"$$($(PYTHON) -V)"').' \
+	  'Name another: make PYTHON=python3.11 $(MAKECMDGOALS)'; exit 1; } >&2
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
@@ -86,11 +91,13 @@ nbtest: $(VENV)/.installed-dev
 	$(STEP) 'Every notebook as a test'
 	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers $(WORKERS) --timing --skip_folder_re '^[_.]|^solutions$$'
 
-# Built by way of the sdist, and installed beside the newest fastai, where only what the wheel asks for is installed
+# Built by way of the sdist, and installed beside the newest fastai, where only what the wheel asks for is
+# installed
 wheel: $(VENV)/.installed-dev
 	$(STEP) 'The wheel, with the newest fastai'
 	@rm -rf $(VENV)/dist
-	$(BIN)/python -m build --no-isolation --outdir $(VENV)/dist . >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	$(BIN)/python -m build --no-isolation --outdir $(VENV)/dist . >$(VENV)/build.log 2>&1 || { \
+	  cat $(VENV)/build.log; exit 1; }
 	@$(MAKE) --no-print-directory $(NEWEST)/.installed
 	$(NEWEST)/bin/python -m pip install -q --no-deps --force-reinstall $(VENV)/dist/*.whl
 	$(NEWEST)/bin/python -m pip check
@@ -105,11 +112,14 @@ pytest: $(VENV)/.installed-dev
 	MPLBACKEND=Agg SHIPVIZ_WHEEL_ENV=$(NEWEST) $(BIN)/python -m pytest --durations=8
 
 bench: $(VENV)/.installed-bench
-	@for script in $(filter-out benchmarks/bench_real.py,$(wildcard benchmarks/*.py)); do printf '\n== %s\n' $$script; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/bench_real.py,$(wildcard benchmarks/*.py)); do \
+	  printf '\n== %s\n' $$script; $(BIN)/python $$script || exit 1; \
+	done
 
 # Half an hour: the whole training, a submission and the cross-validation of the head, with processor times
 bench-real: $(VENV)/.installed-dev
-	@test -d "$(SHIPVIZ_HACKATHON)" || { echo 'SHIPVIZ_HACKATHON must name the unpacked folder of the hackathon:' \
+	@test -d "$(SHIPVIZ_HACKATHON)" || { \
+	  echo 'SHIPVIZ_HACKATHON must name the unpacked folder of the hackathon:' \
 	  'make bench-real SHIPVIZ_HACKATHON=/path/to/it' >&2; exit 1; }
 	SHIPVIZ_HACKATHON="$(SHIPVIZ_HACKATHON)" $(BIN)/python benchmarks/bench_real.py
 

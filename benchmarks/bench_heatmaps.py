@@ -1,12 +1,13 @@
 #!/usr/bin/env python
-"""Heatmaps of shipviz beside pytorch-grad-cam and Captum, in one run: speed, memory, agreement, and scores against true masks.
+"""Heatmaps of shipviz beside pytorch-grad-cam and Captum: speed, memory, agreement, scores by true masks.
 
     python benchmarks/bench_heatmaps.py                       all of it, 224 px
     python benchmarks/bench_heatmaps.py speed --models resnet18 --batches 1
     python benchmarks/bench_heatmaps.py memory agreement scores
 
-Speed is a ratio to a bare `no_grad` forward pass of the same batch; the cases take turns, and the median of the turns counts. On a busy
-machine use `--clock cpu`. A peer that is not installed (benchmarks/requirements.txt) is left out of the tables."""
+Speed is a ratio to a bare `no_grad` forward pass of the same batch; the cases take turns, and the median of
+the turns counts. On a busy machine use `--clock cpu`. A peer that is not installed
+(benchmarks/requirements.txt) is left out of the tables."""
 import argparse
 import contextlib
 import copy
@@ -76,7 +77,8 @@ def table(title, head, rows):
     rows = [[str(c) for c in r] for r in [head, *rows]]
     wide = [max(len(r[i]) for r in rows) for i in range(len(head))]
     for k, r in enumerate(rows):
-        print('| ' + ' | '.join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, wide))) + ' |')
+        cells = [c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(r, wide))]
+        print('| ' + ' | '.join(cells) + ' |')
         if k == 0: print('|' + '|'.join('-'*(w + 1) + (':' if i else '-') for i, w in enumerate(wide)) + '|')
     sys.stdout.flush()
 
@@ -105,7 +107,9 @@ def cases(model, x, layer, found):
     return out
 
 def take_turns(fs, rounds, clock, warm_up=True):
-    "{name: median seconds}; every round runs each case once. The garbage collector waits, as in timeit: it would stop whoever is next."
+    """{name: median seconds}; every round runs each case once.
+
+    The garbage collector waits, as in timeit: it would stop whoever is next."""
     times = {n: [] for n in fs}
     if warm_up:
         for f in fs.values(): f()
@@ -120,14 +124,17 @@ def take_turns(fs, rounds, clock, warm_up=True):
 def speed(args):
     import torch
     torch.set_num_threads(args.threads)
-    found, clock, rows, head = peers(), {'wall': time.perf_counter, 'cpu': time.process_time}[args.clock], [], None
+    found, rows, head = peers(), [], None
+    clock = {'wall': time.perf_counter, 'cpu': time.process_time}[args.clock]
     for name in args.models or SPEED:
         model = build(name)
         for b in args.batches:
             x = torch.randn(b, 3, 224, 224, generator=torch.Generator().manual_seed(b))
-            t = take_turns(cases(model, x, found_layer(model), found), args.rounds if b > 1 else 3*args.rounds, clock)
+            rounds = args.rounds if b > 1 else 3*args.rounds
+            t = take_turns(cases(model, x, found_layer(model), found), rounds, clock)
             head = head or ['model, batch', 'bare, ms', *list(t)[1:]]
-            rows.append([f'{name}, {b}', f"{t['bare']*1e3:.0f}", *(f"{v/t['bare']:.2f}×" for v in list(t.values())[1:])])
+            ratios = [f"{v/t['bare']:.2f}×" for v in list(t.values())[1:]]
+            rows.append([f'{name}, {b}', f"{t['bare']*1e3:.0f}", *ratios])
     what = f'224 px, {args.threads} threads, {args.clock} time as a multiple of a bare no_grad pass'
     table(f'Speed: one heatmap for each picture, {what}', head, rows)
     slow(args, found, clock)
@@ -142,7 +149,8 @@ def slow(args, found, clock):
         model = build(name)
         layer = found_layer(model)
         def pgc(cls, model=model, layer=layer):
-            with silent(), getattr(found['pytorch_grad_cam'], cls)(model, [model.get_submodule(layer)]) as c: return c(x, None)
+            make = getattr(found['pytorch_grad_cam'], cls)
+            with silent(), make(model, [model.get_submodule(layer)]) as c: return c(x, None)
         for ours, theirs in (('ablationcam', 'AblationCAM'), ('scorecam', 'ScoreCAM')):
             fs = {'ours': partial(hm.heatmap, model, x, method=ours)}
             if 'pytorch_grad_cam' in found: fs['theirs'] = partial(pgc, theirs)
@@ -160,15 +168,21 @@ def memory(args):
     for name in args.models or ['resnet34', 'efficientnet_lite0']:
         row = {}
         for case in ('bare', 'ours', 'ours, 7 methods', 'pytorch-grad-cam', 'Captum, class given'):
-            env = {**os.environ, 'MALLOC_MMAP_THRESHOLD_': '65536', 'MALLOC_TRIM_THRESHOLD_': '65536'}   # freed memory goes back at once
-            r = subprocess.run([sys.executable, __file__, 'peak', '--models', name, '--case', case, '--threads', str(args.threads)],
-                               env=env, capture_output=True, text=True)
+            # freed memory goes back at once
+            env = {**os.environ, 'MALLOC_MMAP_THRESHOLD_': '65536', 'MALLOC_TRIM_THRESHOLD_': '65536'}
+            command = [sys.executable, __file__, 'peak', '--models', name, '--case', case,
+                       '--threads', str(args.threads)]
+            r = subprocess.run(command, env=env, capture_output=True, text=True)
             row[case] = float(r.stdout.split()[-1]) if r.returncode == 0 else None
-        rows.append([f'{name}, 16', *('-' if v is None else f"{v:.0f} MiB ({v/row['bare']:.2f}×)" for v in row.values())])
-    table('Memory: peak above the start of the call (resident set of a fresh process)', ['model, batch', *row], rows)
+        peaks = ['-' if v is None else f"{v:.0f} MiB ({v/row['bare']:.2f}×)" for v in row.values()]
+        rows.append([f'{name}, 16', *peaks])
+    title = 'Memory: peak above the start of the call (resident set of a fresh process)'
+    table(title, ['model, batch', *row], rows)
 
 def status(key):
-    return int(next(l for l in Path('/proc/self/status').read_text().splitlines() if l.startswith(key)).split()[1])/1024
+    "A line of Linux's account of this process, in MiB."
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return int(next(l for l in lines if l.startswith(key)).split()[1])/1024
 
 def peak(args):
     "Print the peak of one case, in MiB above what is resident before it."
@@ -189,13 +203,15 @@ def peak(args):
 
 CAMS = {'gradcam': 'GradCAM', 'hirescam': 'HiResCAM', 'xgradcam': 'XGradCAM', 'layercam': 'LayerCAM'}
 NOTES = """
-¹ Theirs adds 1e-6 to the denominator of equation 19, which is as large as the terms themselves; with the score × 10⁴ it no longer matters.
+¹ Theirs adds 1e-6 to the denominator of equation 19, which is as large as the terms themselves;
+  with the score × 10⁴ it no longer matters.
 ² Up to sign: a principal component has none; ours points where the mean activation is high.
 ³ With align_corners=True, as theirs; the default (False) keeps every cell in its place.
-⁴ With their fill: 0 where the smallest activation is 0, otherwise that minimum - 1e7 (one channel a pass: in a larger batch
-  theirs takes the minimum of what it has already filled); the default is the paper's 0.
+⁴ With their fill: 0 where the smallest activation is 0, otherwise that minimum - 1e7 (one channel a pass:
+  in a larger batch theirs takes the minimum of what it has already filled); the default is the paper's 0.
 ⁵ Captum's own gradients, averaged over the noisy copies that ours drew.
-guided: theirs change nn.ReLU only; ours every ReLU, also ReLU6 and functions, and says so where there is none (ValueError).
+guided: theirs change nn.ReLU only; ours every ReLU, also ReLU6 and functions, and says so where there is none
+  (ValueError).
 xgradcam, gradcampp: where activations can be negative, a channel's sum, the denominator, can come close to 0;
   there round-off is large in both."""
 
@@ -217,7 +233,8 @@ def agreement(args):
             try: result.setdefault(key, {})[name] = difference()
             except Exception as e: result.setdefault(key, {})[name] = type(e).__name__
     rows = [[k, *(v.get(n, '-') for n in names)] for k, v in result.items()]
-    table('Agreement: largest difference after the same normalisation, 96 px, two drawn pictures', ['method / peer', *names], rows)
+    title = 'Agreement: largest difference after the same normalisation, 96 px, two drawn pictures'
+    table(title, ['method / peer', *names], rows)
     print(NOTES)
 
 def differences(name, found):
@@ -225,7 +242,8 @@ def differences(name, found):
     import torch
 
     from shipviz import heatmaps as hm
-    model, x = build(name, calibrate=True), torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(7))
+    model = build(name, calibrate=True)
+    x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(7))
     p = hm.one_pass(model, x, LAYER.get(name))
     layer, target = p.layers[0], p.logits.argmax(1)
     module, out = model.get_submodule(layer), {}
@@ -237,38 +255,60 @@ def differences(name, found):
         def large(out): return 1e4*out.gather(1, target[:, None])[:, 0]
         def eigen():
             ours, t = p.heatmap('eigencam').maps, theirs('EigenCAM')
-            return f'{max(min((display(s*ours[i:i+1]) - t[i]).abs().max() for s in (1, -1)) for i in range(len(x))):.0e}'
+            def worst(i):
+                "That of picture i, with the sign that fits."
+                return min((display(s*ours[i:i+1]) - t[i]).abs().max() for s in (1, -1))
+            return f'{max(map(worst, range(len(x)))):.0e}'
         def ablation():
             low = p.acts[layer][0].detach().flatten(1).min(1).values
             ours = p.heatmap('ablationcam', fill=torch.where(low == 0, low, low - 1e7)).maps
             return gap(display(ours), theirs('AblationCAM', batch_size=1 if low.any() else 32))
         def guided_theirs():
             with silent():
-                g = [pgc.GuidedBackpropReLUModel(copy.deepcopy(model), 'cpu')(x[i:i+1].clone(), int(t)) for i, t in enumerate(target)]
+                explain = [pgc.GuidedBackpropReLUModel(copy.deepcopy(model), 'cpu') for _ in x]
+                g = [f(x[i:i+1].clone(), int(target[i])) for i, f in enumerate(explain)]
             return relative(guided(), torch.stack([torch.as_tensor(v).permute(2, 0, 1) for v in g]))
         for m, cls in CAMS.items():
             out[f'{m} / pytorch-grad-cam'] = lambda m=m, cls=cls: gap(display(p.heatmap(m).maps), theirs(cls))
+        def gradcampp(): return gap(display(p.heatmap('gradcampp').maps), theirs('GradCAMPlusPlus'))
+        def scaled():
+            return gap(display(p.heatmap('gradcampp', large).maps), theirs('GradCAMPlusPlus', 1e4))
+        def scorecam():
+            return gap(display(p.heatmap('scorecam', align_corners=True).maps), theirs('ScoreCAM'))
         out |= {
-            'gradcampp, score × 10⁴ / pytorch-grad-cam ¹': lambda: gap(
-                display(p.heatmap('gradcampp', large).maps), theirs('GradCAMPlusPlus', 1e4)),
-            'gradcampp / pytorch-grad-cam ¹': lambda: gap(display(p.heatmap('gradcampp').maps), theirs('GradCAMPlusPlus')),
+            'gradcampp, score × 10⁴ / pytorch-grad-cam ¹': scaled,
+            'gradcampp / pytorch-grad-cam ¹': gradcampp,
             'eigencam / pytorch-grad-cam ²': eigen,
-            'scorecam / pytorch-grad-cam ³': lambda: gap(display(p.heatmap('scorecam', align_corners=True).maps), theirs('ScoreCAM')),
+            'scorecam / pytorch-grad-cam ³': scorecam,
             'ablationcam / pytorch-grad-cam ⁴': ablation,
             'guided / pytorch-grad-cam': guided_theirs}
-    if c := found.get('captum.attr'):
-        leaf = lambda: x.clone().requires_grad_()
-        out |= {
-            'gradcam (raw) / Captum': lambda: relative(p.heatmap('gradcam').maps, c.LayerGradCam(model, module).attribute(x, target)[:, 0]),
-            'saliency / Captum': lambda: relative(p.heatmap('saliency').maps, c.Saliency(model).attribute(leaf(), target).amax(1)),
-            'input gradients / Captum': lambda: relative(
-                hm.input_gradients(model, x, target), c.Saliency(model).attribute(leaf(), target, abs=False)),
-            'guided / Captum': lambda: relative(guided(), c.GuidedBackprop(copy.deepcopy(model)).attribute(leaf(), target)),
-            'occlusion / Captum': lambda: relative(
-                p.heatmap('occlusion', window=32, stride=20).maps,
-                c.Occlusion(model).attribute(x, sliding_window_shapes=(3, 32, 32), strides=(3, 20, 20), target=target)[:, 0]),
-            'smoothgrad, same noise / Captum ⁵': lambda: smooth(c, model, x, target, p)}
+    if c := found.get('captum.attr'): out |= captums(c, hm, model, module, x, target, p)
     return out
+
+def captums(c, hm, model, module, x, target, p):
+    "The differences from Captum."
+    leaf = lambda: x.clone().requires_grad_()
+    def gradcam():
+        return relative(p.heatmap('gradcam').maps, c.LayerGradCam(model, module).attribute(x, target)[:, 0])
+    def saliency():
+        return relative(p.heatmap('saliency').maps, c.Saliency(model).attribute(leaf(), target).amax(1))
+    def gradients():
+        return relative(hm.input_gradients(model, x, target),
+                        c.Saliency(model).attribute(leaf(), target, abs=False))
+    def guided():
+        return relative(hm.input_gradients(model, x, target, guided=True),
+                        c.GuidedBackprop(copy.deepcopy(model)).attribute(leaf(), target))
+    def occlusion():
+        windows = dict(sliding_window_shapes=(3, 32, 32), strides=(3, 20, 20))
+        return relative(p.heatmap('occlusion', window=32, stride=20).maps,
+                        c.Occlusion(model).attribute(x, target=target, **windows)[:, 0])
+    return {
+        'gradcam (raw) / Captum': gradcam,
+        'saliency / Captum': saliency,
+        'input gradients / Captum': gradients,
+        'guided / Captum': guided,
+        'occlusion / Captum': occlusion,
+        'smoothgrad, same noise / Captum ⁵': lambda: smooth(c, model, x, target, p)}
 
 # ---- scores: the network of the lessons on test pictures with true masks
 
@@ -281,8 +321,9 @@ def scores(args):
     head = ['pointing', 'ratio', 'iou', 'deletion', 'insertion']
     found = compare_methods(learn, ships, [*FREE, 'saliency', 'guided'], deletion=16)
     rows = [[name, *(str(r[c]) for c in head)] for name, r in found.iterrows()]
-    table(f'Scores on {len(ships)} rendered test pictures with 95 % bootstrap intervals; in brackets what a map gets that knows nothing; '
-          'deletion and insertion on 16', ['method', *head], rows)
+    title = (f'Scores on {len(ships)} rendered test pictures with 95 % bootstrap intervals; '
+             'in brackets what a map gets that knows nothing; deletion and insertion on 16')
+    table(title, ['method', *head], rows)
 
 def relative(a, b): return f'{(a - b).abs().max()/b.abs().max():.0e}'
 
@@ -302,13 +343,15 @@ if __name__ == '__main__':
                    help='speed, memory, agreement, scores (default: all)')
     p.add_argument('--models', nargs='+', help='torchvision names, or efficientnet_lite0')
     p.add_argument('--batches', nargs='+', type=int, default=[1, 16])
-    p.add_argument('--rounds', type=int, default=7, help='turns for a batch; three times as many for one picture')
+    p.add_argument('--rounds', type=int, default=7, help='turns for a batch; three times as many for one')
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('--clock', choices=['wall', 'cpu'], default='wall')
     p.add_argument('--pictures', type=int, default=100, help='test pictures that are scored')
-    p.add_argument('--quick', action='store_true', help='score the quick network of the lessons, not the full one')
+    p.add_argument('--quick', action='store_true',
+                   help='score the quick network of the lessons, not the full one')
     p.add_argument('--case', help=argparse.SUPPRESS)
     args = p.parse_args()
     parts = {'speed': speed, 'memory': memory, 'agreement': agreement, 'scores': scores, 'peak': peak}
-    if bad := [n for n in args.parts if n not in parts]: p.error(f'no part {bad[0]!r}: speed, memory, agreement, scores')
+    if bad := [n for n in args.parts if n not in parts]:
+        p.error(f'no part {bad[0]!r}: speed, memory, agreement, scores')
     for name in args.parts: parts[name](args)

@@ -1,6 +1,9 @@
-"""How fast a drag is answered: KernelExplorer in JupyterLab with a live kernel, its kernel's side alone, and the page without Python.
+"""How fast a drag is answered: KernelExplorer in JupyterLab with a live kernel, its kernel's side alone, and
+the page without Python.
 
-    python benchmarks/bench_widgets.py      needs Chromium and playwright; say on which machine, and how busy it was"""
+    python benchmarks/bench_widgets.py
+
+It needs Chromium and playwright; say on which machine, and how busy it was."""
 import os
 import sys
 import tempfile
@@ -24,15 +27,18 @@ from shipviz.ships import render_ship
 from shipviz.widgets import KernelExplorer
 KernelExplorer(render_ship('Cruise', seed=3, size=224).image)"""
 
-# An arrow key moves the slider by one step; the answer is there when the <img> has loaded, and seen at the next frame.
+# An arrow key moves the slider by one step; the answer is there when the <img> has loaded, and seen at the
+# next frame.
 LATENCY = """async n => {
     const img = document.querySelectorAll('img.widget-image')[1], times = [];
     const handle = document.querySelectorAll('.shipviz-cell')[4].querySelector('.noUi-handle');
     for (let i = 0; i < n + 10; i++) {
         await new Promise(done => setTimeout(done, 150));
-        times.push(await new Promise(done => { const start = performance.now();
-            img.addEventListener('load', () => requestAnimationFrame(() => done(performance.now() - start)), { once: true });
-            handle.dispatchEvent(new KeyboardEvent('keydown', { key: i % 20 < 10 ? 'ArrowRight' : 'ArrowLeft', bubbles: true })) })) }
+        const key = i % 20 < 10 ? 'ArrowRight' : 'ArrowLeft';
+        times.push(await new Promise(done => {
+            const start = performance.now(), seen = () => done(performance.now() - start);
+            img.addEventListener('load', () => requestAnimationFrame(seen), { once: true });
+            handle.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })) })) }
     return times.slice(10) }"""
 
 FRAMES = """n => new Promise(done => { const times = [], at = []; let i = 0;
@@ -67,7 +73,8 @@ def in_jupyterlab(b):
 def without_python(b, shared):
     with tempfile.TemporaryDirectory() as folder:
         page = b.new_page()
-        page.goto(explorer_page(Path(folder)/"kernel.html", render_ship("Cruise", seed=3, size=512).image).as_uri())
+        photo = render_ship("Cruise", seed=3, size=512).image
+        page.goto(explorer_page(Path(folder)/"kernel.html", photo).as_uri())
         page.wait_for_function("window.shipviz?.result", timeout=MINUTES)
         if not shared: page.get_by_label("one kernel for all channels").uncheck()
         page.evaluate(FRAMES, 30)

@@ -7,6 +7,7 @@ __all__ = ['find_arch', 'arch_name', 'stats_of', 'says_how_to_go_offline']
 
 # %% ../nbs/library/11_archs.ipynb #1ee0c5a8
 import difflib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.error import URLError
 
@@ -36,11 +37,12 @@ def _refuse_uncuttable(name):
     "Raises ValueError for a network of torchvision that gives no maps for a new head."
     if name in _NO_BODY:
         raise ValueError(f"{name!r} can't be cut into a body that gives maps and a head, so it can't be "
-                         "trained here. Take 'efficientnet_lite0', or a ResNet, ConvNeXt or RegNet of torchvision.")
+                         "trained here. Take 'efficientnet_lite0', or a ResNet, ConvNeXt or RegNet of "
+                         "torchvision.")
 
 def find_arch(
-    arch, # 'efficientnet_lite0', a name of torchvision or timm, or a function `f(pretrained=...)`
-): # the function that builds the network; for a timm model its name
+    arch:str|Callable, # 'efficientnet_lite0', a name of torchvision or timm, or `f(pretrained=...)`
+)->str|Callable: # the function that builds the network; for a timm model its name
     """What fastai's `vision_learner` builds the network from.
 
     Raises ValueError for an unknown name, with the nearest known ones, and if a network can't be cut."""
@@ -62,7 +64,7 @@ def find_arch(
                      "or a function.")
 
 def arch_name(
-    arch, # as from `find_arch`
+    arch:str|Callable, # as from `find_arch`
 )->str:
     "Its name, or that of the function."
     return arch if isinstance(arch, str) else getattr(arch, '__name__', type(arch).__name__)
@@ -71,8 +73,8 @@ def arch_name(
 def _floats(values): return tuple(map(float, values))
 
 def stats_of(
-    arch, # as from `find_arch`
-)->tuple: # mean and deviation, three numbers each
+    arch:str|Callable, # as from `find_arch`
+)->tuple[tuple, tuple]: # mean and deviation, three numbers each
     "What the pictures were normalised with that the weights of `arch` were trained with."
     if isinstance(arch, str):
         import timm
@@ -95,8 +97,8 @@ def _download_failed(e):
 
 @contextmanager
 def says_how_to_go_offline(
-    arch, # as from `find_arch`
-):
+    arch:str|Callable, # as from `find_arch`
+)->Iterator[None]:
     "Turn a failed download of weights, and nothing else, into a message that names the way out."
     try: yield
     except Exception as e:

@@ -16,7 +16,7 @@ def batch_norm(
     training:bool, # normalise with the batch's statistics and update the running ones?
     momentum:float=0.1, # weight of the new statistics in the running ones
     eps:float=1e-5, # added to the variance
-) -> tuple: # the output, shaped like x; the new running mean; the new running variance
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # output, shaped like x; running mean and variance
     """Batch normalisation written out (Ioffe & Szegedy 2015), equal to `nn.BatchNorm1d` and `nn.BatchNorm2d`.
     Nothing is changed in place.
 
@@ -27,8 +27,8 @@ def batch_norm(
     if training:
         n = x.numel()//x.shape[1]
         if n < 2:
-            raise ValueError(f"A channel of x {tuple(x.shape)} has a single value, and one value has no variance. "
-                             "Use a larger batch, or eval mode.")
+            raise ValueError(f"A channel of x {tuple(x.shape)} has a single value, and one value has no "
+                             "variance. Use a larger batch, or eval mode.")
         mean, var = x.mean(dims), x.var(dims, unbiased=False)
         running_mean = (1-momentum)*running_mean + momentum*mean.detach()
         running_var  = (1-momentum)*running_var  + momentum*var.detach()*n/(n-1)

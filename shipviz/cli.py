@@ -7,7 +7,9 @@ import functools
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,14 +19,18 @@ from ._errors import People
 
 @click.group(cls=People, context_settings=dict(help_option_names=["-h", "--help"], max_content_width=100))
 @click.version_option(__version__, prog_name="shipviz")
-def main():
+def main()->None:
     """Ships, kernels and heatmaps: train a network on five classes of ships and see where it looks.
 
-    Everything works offline on a CPU. What is rendered and trained is kept in $SHIPVIZ_HOME
-    (~/.cache/shipviz). With SHIPVIZ_DEBUG=1 an error shows its trace."""
+    Everything works offline on a CPU. What is rendered and trained is kept in $SHIPVIZ_HOME, or in the
+    system's place for caches (~/.cache/shipviz on Linux). With SHIPVIZ_DEBUG=1 an error shows its trace."""
 
 
-def output(default, what):
+def output(
+    default:str|None, # None: it must be given
+    what:str, # what it is, for --help
+)->Callable: # a decorator
+    "The option -o of a command."
     return click.option("-o", "--output", "out", type=click.Path(path_type=Path), default=default,
                         show_default=default is not None, required=default is None, help=what)
 
@@ -36,8 +42,10 @@ photos = click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
 folder = click.argument("folder", type=click.Path(path_type=Path))
 
 
-def check_photos(paths):
-    "Open every photo before the work begins, and name all that can't be."
+def check_photos(
+    paths:Sequence[Path],
+)->None:
+    "Open every photo before the work begins. Raises ClickException, naming all that can't be read."
     from shipviz.core import open_picture
     bad = []
     for p in paths:
@@ -49,27 +57,41 @@ def check_photos(paths):
             bad.append(f"  {p}: {why}")
     if bad: raise click.ClickException("\n".join([f"{len(bad)} of {len(paths)} photos can't be read:", *bad]))
 
-def reason(e): return str(e.__cause__ or e).split("\n")[0][:100]
+def reason(
+    e:BaseException,
+)->str: # at most 100 characters
+    "What was wrong, in one line: of an error's cause, if it has one."
+    return str(e.__cause__ or e).split("\n")[0][:100]
 
 
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
 
-def refuse_odd(path):
-    "Refuse an output that is no place of its own: a folder that holds everything, or a name that is a "
-    "device on Windows."
+def refuse_odd(
+    path:Path, # of an output
+)->None:
+    """Raises UsageError for an output that is no place of its own: a folder that holds everything, or a name
+    that is a device on Windows."""
     here, full = Path.cwd(), Path(os.path.abspath(path.expanduser()))
     if full == Path.home() or full in (here, *here.parents) or not full.name:
         what = "the folder you are in" if full == here else "a folder that holds much else"
         raise click.UsageError(f"{path} is {what}. Give the output a name of its own with -o.")
     refuse_device(path)
 
-def refuse_device(path):
+def refuse_device(
+    path:Path, # of an output
+)->None:
+    "Raises UsageError for a name that is a device on Windows."
     if path.name.partition(".")[0].strip().lower() in WINDOWS_DEVICES:
         raise click.UsageError(f"{path.name} is the name of a device on Windows. Give another name.")
 
 
-def free(path, force, files=()):
-    "Refuse, before the work begins, an output that is there already or can't be made."
+def free(
+    path:Path, # of an output
+    force:bool, # may it be there already?
+    files:Sequence[Path]=(), # what is written, if that is not `path` itself
+)->Path: # `path`, with the home folder written out
+    """Refuse an output before the work begins: raises ClickException if it is there already or can't be made,
+    UsageError if it is no place of its own."""
     refuse_odd(path)
     path = path.expanduser()
     parent = next(p for p in path.absolute().parents if p.exists())
@@ -85,8 +107,10 @@ def free(path, force, files=()):
     return path
 
 
-def model_name(path):
-    "The output of `train`: without ending, and no name that means something else to the other commands."
+def model_name(
+    path:Path, # as given
+)->Path: # without ending
+    "The output of `train`. Raises UsageError for a name that means something else to the other commands."
     path = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
     if str(path) in RESERVED:
         raise click.UsageError(f"{path} is the name of a network that comes with shipviz. "
@@ -103,7 +127,7 @@ def model_name(path):
 @force
 @quick
 @seed
-def demo(photos, out, force, quick, seed):
+def demo(photos:tuple[Path, ...], out:Path, force:bool, quick:bool, seed:int)->None:
     """Render ships, train a network on them, and write a report with scored heatmaps.
 
     PHOTOS, if given, are explained in it too: by the network that knows the thousand classes of ImageNet,
@@ -119,13 +143,18 @@ class Size(click.ParamType):
     "A number of pixels, or HEIGHTxWIDTH."
     name = "pixels"
 
-    def convert(self, value, param, ctx):
+    def convert(self,
+        value:Any, # as typed
+        param:click.Parameter|None, # the option, for the message
+        ctx:click.Context|None, # the command, for the message
+    )->tuple[int, int]: # height, width
+        "Read a size. Ends with the usual message if it is none."
         try: sides = [int(v) for v in str(value).lower().replace("×", "x").split("x")]
         except ValueError: sides = []
         if len(sides) not in (1, 2) or not all(32 <= v <= 1024 for v in sides):
             self.fail(f"{value!r} is no size. Give a number of pixels from 32 to 1024, or HEIGHTxWIDTH, "
                       "such as 192x288.", param, ctx)
-        return tuple(sides*2)[:2]
+        return sides[0], sides[-1]
 
 
 RESERVED = ("real-ships", "ships", "imagenet")  # shipviz.models.MODELS is too heavy to import for --help
@@ -134,8 +163,11 @@ MODEL_HELP = """MODEL is what `shipviz train` saved, or one of three names: `rea
     call), `imagenet` (a thousand classes)."""
 
 
-def model_command(f):
-    f.__doc__ = f.__doc__.replace("MODEL_HELP", MODEL_HELP)
+def model_command(
+    f:Callable, # a command that takes a MODEL
+)->Callable: # `f`
+    "Put into its help what a MODEL is."
+    f.__doc__ = (f.__doc__ or "").replace("MODEL_HELP", MODEL_HELP)
     return f
 
 
@@ -158,7 +190,8 @@ def model_command(f):
 @force
 @quick
 @seed
-def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, force, quick, seed):
+def train(data:Path, out:Path, arch:str, size:tuple[int, int]|None, epochs:int, minutes:float|None,
+          valid:float|None, skip_broken:bool, fresh:bool, force:bool, quick:bool, seed:int)->None:
     """Train a network on the pictures in DATA.
 
     DATA is the hackathon's folder as unpacked (train/train.csv, train/images), or a folder for each class.
@@ -169,14 +202,17 @@ def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, for
     files = [out.with_name(out.name + s) for s in (".safetensors", ".json")]
     free(out, force, files)
     from shipviz.models import train_on
-    if quick: size, epochs = size or (128, 192), 1
+    if quick:
+        size = size or (128, 192)
+        epochs = 1
     learn = train_on(data, arch=arch, size=size, epochs=epochs, minutes=minutes, valid_pct=valid, seed=seed,
                      verify="skip" if skip_broken else True, out=out, force=force, fresh=fresh)
     from shipviz.scores import f1_interval
-    t, f1 = learn.about, f1_interval(learn.held_out_actual, learn.held_out_said)
-    minutes = t["processor_seconds"]/60
-    click.echo(f"Trained on {t['trained_on']} pictures in {minutes:.1f} minutes of processor time. Weighted "
-               f"F1 on the {f1.n} held out: {f1.value:.3f}, 95 % interval {f1.low:.3f} to {f1.high:.3f}.")
+    f1 = f1_interval(learn.held_out_actual, learn.held_out_said)
+    taken = learn.about["processor_seconds"]/60
+    click.echo(f"Trained on {learn.about['trained_on']} pictures in {taken:.1f} minutes of processor time. "
+               f"Weighted F1 on the {f1.n} held out: {f1.value:.3f}, 95 % interval {f1.low:.3f} to "
+               f"{f1.high:.3f}.")
     saved = " and ".join(str(f) for f in files if f.expanduser().exists())
     click.echo(f"Saved {saved}. See where it looks: shipviz heatmap {out} PHOTO…")
 
@@ -191,7 +227,7 @@ def train(data, out, arch, size, epochs, minutes, valid, skip_broken, fresh, for
               help="A table of probabilities, even if DATA is the hackathon's folder.")
 @force
 @model_command
-def predict(model, data, out, no_mirror, table, force):
+def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bool, force:bool)->None:
     """Write what MODEL predicts for the pictures in DATA.
 
     For the hackathon's folder that is the submission, image,category, in the order it wants. For any other
@@ -218,7 +254,7 @@ def predict(model, data, out, no_mirror, table, force):
               help="Pictures to report on, at most.")
 @force
 @model_command
-def report(model, data, out, n, force):
+def report(model:str, data:Path, out:Path, n:int, force:bool)->None:
     """Write a report on MODEL and the labelled pictures in DATA.
 
     DATA is a folder as for `shipviz train`. Of the data that MODEL was trained on, only the pictures held out
@@ -239,7 +275,7 @@ def report(model, data, out, n, force):
 @click.option("--class", "target", help="Explain this class instead of the predicted one.")
 @force
 @model_command
-def heatmap(model, photos, out, method, target, force):
+def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str|None, force:bool)->None:
     """Write for each photo a picture of where MODEL looks.
 
     MODEL_HELP"""
@@ -256,16 +292,27 @@ def heatmap(model, photos, out, method, target, force):
     free(out, force, outs)
     check_photos(photos)
     from shipviz.report import heatmap_pictures
+    from shipviz.tables import readable
     for path, name, prob in heatmap_pictures(model, photos, outs, method=method, target=target):
-        click.echo(f"{path}: {name} ({100*prob:.1f} %)")
+        click.echo(readable(f"{path}: {name} ({100*prob:.1f} %)"))
 
 
-def picture_names(photos):
-    "A name for the heatmap of each photo; the same name from two folders gets a number."
-    names, seen = [], {}
-    for p in photos:
-        seen[p.stem] = seen.get(p.stem, 0) + 1
-        names.append(f"{p.stem}{'' if seen[p.stem] == 1 else f'-{seen[p.stem]}'}-heatmap.png")
+def picture_names(
+    photos:Sequence[Path],
+)->list[str]: # one for each
+    "A name for the heatmap of each photo, none twice: a second one gets a number that makes no other's name."
+    stems = [p.stem for p in photos]
+    asked = {stem.casefold() for stem in stems}
+    taken:set[str] = set()
+    names:list[str] = []
+    for stem in stems:
+        name, number = stem, 1
+        while name.casefold() in taken:  # some disks take A.png and a.png for one
+            number += 1
+            name = f"{stem}-{number}"
+            if name.casefold() in asked: name = stem
+        taken.add(name.casefold())
+        names.append(f"{name}-heatmap.png")
     return names
 
 
@@ -280,7 +327,7 @@ def picture_names(photos):
 @click.option("--difficulty", type=click.Choice(["easy", "normal", "hard"]), default="normal",
               show_default=True, help="From side views in fine weather to far, hazy, small and dark ships.")
 @seed
-def ships(folder, n, n_test, size, difficulty, seed):
+def ships(folder:Path, n:int, n_test:int, size:int|None, difficulty:str, seed:int)->None:
     """Render ships with their true masks into FOLDER, in the layout of the hackathon.
 
     An interrupted run is completed by the same command."""
@@ -290,8 +337,9 @@ def ships(folder, n, n_test, size, difficulty, seed):
     click.echo(f"{n + n_test} ships are in {path}. Train on them: shipviz train {path}")
 
 
-def lessons_dir():
-    "The notebooks: those beside the package in a clone, those inside it in an installed wheel."
+def lessons_dir()->Path:
+    """The folder of the notebooks: beside the package in a clone, inside it in an installed wheel. Raises
+    FileNotFoundError if there is none."""
     here = Path(__file__).resolve().parent
     for d in (here.parent/"nbs", here/"lessons"):
         if (d/"21_ships.ipynb").exists() or (d/"index.ipynb").exists(): return d
@@ -302,8 +350,13 @@ def lessons_dir():
 ASIDE = {"library", "teachers"}  # folders that are no lessons: for those who work on shipviz, and for teachers
 
 
-def copy_new(source, to, force, teacher=False):
-    """Copy the lessons: (copied, kept). Without `force` those that are there and were changed are kept.
+def copy_new(
+    source:Path, # a folder
+    to:Path, # the folder to copy to; made if needed
+    force:bool, # write over files that are there and differ?
+    teacher:bool=False, # the teachers' pages as well?
+)->tuple[list[Path], list[Path]]: # names of the files copied, and of those kept
+    """Copy the lessons in a folder. Raises ValueError if a folder is in the way of a file.
 
     A notebook is changed if its cells are: one that was only run, or opened with another Python, is not."""
     from shipviz.core import atomic_write
@@ -330,18 +383,18 @@ def copy_new(source, to, force, teacher=False):
     return copied, kept
 
 
-def cells_of(data):
+def cells_of(data:bytes)->list[tuple[str, str]]|None:
     "Type and source of every cell of a notebook; None if these bytes are no notebook."
     try: return [(c["cell_type"], "".join(c["source"])) for c in json.loads(data)["cells"]]
     except (ValueError, KeyError, TypeError): return None
 
-def same_cells(one, other):
+def same_cells(one:bytes, other:bytes)->bool:
     "Do two notebooks differ in nothing but outputs and metadata?"
     cells = cells_of(one)
     return cells is not None and cells == cells_of(other)
 
 
-def fitted(path):
+def fitted(path:Path)->bytes:
     """A lesson's bytes; a notebook with the metadata of the Python that runs here.
 
     JupyterLab writes the kernel's metadata into each notebook it opens. Where it is there already, a
@@ -353,7 +406,7 @@ def fitted(path):
     return (json.dumps(nb, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 @functools.cache
-def this_python():
+def this_python()->dict[str, Any]:
     "What JupyterLab writes into a notebook that it opens with this Python."
     display = "Python 3 (ipykernel)"
     with contextlib.suppress(Exception):
@@ -365,7 +418,7 @@ def this_python():
                 "pygments_lexer": "ipython3", "version": sys.version.split()[0]}
     return {"kernelspec": kernel, "language_info": language}
 
-def sign(paths):
+def sign(paths:Sequence[Path])->int:
     """Have JupyterLab trust these notebooks, so that it shows their outputs whole; how many it will.
 
     Without a signature they open all the same, so whatever stops this is no error."""
@@ -389,7 +442,7 @@ def sign(paths):
 @click.option("--no-open", is_flag=True, help="Only copy; don't start JupyterLab.")
 @click.option("--force", is_flag=True, help="Replace lessons that you changed.")
 @click.option("--teacher", is_flag=True, help="Copy the teachers' guide, an exam and its answers too.")
-def lessons(folder, no_open, force, teacher):
+def lessons(folder:Path, no_open:bool, force:bool, teacher:bool)->None:
     """Copy the lessons to FOLDER and open JupyterLab there.
 
     Lessons that you changed are kept."""
@@ -406,44 +459,52 @@ def lessons(folder, no_open, force, teacher):
     if kept:
         some = ", ".join(map(str, kept[:5])) + ("…" if len(kept) > 5 else "")
         click.echo(f"Kept {len(kept)} that you changed: {some}. --force replaces them.")
-    if no_open: return click.echo(f"Open them with: jupyter lab {folder}")
+    if no_open:
+        click.echo(f"Open them with: jupyter lab {folder}")
+        return
     import importlib.util
     import subprocess
     if importlib.util.find_spec("jupyterlab") is None:
         raise click.ClickException("JupyterLab is not installed: pip install jupyterlab")
     click.echo("Starting JupyterLab; stop it with Ctrl-C.")
     with contextlib.suppress(KeyboardInterrupt):
-        if code := subprocess.call([sys.executable, "-m", "jupyterlab", str(folder)]):
-            raise click.ClickException(f"JupyterLab ended with exit code {code}.")
+        code = subprocess.call([sys.executable, "-m", "jupyterlab", str(folder)])
+        if code: raise click.ClickException(f"JupyterLab ended with exit code {code}.")
 
 
 @main.command()
 @folder
 @click.argument("only", nargs=-1, metavar="[LESSON]...")
 @click.pass_context
-def check(ctx, folder, only):
+def check(ctx:click.Context, folder:Path, only:tuple[str, ...])->None:
     """Run the notebooks in FOLDER and print which exercises pass.
 
     LESSON picks some, e.g. `02 kernels`. Your files are not changed. The exit code is 0 if all exercises
     pass."""
     books = find_notebooks(folder.expanduser(), only)
     total = passed = 0
+    failed = False
     for path in books:
         results, error = run_exercises(path)
         ok = sum(f["ok"] for f in results.values())
-        click.echo(f"{path.name}: {f'{ok} of {len(results)} exercises pass' if results else 'no exercises'}")
+        said = f"{ok} of {len(results)} exercises pass" if results else "no exercises"
+        click.echo(f"{path.name}: {said}")
         for f in results.values():
             sign = "✓" if f["ok"] else "…" if f["kind"] == "unanswered" else "✗"
             click.echo(f"  {sign} {f['name']}: {f['message']}")
         if error: click.echo(f"  ! {error}")
-        total, passed, failed = total + len(results), passed + ok, bool(error)
-        if failed: ctx.obj = "failed"
+        total += len(results)
+        passed += ok
+        failed = failed or error is not None
     click.echo(f"{passed} of {total} exercises pass.")
-    if passed < total or ctx.obj == "failed": ctx.exit(1)
+    if passed < total or failed: ctx.exit(1)
 
 
-def find_notebooks(folder, only=()):
-    "The notebooks of a folder in reading order (or one notebook), chosen by a part of their names."
+def find_notebooks(
+    folder:Path, # or one notebook
+    only:Sequence[str]=(), # parts of the names of those wanted; none: all
+)->list[Path]: # in reading order
+    "Notebooks of a folder. Raises ClickException if it holds none, UsageError for a part of no name."
     if folder.is_file() and folder.suffix == ".ipynb": return [folder]
     if not folder.is_dir():
         raise click.ClickException(f"There is no folder {folder}. `shipviz lessons {folder}` makes one.")
@@ -452,13 +513,15 @@ def find_notebooks(folder, only=()):
         raise click.ClickException(f"{folder} holds no notebooks. `shipviz lessons {folder}` copies them "
                                    "there.")
     if not only: return books
-    if none := [o for o in only if not any(o in p.stem for p in books)]:
-        raise click.UsageError(f"No lesson is called {', '.join(none)}.")
+    none = [o for o in only if not any(o in p.stem for p in books)]
+    if none: raise click.UsageError(f"No lesson is called {', '.join(none)}.")
     return [p for p in books if any(o in p.stem for o in only)]
 
 
-def run_exercises(path):
-    "Run a notebook without changing it: ({exercise: feedback}, what went wrong or None)."
+def run_exercises(
+    path:Path, # a notebook
+)->tuple[dict[str, dict], str|None]: # `{exercise: its Feedback as a dict}`, and what went wrong or None
+    "Run a notebook without changing it."
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -484,7 +547,8 @@ def run_exercises(path):
     results = {}
     for cell in nb.cells:
         for o in cell.get("outputs") or []:
-            if f := o.get("data", {}).get(MIME): results[f["name"]] = f
+            feedback = o.get("data", {}).get(MIME)
+            if feedback: results[feedback["name"]] = feedback
             if o.output_type == "error" and error is None:
                 error = f"a cell stopped with {o.ename}: {o.evalue}".split("\n")[0][:200]
     return results, error
@@ -494,7 +558,7 @@ def run_exercises(path):
 @click.argument("photo", required=False, type=click.Path(path_type=Path))
 @output("kernel.html", "HTML file to write.")
 @force
-def explorer(photo, out, force):
+def explorer(photo:Path|None, out:Path, force:bool)->None:
     """Write one HTML file in which you drag a kernel's numbers and watch PHOTO respond.
 
     It needs no Python and no network."""

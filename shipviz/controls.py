@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../nbs/library/03a_controls.ipynb #b1a40033
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from html import escape
 from importlib.resources import files
 from io import BytesIO
@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Unicode
 
-from .core import Figure, open_picture
+from .core import Figure, data_uri, encoded, open_picture
 
 # %% ../nbs/library/03a_controls.ipynb #ddfb69ff
 def _weight_colours() -> str:
@@ -78,8 +78,9 @@ class _Widget(W.VBox):
 
     def still(self) -> Image.Image|None:
         "The pictures on show, side by side as one picture; None if there are none."
-        shown = [bytes(w.value) for w in _tree(self) if isinstance(w, W.Image) and w.layout.display != 'none' and w.value]
-        pictures = [Image.open(BytesIO(b64decode(value.partition(b',')[2]))).convert('RGB') for value in shown]
+        images = [w for w in _tree(self) if isinstance(w, W.Image) and w.layout.display != 'none' and w.value]
+        pngs = [b64decode(bytes(w.value).partition(b',')[2]) for w in images]
+        pictures = [Image.open(BytesIO(png)).convert('RGB') for png in pngs]
         if not pictures: return None
         wide, high = sum(p.width + 8 for p in pictures) - 8, max(p.height for p in pictures)
         still, left = Image.new('RGB', (wide, high), 'white'), 0
@@ -89,7 +90,7 @@ class _Widget(W.VBox):
         return still
 
     def _repr_mimebundle_(self, **kwargs):
-        """The live widget, and beside it what shows where there is no Python: the pictures, or if there are none the texts.
+        """The live widget, and beside it what shows without Python: its pictures, or else its texts.
 
         `scripts/nbs.py` keeps the latter in the notebook."""
         live, still = super()._repr_mimebundle_(**kwargs), self.still()
@@ -143,13 +144,11 @@ def _image(name):
 
 def _uri(png) -> bytes:
     "PNG as an address, for `_image`."
-    return b'data:image/png;base64,' + b64encode(png)
+    return data_uri(png, 'png').encode()
 
 def _png(image, level=1) -> bytes:
     "A PIL image as PNG; compressing little is quick."
-    buffer = BytesIO()
-    image.save(buffer, 'PNG', compress_level=level)
-    return buffer.getvalue()
+    return encoded(image, 'png', compress_level=level)
 
 def _picture(image, size) -> Image.Image:
     "A picture as RGB with its longest side at most `size`, and not below 8 pixels a side."

@@ -8,16 +8,18 @@ __all__ = ['Pass', 'one_pass', 'input_gradients']
 # %% ../nbs/library/13e_engine.ipynb #ed49e00f
 import re
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import torch
 from torch import nn
 
 from .core import class_indices
-from .inputs import class_names, model_inputs, network_of
+from .inputs import Images, Model, class_names, model_inputs, network_of
 from .methods import METHODS, View, pixel_gradients
 from .overlays import Heatmaps
-from .tracing import (find_layer, find_trace, finite, leaves, logits_of, map_leaves, pick, run,
+from .tracing import (Trace, find_layer, find_trace, finite, leaves, logits_of, map_leaves, pick, run,
                              tolerance, undisturbed)
 
 # %% ../nbs/library/13e_engine.ipynb #5f667a41
@@ -43,33 +45,44 @@ class Pass:
 
     Holds the pictures and the graph above the layer. `logits` `(N,K)` are its predictions, if it makes
     any."""
-    def __init__(self, net, inputs, out, acts, trace, vocab):
+    def __init__(self,
+        net:nn.Module, # the plain network
+        inputs:list[torch.Tensor], # of it
+        out:Any, # what it returned
+        acts:dict[str, tuple[torch.Tensor, Callable]], # of layers: the output, what makes `(N,C,h,w)` of it
+        trace:Trace|None, # of the network; None: no heatmaps will be asked for
+        vocab:list|None, # class names
+    )->None:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, inputs, out, trace, vocab
-        self.acts = acts                  # layer name -> (its output, what turns it into `(N,C,h,w)`)
+        self.acts = acts
         self.layers = list(acts)
         logits = logits_of(out)
         self.logits = None if logits is None else logits.detach().float().cpu()
         device = inputs[0].device.type
-        self._autocast = dict(device_type=device, dtype=torch.get_autocast_dtype(device),
-                              enabled=torch.is_autocast_enabled(device))
+        self._autocast:dict[str, Any] = dict(device_type=device, dtype=torch.get_autocast_dtype(device),
+                                             enabled=torch.is_autocast_enabled(device))
         self._channels_last = True        # does the network take pictures in that order? Until it refuses one
-        self._maps = {}                   # layer name -> `activations`
-        self._grads = None                # (target, its `gradients`) of the last backward pass
-        self._faults = None
+        self._maps:dict[str, torch.Tensor] = {}     # layer name -> `activations`
+        self._grads:tuple[Any, dict]|None = None    # target, its `gradients`, of the last backward pass
+        self._faults:list[str]|None = None
 
     def __len__(self)->int: return len(self.inputs[0])
     def __repr__(self)->str: return f"Pass({len(self)} pictures, layers {self.layers})"
     @property
     def size(self)->tuple: return tuple(self.inputs[0].shape[-2:])
 
-    def run(self, inputs):
+    def run(self,
+        inputs:list[torch.Tensor], # of the network
+    )->Any: # what it returns
         "Another forward pass, in the precision of the first."
         with torch.autocast(**self._autocast): return run(self.net, inputs)
 
-    def variants(self, xs, i):
-        """The output for changed copies `xs` `(n,C,H,W)` of picture i; its other inputs stay. A CPU is faster
-        if the channels lie last in memory, but a `view` in the network may refuse that order: then the usual
-        one."""
+    def variants(self,
+        xs:torch.Tensor, # `(n,C,H,W)`
+        i:int, # index of a picture
+    )->Any: # what the network returns
+        """The output for changed copies `xs` of picture i; its other inputs stay. A CPU is faster if the
+        channels lie last in memory, but a `view` in the network may refuse that order: then the usual one."""
         rest = [o[i:i+1].expand(len(xs), *o.shape[1:]) for o in self.inputs[1:]]
         if xs.device.type == 'cpu' and xs.ndim == 4 and self._channels_last:
             try: return self.run([xs.contiguous(memory_format=torch.channels_last), *rest])
@@ -81,17 +94,22 @@ class Pass:
         return ValueError("This model's output holds no (N,K) scores: give target=, a function of the output "
                           "that returns one number for each picture.")
 
-    def targets(self, target=None):
-        "`target` as class indices `(N,)`; a callable stays what it is."
+    def targets(self,
+        target:Any=None, # as for `heatmap`
+    )->Any: # `(N,)` class indices; a callable stays what it is
+        "What is to be explained. Raises ValueError for a class that the network does not have."
         if callable(target) and not isinstance(target, torch.Tensor): return target
         if self.logits is None: raise self.no_scores()
         with torch.inference_mode(False):
             if target is None: return self.logits.argmax(1)
             return torch.tensor(class_indices(target, len(self), self.logits.shape[1], self.vocab))
 
-    def score(self, target, out=None)->torch.Tensor:
-        """The number explained, for each picture `(N,)`: the class's score before softmax, or what the
-        callable returns."""
+    def score(self,
+        target:Any, # as from `targets`
+        out:Any=None, # an output of the network; None: that of the pass
+    )->torch.Tensor: # `(N,)`
+        """The number explained, for each picture: the class's score before softmax, or what the callable
+        returns. Raises ValueError if that is not one number for each."""
         out = self.out if out is None else out
         if not callable(target):
             logits = logits_of(out)
@@ -101,16 +119,20 @@ class Pass:
         if isinstance(s, torch.Tensor) and s.ndim < 2: return s
         raise ValueError("A callable target returns one number, or one for each picture, as a tensor.")
 
-    def activations(self, layer)->torch.Tensor:
-        "The layer's output as `(N,C,h,w)` in float32."
+    def activations(self,
+        layer:str, # one of the pass's layers
+    )->torch.Tensor: # `(N,C,h,w)` float32
+        "The layer's output."
         if layer not in self._maps:
             act, shape = self.acts[layer]
             self._maps[layer] = finite(shape(act.detach()).float())
         return self._maps[layer]
 
-    def gradients(self, target)->dict:
-        """`{layer: gradient of the score at the layer's output, (N,C,h,w) in float32}`. Methods that ask for
-        the same target one after the other share a backward pass."""
+    def gradients(self,
+        target:Any, # as from `targets`
+    )->dict[str, torch.Tensor]: # for each layer `(N,C,h,w)` float32
+        """The gradient of the score at each layer's output. Methods that ask for the same target one after
+        the other share a backward pass."""
         if self._grads is None or not _same(self._grads[0], target):
             found = self._from_the_weights(target) or self._from_a_backward_pass(target)
             self._grads = target, found
@@ -140,20 +162,24 @@ class Pass:
             found[layer] = finite(shape(torch.zeros_like(act) if g is None else g).float())
         return found
 
-    def linear_head(self, layer)->torch.Tensor|None:
-        """`(K,C)` weights of the linear layer if only average pooling lies between; verified on this pass:
-        `mean(A) @ W.T + b` are the logits."""
+    def linear_head(self,
+        layer:str, # one of the pass's layers
+    )->torch.Tensor|None: # `(K,C)`
+        """The weights of the linear layer if only average pooling lies between, else None; verified on this
+        pass: `mean(A) @ W.T + b` are the logits."""
         if self.logits is None: return None
         with torch.inference_mode(False): pooled = self.activations(layer).mean((2, 3))
-        logits, atol = self.logits.to(pooled.device), tolerance(self.acts[layer][0], self.logits)
+        logits = self.logits.to(pooled.device)
+        atol = tolerance(self.acts[layer][0], self.logits)
         for m in self.net.modules():
             if not isinstance(m, nn.Linear): continue
             if (m.in_features, m.out_features) != (pooled.shape[1], logits.shape[1]): continue
-            w, b = m.weight.detach().float(), 0. if m.bias is None else m.bias.detach().float()
+            w = m.weight.detach().float()
+            b = 0. if m.bias is None else m.bias.detach().float()
             if torch.allclose(pooled @ w.T + b, logits, rtol=1e-3, atol=atol): return w
         return None
 
-    def faults(self)->list:
+    def faults(self)->list[str]:
         """For each picture what is not a finite number in it or in the network, in words, or ''. Looked for
         if the answer is not."""
         if self._faults is None:
@@ -164,13 +190,15 @@ class Pass:
     def heatmap(
         self,
         method:str='gradcam', # a name in `METHODS`
-        target=None, # as for `heatmap`
-        layer:str=None, # one of the pass's layers; None: the last
-        **options, # of the method
+        target:Any=None, # as for `heatmap`
+        layer:str|None=None, # one of the pass's layers; None: the last
+        **options:Any, # of the method
     )->Heatmaps:
-        "`Heatmaps` of one method, for the predicted class or another `target`, at one of the pass's layers."
+        """Heatmaps of one method, for the predicted class or another `target`, at one of the pass's layers.
+        Raises ValueError for a method or class that there is not."""
         if method not in METHODS: raise ValueError(f"No method {method!r}. There are: {', '.join(METHODS)}.")
-        target, layer = self.targets(target), self.layers[-1] if layer is None else layer
+        target = self.targets(target)
+        if layer is None: layer = self.layers[-1]
         view = View(self, layer, target)
         with torch.inference_mode(False), torch.autocast(self.inputs[0].device.type, enabled=False):
             maps = METHODS[method](view, **options).detach().float().cpu()
@@ -196,26 +224,27 @@ def _fault_of_picture(x):
 
 # %% ../nbs/library/13e_engine.ipynb #be34df5b
 def one_pass(
-    model,          # network or Learner
-    images,         # pictures, as for `heatmap`
-    layer=None,     # name, module, or a list of them; None: the last with spatial extent before pooling
-    reshape=None,   # turns the layer's output into `(N,C,h,w)`; None: found
+    model:Model,
+    images:Images, # pictures, as for `heatmap`
+    layer:str|nn.Module|Sequence|None=None, # or several; None: the last with spatial extent before pooling
+    reshape:Callable|None=None, # turns the layer's output into `(N,C,h,w)`; None: found
 )->Pass:
     """One forward pass: predictions, and the layer's output with a graph above it only.
 
     A module that runs several times in a pass counts at its last call. The model is left as it was."""
     net = network_of(model)
     inputs = model_inputs(model, net, images)
-    wanted = layer if isinstance(layer, (list, tuple)) else [layer]
+    wanted:Sequence = layer if isinstance(layer, (list, tuple)) else [layer]
     with undisturbed(net):
         trace = find_trace(net, inputs)
-        shapes = {}
+        shapes:dict[str, Callable] = {}
         for i in [find_layer(net, trace, l) for l in wanted]:
             name = trace.calls[i].name
-            shapes[name] = reshape or trace.layouts[i]
-            if shapes[name] is None:
+            shape = reshape or trace.layouts[i]
+            if shape is None:
                 raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
                                  f"{trace.choices()}")
+            shapes[name] = shape
         out, acts = _cut(net, inputs, shapes)
     return Pass(net, inputs, out, {n: (acts[n], shapes[n]) for n in shapes}, trace, class_names(model))
 
@@ -237,9 +266,9 @@ def _cut(net, inputs, names):
 
 # %% ../nbs/library/13e_engine.ipynb #bf8d73be
 def input_gradients(
-    model,        # network or Learner
-    images,       # pictures, as for `heatmap`
-    target=None,  # as for `heatmap`
+    model:Model,
+    images:Images, # pictures, as for `heatmap`
+    target:Any=None, # as for `heatmap`
     guided:bool=False, # guided backpropagation: ReLUs pass back positive gradients only
 )->torch.Tensor: # `(N,C,H,W)` float32, on the CPU
     "The gradient of the score at every pixel and channel of the (normalised) picture."

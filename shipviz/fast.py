@@ -12,8 +12,10 @@ import json
 import math
 import os
 import random
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import shipviz  # first: it repairs a torchvision built for another torch
 import numpy as np
@@ -47,7 +49,7 @@ def _part(im, size, rng):
 
 def _tint(x, rng):
     "Change saturation, contrast and brightness of pictures `(N,H,W,3)` in 0..1; make a tenth of them grey."
-    u = lambda low, high: torch.from_numpy(rng.uniform(low, high, (len(x), 1, 1, 1)).astype('float32'))
+    def u(low, high): return torch.from_numpy(rng.uniform(low, high, (len(x), 1, 1, 1)).astype('float32'))
     grey = x.mean(3, keepdim=True)
     x = grey + (x - grey)*u(.75, 1.25)*(u(0, 1) > .1)
     mean = x.mean((1, 2, 3), keepdim=True)
@@ -83,7 +85,8 @@ def _fit_size(df, size):
     if size is not None: return (size, size) if isinstance(size, int) else tuple(size)
     some = df.path.iloc[::max(1, len(df)//200)]
     shapes = np.array([open_picture(p).size for p in some], dtype=float)
-    ratio, area = np.median(shapes[:, 0]/shapes[:, 1]), min(224*320, 2.5*np.median(shapes.prod(1)))
+    ratio = np.median(shapes[:, 0]/shapes[:, 1])
+    area = min(224*320, 2.5*np.median(shapes.prod(1)))
     return _near(math.sqrt(area/ratio), math.sqrt(area*ratio))
 
 def _near(*sides): return tuple(max(32, 32*round(side/32)) for side in sides)
@@ -119,7 +122,8 @@ def fit_head(
     The standardisation is folded into weight and bias."""
     mean, std = x.mean(0), x.std(0) + 1e-3
     z = (x - mean)/std
-    w, b = torch.zeros(x.shape[1], n, requires_grad=True), torch.zeros(n, requires_grad=True)
+    w = torch.zeros(x.shape[1], n, requires_grad=True)
+    b = torch.zeros(n, requires_grad=True)
     opt = torch.optim.LBFGS([w, b], max_iter=60, history_size=10, line_search_fn='strong_wolfe')
     def loss():
         opt.zero_grad()
@@ -168,12 +172,13 @@ class _Net(nn.Module):
 def _rates(net, steps, n):
     """The highest rate of each trained tensor: in proportion to its size, and smaller in lower layers.
 
-    Of fewer than 1,000 pictures a body that moves far learns the pictures and not their classes, and their head
-    is fitted before (`_first_head`): all rates are the smaller the fewer they are. With more, the head begins at
-    zero: in a run of few steps it gets up to four times its rate."""
+    Of fewer than 1,000 pictures a body that moves far learns the pictures and not their classes, and their
+    head is fitted before (`_first_head`): all rates are the smaller the fewer they are. With more, the head
+    begins at zero: in a run of few steps it gets up to four times its rate."""
     gentle = min(1, n/1000)
-    out, head_rate = [], _FIT['head']*(min(4, max(1, 300/steps)) if gentle == 1 else gentle)
-    scale = lambda p: max(float(p.detach().square().mean().sqrt()), .1 if p.ndim == 1 else 0)
+    more_for_head = min(4, max(1, 300/steps)) if gentle == 1 else gentle
+    out, head_rate = [], _FIT['head']*more_for_head
+    def scale(p): return max(float(p.detach().square().mean().sqrt()), .1 if p.ndim == 1 else 0)
     if isinstance(net, Folded):
         for layer, k in zip(net.upper, _FIT['layers'][-len(net.upper):]):
             out += [(p, gentle*_FIT['rate']*k*scale(p)) for p in layer.parameters() if p.requires_grad]
@@ -205,10 +210,10 @@ class _Adam:
 class _Run:
     """A training run of `net`, step by step; it can be written down and taken up again, to the same numbers.
 
-    After two passes over all pictures most of them are easy, and a step on an easy picture changes nothing. So
-    each later pass takes half of them: those whose class the network found least probable when it last saw them,
-    and others at random (compare Jiang et al. 2019, arXiv 1910.00762). What is random depends on the seed and the
-    number of the step alone."""
+    After two passes over all pictures most of them are easy, and a step on an easy picture changes nothing.
+    So each later pass takes half of them: those whose class the network found least probable when it last
+    saw them, and others at random (compare Jiang et al. 2019, arXiv 1910.00762). What is random depends on
+    the seed and the number of the step alone."""
     def __init__(self, net, train, valid, stats, phases, size, seed):
         self.net, self.train, self.valid, self.stats = net, train, valid, stats
         self.phases, self.seed = phases, seed
@@ -239,7 +244,8 @@ class _Run:
         epoch = self.epoch(i)
         first = self.ends[epoch - 1] if epoch else 0
         if epoch != self.ordered:
-            rng, count = random.Random(_seed(self.seed, epoch)), (self.ends[epoch] - first)*self.bs
+            rng = random.Random(_seed(self.seed, epoch))
+            count = (self.ends[epoch] - first)*self.bs
             rows = self.sure.argsort(stable=True).tolist()
             if count < len(rows) - self.bs:
                 hard = int(_FIT['hard']*count)
@@ -271,7 +277,9 @@ class _Run:
         more = pool.submit(self.batch, self.i + 1, self.choose(self.i + 1)) if self.i + 1 < self.n else None
         losses, grads, sure = zip(*(p.result() for p in parts))
         self.adam.step([torch.stack(g).sum(0) for g in zip(*grads)], self.factor())
-        self.sure[rows], self.loss, self.i = torch.cat(sure), self.loss + sum(losses), self.i + 1
+        self.sure[rows] = torch.cat(sure)
+        self.loss += sum(losses)
+        self.i += 1
         if self.i in self.ends: self.end_epoch(pool)
         return more and more.result()
 
@@ -280,7 +288,8 @@ class _Run:
         epoch = self.ends.index(self.i)
         size = _whole_size(self.sizes[epoch], self.size)
         steps = self.i - (self.ends[epoch - 1] if epoch else 0)
-        z, y = _logits(self.net, self.valid[0], size, self.stats, False, pool)[0], torch.tensor(self.valid[1])
+        z = _logits(self.net, self.valid[0], size, self.stats, False, pool)[0]
+        y = torch.tensor(self.valid[1])
         said = z.argmax(1)
         self.rows.append([self.loss/steps, float(F.cross_entropy(z, y)), weighted_f1(y.numpy(), said.numpy()),
                           float((said == y).float().mean())])
@@ -307,8 +316,10 @@ class _Run:
         if phases != meta['phases'] or self.n != meta['n']: raise ValueError('another run')
         with torch.no_grad():
             for name, t in self.tensors().items(): t.copy_(tensors[name])
-        self.i, self.loss, self.rows, self.adam.t = meta['i'], meta['loss'], meta['rows'], meta['i']
-        self.sure, self.order, self.ordered = tensors['sure'], meta['order'], meta['ordered']
+        self.i = self.adam.t = meta['i']
+        self.loss, self.rows = meta['loss'], meta['rows']
+        self.sure = tensors['sure']
+        self.order, self.ordered = meta['order'], meta['ordered']
 
 @torch.no_grad()
 def _logits(net, pictures, size, stats, mirror=True, pool=None, tick=lambda n: None):
@@ -326,15 +337,16 @@ def _logits(net, pictures, size, stats, mirror=True, pool=None, tick=lambda n: N
 
 # %% ../nbs/library/12a_fast.ipynb #608cdb52
 def pooled_features(
-    pictures, # paths or PIL images
+    pictures:Iterable, # paths or PIL images
     size:tuple, # (height, width) to which they are squeezed
     mirror:bool=True, # those of the mirror images too?
-    tick=lambda n: None, # called with the number of pictures done, for a progress bar
+    tick:Callable[[int], Any]=lambda n: None, # called with the number of pictures done, for a progress bar
 )->torch.Tensor: # `(N, 1 or 2, 1280)`: the last layer's answers, averaged over all places
     "The features that a linear head on the frozen body of ImageNet's EfficientNet-Lite0 sees."
     model = efficientnet_lite0()
-    head = nn.Sequential(model.pool, model.flatten, nn.Dropout(0.), nn.Linear(1280, 1))
-    net = Folded(nn.Sequential(model.body, head), 9).eval()
+    parts = dict(model.named_children())
+    head = nn.Sequential(parts['pool'], parts['flatten'], nn.Dropout(0.), nn.Linear(1280, 1))
+    net = Folded(nn.Sequential(parts['body'], head), 9).eval()
     net.fc = nn.Identity()
     stats = dict(mean=(127/255,)*3, std=(128/255,)*3)
     with _one_thread_each(_cores()) as pool:

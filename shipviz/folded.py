@@ -7,6 +7,7 @@ __all__ = ['Folded']
 
 # %% ../nbs/library/12_folded.ipynb #9d1dd0f0
 import copy
+from typing import Any
 
 import shipviz  # first: it repairs a torchvision built for another torch
 import torch
@@ -51,8 +52,11 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g):
         y, w, x = ctx.saved_tensors
-        g, k, s = torch.ops.aten.hardtanh_backward(g, y, 0, 6), w.shape[-1], ctx.stride
-        if s == 1 and not ctx.trained: gx, gw = torch.conv2d(g, w.flip(2, 3), None, 1, k//2, 1, len(w)), None
+        g = torch.ops.aten.hardtanh_backward(g, y, 0, 6)
+        k = w.shape[-1]
+        s = ctx.stride
+        if s == 1 and not ctx.trained:
+            gx, gw = torch.conv2d(g, w.flip(2, 3), None, 1, k//2, 1, len(w)), None
         else:
             if x is None: # only its shape is used
                 x = torch.empty(ctx.shape).contiguous(memory_format=torch.channels_last)
@@ -71,7 +75,8 @@ class _Conv(nn.Module):
         super().__init__()
         conv, bn = block.conv, block.bn
         s = bn.weight/(bn.running_var + bn.eps).sqrt()
-        w, b = (conv.weight*s.view(-1, 1, 1, 1)).detach(), (bn.bias - bn.running_mean*s).detach()
+        w = (conv.weight*s.view(-1, 1, 1, 1)).detach()
+        b = (bn.bias - bn.running_mean*s).detach()
         self.stride, self.groups, self.k = conv.stride[0], conv.groups, w.shape[-1]
         self.act = 'act' in dict(block.named_children())
         if self.k == 1: w = w.flatten(1)
@@ -116,35 +121,48 @@ def _is_lite(model):
     layers = ['stem', *(f'stage{i}' for i in range(1, 8)), 'last']
     return list(dict(body.named_children())) == layers and isinstance(head[-1], nn.Linear) and len(head) == 4
 
+def _body_and_head(model)->tuple[Any, Any]: # each a sequence of layers
+    return model[0], model[1]
+
 class Folded(nn.Module):
     """An EfficientNet-Lite with a linear head in a form that a CPU trains fast.
 
     It takes pictures `(N,H,W,3)`, normalised, and returns logits `(N,classes)`. The first `frozen` layers of
-    the body (stem, stages, last) are only ever run forward, in small pieces that stay in the processor's cache.
-    Batch norms keep the statistics they have. Raises ValueError for any other network."""
+    the body (stem, stages, last) are only ever run forward, in small pieces that stay in the processor's
+    cache. Batch norms keep the statistics they have. Raises ValueError for any other network."""
     def __init__(self,
-        model:nn.Module, # of `ship_learner(dls, head='linear', bn_final=False)`; it is left as it is
+        model:nn.Sequential, # of `ship_learner(dls, head='linear', bn_final=False)`; it is left as it is
         frozen:int=3, # how many layers of the body are not trained
-    ):
+    )->None:
         super().__init__()
         if not _is_lite(model):
             raise ValueError('Only an EfficientNet-Lite with a linear head can be folded.')
-        layers = [nn.Sequential(*map(_Block, m)) if isinstance(m[0], MBConv) else _Conv(m) for m in model[0]]
-        self.lower, self.upper = nn.Sequential(*layers[:frozen]), nn.Sequential(*layers[frozen:])
-        self.fc = copy.deepcopy(model[1][-1])
+        body, head = _body_and_head(model)
+        layers = [nn.Sequential(*map(_Block, m)) if isinstance(m[0], MBConv) else _Conv(m) for m in body]
+        self.lower = nn.Sequential(*layers[:frozen])
+        self.upper = nn.Sequential(*layers[frozen:])
+        self.fc = copy.deepcopy(head[-1])
         for p in self.lower.parameters(): p.requires_grad_(False)
 
-    def features(self, x):
+    def features(self,
+        x:torch.Tensor, # pictures `(N,H,W,3)`, normalised
+    )->torch.Tensor: # `(N,1280)`
+        "The last layer's answers, averaged over all places."
         with torch.no_grad(): x = torch.cat([self.lower(c) for c in x.split(8)])
         return self.upper(x).mean((1, 2))
-    def forward(self, x): return self.fc(self.features(x))
+    def forward(self,
+        x:torch.Tensor, # pictures `(N,H,W,3)`, normalised
+    )->torch.Tensor: # logits `(N,classes)`
+        return self.fc(self.features(x))
 
     @torch.no_grad()
     def unfold(self,
-        model:nn.Module, # the network that this one was made from, or one like it; its weights are replaced
-    )->nn.Module: # `model`
+        model:nn.Sequential, # the network that this one was made from, or one like it; it gets new weights
+    )->nn.Sequential: # `model`
         "Put the weights back, so that all that works with the network of the lessons works with this one."
-        for ours, theirs in zip([*self.lower, *self.upper], model[0]):
-            for a, b in zip(ours, theirs) if isinstance(theirs[0], MBConv) else [(ours, theirs)]: a.unfold(b)
-        model[1][-1].load_state_dict(self.fc.state_dict())
+        body, head = _body_and_head(model)
+        for ours, theirs in zip([*self.lower, *self.upper], body):
+            pairs = zip(ours, theirs) if isinstance(theirs[0], MBConv) else [(ours, theirs)]
+            for a, b in pairs: a.unfold(b)
+        head[-1].load_state_dict(self.fc.state_dict())
         return model

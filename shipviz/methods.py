@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cached_property, partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +24,11 @@ from .tracing import Spec, finite, map_leaves, pick, tolerance, undisturbed
 # %% ../nbs/library/13c_methods.ipynb #fa5a9349
 class View:
     "One layer and one target of a `Pass`: what a method's formula is written in."
-    def __init__(self, p, layer, target):
+    def __init__(self,
+        p:Any, # `Pass`, which comes after this module
+        layer:str, # the name of one of its layers
+        target:Any, # as from `Pass.targets`
+    )->None:
         self.p, self.layer, self.target = p, layer, target
         self.raw, self.reshape = p.acts[layer]
 
@@ -34,12 +39,18 @@ class View:
     @cached_property
     def score(self)->torch.Tensor: return self.p.score(self.target).detach().float() # (N,)
 
-    def rows(self, i, n):
-        "The target for `n` copies of picture `i`."
+    def rows(self,
+        i:int, # index of a picture
+        n:int, # copies of it
+    )->Any: # `(n,)` class indices, or the callable
+        "The target for copies of a picture."
         return self.target if callable(self.target) else self.target[i].expand(n)
 
-    def scores_of(self, xs, i):
-        "The scores `(n,)` of changed copies `xs` of picture `i`."
+    def scores_of(self,
+        xs:torch.Tensor, # `(n,C,H,W)`: changed copies of it
+        i:int, # index of a picture
+    )->torch.Tensor: # `(n,)`
+        "The scores of changed copies of a picture."
         return self.p.score(self.rows(i, len(xs)), self.p.variants(xs, i)).float()
 
 # %% ../nbs/library/13c_methods.ipynb #b7d0638d
@@ -140,7 +151,8 @@ def _answering(module, outs):
     """Within it, the next calls of `module` in this thread return `outs`, one after the other, and run
     nothing."""
     own, thread, todo = module.__dict__, threading.get_ident(), list(outs)
-    run, had = module.forward, {'forward': own['forward']} if 'forward' in own else {}
+    run = module.forward
+    had = {'forward': own['forward']} if 'forward' in own else {}
     def forward(*args, **kwargs):
         return todo.pop(0) if todo and threading.get_ident() == thread else run(*args, **kwargs)
     own['forward'] = forward
@@ -153,7 +165,8 @@ def _answering(module, outs):
 def _skipping(p, layer, act, fill):
     "Within it, every module that had ended before `layer` hands on blanks, and `layer` returns `act`."
     i = p.trace.last_call(layer)
-    call, blank = p.trace.calls[i], partial(_blank, copies=len(act), fill=fill, device=act.device)
+    call = p.trace.calls[i]
+    blank = partial(_blank, copies=len(act), fill=fill, device=act.device)
     answers = defaultdict(list)
     for before in _outermost_before(p.trace.calls, i):
         answers[before.name].append(map_leaves(before.output, blank, Spec))
@@ -272,9 +285,9 @@ class _Guided(TorchFunctionMode):
         return F.hardtanh(args[0], *bounds, **kwargs)
 
 def pixel_gradients(
-    p, # `Pass`
+    p:Any, # `Pass`, which comes after this module
     inputs:list, # its inputs, or changed ones
-    target, # as from `Pass.targets`
+    target:Any, # as from `Pass.targets`
     guided:bool=False, # guided backpropagation: ReLUs pass back positive gradients only
 )->torch.Tensor: # as `inputs[0]`
     "The gradient of the target's score at the first input."
@@ -332,7 +345,8 @@ def _occlusion(
     n, _, h, w = x.shape
     rows, columns = [[slice(a, a+window) for a in _steps(size, window, stride)] for size in (h, w)]
     boxes = list(itertools.product(rows, columns))
-    total, count = torch.zeros(n, h, w, device=x.device), torch.zeros(h, w, device=x.device)
+    total = torch.zeros(n, h, w, device=x.device)
+    count = torch.zeros(h, w, device=x.device)
     for box in boxes: count[box] += 1
     with undisturbed(v.p.net):
         for i in range(n):

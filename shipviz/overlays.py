@@ -7,19 +7,23 @@ __all__ = ['normalise', 'Heatmaps', 'overlay']
 
 # %% ../nbs/library/13d_overlays.ipynb #766e6b6e
 import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 
-from .core import open_picture, show_images
+from .core import HasArray, Picture, open_picture, show_images
+
+if TYPE_CHECKING: from matplotlib.colors import Colormap
 
 # %% ../nbs/library/13d_overlays.ipynb #e5d10003
 def normalise(
-    m,            # `(h,w)`
+    m:HasArray, # `(h,w)`
     signed:bool=False, # keep the sign, -1 to 1; otherwise 0 to 1 with what is negative at 0
-)->torch.Tensor:  # `(h,w)`
+)->torch.Tensor: # `(h,w)`
     """Stretch one map to its own range for display. A constant map becomes zeros; cells that are not finite
     become 0."""
     m = torch.nan_to_num(torch.as_tensor(m).detach().double(), 0., 0., 0.)
@@ -61,20 +65,30 @@ def _flag(m, layer, fault=''):
     return 'nothing above zero: every place speaks against this class' if m.max() <= 0 else ''
 
 class Heatmaps:
-    """Raw maps and what they are of: `maps` `(N,h,w)` float32, signed, on the CPU; `targets` `(N,)` or None
-    for a callable; `scores` `(N,)`, the numbers explained; `logits` `(N,K)`; `method`, `layer`, `size`
-    `(H,W)` of the network's pictures, `vocab`; `pictures`, what they were made from, if that were no tensors
-    (paths stay paths)."""
-    def __init__(self, maps, method, layer, size, targets=None, scores=None, logits=None, vocab=None,
-                 pictures=None, seen=None, faults=None):
+    "Raw maps and what they are of. Every argument is an attribute of the same name."
+    def __init__(self,
+        maps:torch.Tensor, # `(N,h,w)` float32, signed, on the CPU
+        method:str, # as in `METHODS`
+        layer:str, # name of the layer whose output they are of
+        size:tuple[int, int], # `(H,W)` of the network's pictures
+        targets:torch.Tensor|None=None, # `(N,)` classes explained; None: a callable was
+        scores:torch.Tensor|None=None, # `(N,)`, the numbers explained
+        logits:torch.Tensor|None=None, # `(N,K)`
+        vocab:Sequence|None=None, # names of the classes
+        pictures:Sequence|None=None, # what they were made from, if that were no tensors (paths stay paths)
+        seen:Callable|None=None, # `(width, height)` of a picture -> the box the network saw; None: all of it
+        faults:list[str]|None=None, # for each picture what was not a finite number, or ''
+    )->None:
         self.maps, self.method, self.layer, self.size = maps, method, layer, size
         self.targets, self.scores, self.logits, self.vocab = targets, scores, logits, vocab
-        self.pictures = pictures
-        self.seen = seen      # `(width, height)` of a picture -> the box the network saw; None: all of it
-        self.faults = faults  # for each picture what was not a finite number, or ''
+        self.pictures, self.seen, self.faults = pictures, seen, faults
 
     @classmethod
-    def joined(cls, parts, pictures=None, seen=None)->'Heatmaps':
+    def joined(cls,
+        parts:'Sequence[Heatmaps]', # one or more, of the same method and layer
+        pictures:Sequence|None=None, # of all of them
+        seen:Callable|None=None, # as for `Heatmaps`
+    )->'Heatmaps':
         "The heatmaps of several batches as one."
         first = parts[0]
         def cat(name):
@@ -86,8 +100,10 @@ class Heatmaps:
 
     def __len__(self)->int: return len(self.maps)
 
-    def __getitem__(self, i)->'Heatmaps':
-        "The heatmaps of some pictures: an index of any integer type, a slice, a list of indices or a mask."
+    def __getitem__(self,
+        i:Any, # an index of any integer type, a slice, a list of indices or a mask
+    )->'Heatmaps':
+        "The heatmaps of some pictures. Raises TypeError or IndexError for what chooses none."
         rows = _rows(i, len(self))
         def take(t): return None if t is None else t[rows]
         pictures, faults = [None if o is None else [o[j] for j in rows] for o in (self.pictures, self.faults)]
@@ -95,7 +111,8 @@ class Heatmaps:
                         take(self.scores), take(self.logits), self.vocab, pictures, self.seen, faults)
 
     def __repr__(self)->str:
-        shape, flagged = '×'.join(map(str, self.maps.shape)), sum(map(bool, self.flags))
+        shape = '×'.join(map(str, self.maps.shape))
+        flagged = sum(map(bool, self.flags))
         more = f", {flagged} flagged: see .flags" if flagged else ''
         return f"Heatmaps({shape}, {self.method} at {self.layer!r}{more})"
 
@@ -113,7 +130,7 @@ class Heatmaps:
 
     def upsampled(
         self,
-        size=None, # `(H,W)`; None: that of the network's pictures
+        size:tuple[int, int]|None=None, # `(H,W)`; None: that of the network's pictures
     )->torch.Tensor: # `(N,H,W)`
         """The raw maps enlarged (bilinear). Each cell keeps its place: its middle stays the middle of the
         patch it stands for."""
@@ -122,8 +139,8 @@ class Heatmaps:
 
     def normalised(
         self,
-        size=None,     # `(H,W)` to enlarge to first; None: stay `(h,w)`
-        signed:bool=False,  # keep the sign, -1 to 1; else 0 to 1, with 0 for what is below (Grad-CAM's ReLU)
+        size:tuple[int, int]|None=None, # `(H,W)` to enlarge to first; None: stay `(h,w)`
+        signed:bool=False, # keep the sign, -1 to 1; else 0 to 1, with 0 for what is below (Grad-CAM's ReLU)
     )->torch.Tensor: # `(N,h,w)`
         """For display: each map stretched to its own range, however small its numbers are. Raw maps can be
         compared, these can't."""
@@ -132,12 +149,12 @@ class Heatmaps:
 
     def show(
         self,
-        pictures=None, # one for each map; None: those that the heatmaps were made from
-        titles=None,   # one for each; None: the explained classes
-        ncols:int=5,   # pictures in a row
+        pictures:Sequence|None=None, # one for each map; None: those that the heatmaps were made from
+        titles:Sequence|None=None, # one for each; None: the explained classes
+        ncols:int=5, # pictures in a row
         width:float=2., # inches for each
-        alt:str=None,  # what the figure shows; made from the titles if not given
-        **kwargs,      # for `overlay`
+        alt:str|None=None, # what the figure shows; made from the titles if not given
+        **kwargs:Any, # for `overlay`
     )->None:
         "Show the pictures with their heatmaps over them, each with the class that is explained."
         pictures = self.pictures if pictures is None else list(pictures)
@@ -191,27 +208,28 @@ def _enlarged(map, box, size):
     return big[y - top:size[1] - top, x - left:size[0] - left], (x, y)
 
 def overlay(
-    image,           # path, PIL image, `(H,W,3)` array or `(3,H,W)` float from 0 to 1
-    map,             # `heat[i]`, the `Heatmaps` of one picture, or a raw map `(h,w)`; enlarged to the picture
+    image:Picture, # path, PIL image, `(H,W,3)` array or `(3,H,W)` float from 0 to 1
+    map:Heatmaps|HasArray, # `heat[i]`, or a raw map `(h,w)`; enlarged to the picture
     style:str='blend', # 'blend' over the picture; 'contour': lines of equal heat; 'layer': alone, transparent
-    alpha:float=.5,  # opacity of the colours
-    cmap=None,       # matplotlib colour map; None: inferno, RdBu_r if signed (the colour-blind can read both)
+    alpha:float=.5, # opacity of the colours
+    cmap:'str|Colormap|None'=None, # None: inferno, RdBu_r if signed (the colour-blind can read both)
     signed:bool=False, # show what speaks against the class too: a two-sided scale about 0
-    levels=(.25, .5, .75), # of the contours, as shares of the map's range
+    levels:Sequence[float]=(.25, .5, .75), # of the contours, as shares of the map's range
     colorbar:bool=False, # add a scale with the raw values
-    box=None,        # left, top, right, bottom of what the map stands for; None: what `heat[i]` knows, or all
-)->Image.Image:      # RGB, RGBA for 'layer'; the picture's size (wider with a scale)
-    "The picture, upright, with its heatmap."
+    box:Sequence[float]|None=None, # left, top, right, bottom of the map; None: as `heat[i]` knows, or all
+)->Image.Image: # RGB, RGBA for 'layer'; the picture's size (wider with a scale)
+    "The picture, upright, with its heatmap. Raises ValueError for no such style, map, picture or box."
     from matplotlib import colormaps
     if style not in ('blend', 'contour', 'layer'):
         raise ValueError(f"No style {style!r}: blend, contour or layer.")
-    image = _rgb(image)
-    map, box = _map_and_box(map, image, box)
-    big, corner = _enlarged(map, box, image.size)
+    picture = _rgb(image)
+    map, box = _map_and_box(map, picture, box)
+    big, corner = _enlarged(map, box, picture.size)
     heat = normalise(big, signed).numpy()
-    colours = colormaps[cmap or ('RdBu_r' if signed else 'inferno')]
-    if style == 'contour': out = _contours(image, heat, corner, levels, colours, signed)
-    else: out = _coloured(image, heat, corner, colours, signed, alpha, style)
+    usual = 'RdBu_r' if signed else 'inferno'
+    colours = colormaps.get_cmap(cmap or usual)
+    if style == 'contour': out = _contours(picture, heat, corner, levels, colours, signed)
+    else: out = _coloured(picture, heat, corner, colours, signed, alpha, style)
     return _with_scale(out, big, colours, signed) if colorbar else out
 
 def _coloured(image, heat, corner, colours, signed, alpha, style):
@@ -222,7 +240,8 @@ def _coloured(image, heat, corner, colours, signed, alpha, style):
         part = Image.fromarray(np.dstack([rgb, np.uint8(abs(heat)*alpha*255)]))
     else:
         seen = (*corner, corner[0] + heat.shape[1], corner[1] + heat.shape[0])
-        out, part = image.copy(), Image.blend(image.crop(seen), Image.fromarray(rgb), alpha)
+        out = image.copy()
+        part = Image.blend(image.crop(seen), Image.fromarray(rgb), alpha)
     out.paste(part, corner)
     return out
 

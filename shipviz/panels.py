@@ -6,26 +6,28 @@
 __all__ = ['CURVE_COLORS', 'heated', 'tinted', 'Pictures', 'epochs_of', 'f1_column', 'training_curve']
 
 # %% ../nbs/library/19ab_panels.ipynb #13e00003
-import base64
 import io
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from fastai.learner import Learner
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion
 
+from .core import data_uri, encoded, readable
 from .datasets import MASK_COLORS
 from .heatmaps import overlay
-from .interpretation import readable
+
 
 # %% ../nbs/library/19ab_panels.ipynb #13b00005
 def heated(
-    image:Image.Image,
+    image:Image.Image, # RGB
     map:torch.Tensor, # raw, `(h,w)`
     ring:bool=False, # mark the hottest pixel?
-)->Image.Image:
+) -> Image.Image:
     "A picture under its heatmap."
     out = overlay(image, map)
     if not ring or map.isnan().any(): return out
@@ -38,10 +40,10 @@ def heated(
     return out
 
 def tinted(
-    image:Image.Image,
+    image:Image.Image, # RGB
     palette:np.ndarray, # `(H,W)`, as from `load_mask`
-)->Image.Image:
-    "The picture in grey, tinted where the mask says ship, telling part or distractor, with the ship's outline."
+) -> Image.Image:
+    "The picture in grey, tinted where the mask says ship, telling part or distractor; the ship is outlined."
     grey = np.asarray(image.convert('L').convert('RGB'), dtype=float)*.5 + 40
     color = np.array(MASK_COLORS, dtype=float)[palette]
     out = np.where(palette[..., None] > 0, .45*grey + .55*color, grey)
@@ -52,15 +54,19 @@ def tinted(
 # %% ../nbs/library/19ab_panels.ipynb #ecb7acd0
 class Pictures:
     "Pictures of a report: as PNG in its folder, and in the page as JPEG, or as PNG where that is smaller"
-    def __init__(self, folder): self.folder, self.n = Path(folder), 0
+    def __init__(self,
+        folder:str|os.PathLike, # to write into
+    ):
+        self.folder = Path(folder)
+        self.n = 0      # pictures so far
 
     def add(self,
         name:str, # in that of its file
         image:Image.Image,
         alt:str, # what it shows, in words
         dark:Image.Image=None, # another one for dark pages
-    )->dict:
-        "What the page shows of a picture: address, size, alternative text, the address of one for dark pages."
+    ) -> dict: # src, width, height, alt, dark
+        "What the page shows of a picture: its address and size, its text, the address of one for dark pages."
         self.n += 1
         image.save(self.folder/f'{self.n:02d}-{_plain(name)}.png', 'png', optimize=True)
         return dict(src=_uri(image), width=image.width, height=image.height, alt=readable(alt),
@@ -71,26 +77,19 @@ def _plain(name):
     safe = ''.join(c if c.isascii() and c.isalnum() or c in '-_' else '-' for c in str(name))
     return safe.strip('-')[:60] or 'picture'
 
-def _encoded(image, kind, **options):
-    "A picture as the bytes of a file."
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
 def _uri(image):
     "A picture as a data URI: JPEG, or PNG if that is smaller."
-    jpeg, png = _encoded(image, 'jpeg', quality=88, optimize=True), _encoded(image, 'png', optimize=True)
-    kind, data = ('png', png) if len(png) < len(jpeg) else ('jpeg', jpeg)
-    return f'data:image/{kind};base64,{base64.b64encode(data).decode()}'
+    jpeg, png = encoded(image, 'jpeg', quality=88, optimize=True), encoded(image, 'png', optimize=True)
+    return data_uri(png, 'png') if len(png) < len(jpeg) else data_uri(jpeg, 'jpeg')
 
 # %% ../nbs/library/19ab_panels.ipynb #13b00010
 CURVE_COLORS = dict(light=('#1b1f24', '#ffffff', ('#0072b2', '#d55e00', '#00694f')),
                     dark=('#e8eaed', '#1c2026', ('#6cb8ea', '#f0935a', '#4fc3a1')))
 
 def epochs_of(
-    learn, # fastai's Learner
-)->pd.DataFrame:
-    """The epochs of the training, one a row; None if nothing is known of them.
+    learn:Learner, # after its training, or as `load_model` gives it
+) -> pd.DataFrame|None: # None if nothing is known of them
+    """The epochs of the training, one a row.
 
     fastai's recorder begins anew at each validation and notes its scores as if it were an epoch, with fewer
     columns than an epoch has: such rows are no epochs."""
@@ -107,19 +106,20 @@ def epochs_of(
 
 def f1_column(
     history:pd.DataFrame, # as from `epochs_of`
-)->str:
-    "The column that holds an F1; None if there is none."
+) -> str|None: # None if there is none
+    "The column that holds an F1."
     return next((c for c in history.columns if 'f1' in c), None)
 
 def training_curve(
     history:pd.DataFrame, # as from `epochs_of`
     style:str, # 'light' or 'dark'
-)->Image.Image:
+) -> Image.Image: # RGB
     "Losses and F1 over the epochs, drawn for a light or a dark page."
     import matplotlib.pyplot as plt
     fg, bg, colors = CURVE_COLORS[style]
-    rc = {'text.color': fg, 'xtick.color': fg, 'ytick.color': fg, 'axes.labelcolor': fg, 'axes.edgecolor': fg,
-          'axes.facecolor': bg, 'figure.facecolor': bg, 'font.size': 10}
+    written = ('text.color', 'xtick.color', 'ytick.color', 'axes.labelcolor', 'axes.edgecolor')
+    ground = ('axes.facecolor', 'figure.facecolor')
+    rc:dict = dict.fromkeys(written, fg) | dict.fromkeys(ground, bg) | {'font.size': 10}
     f1 = f1_column(history)
     with plt.rc_context(rc):
         fig, (a, b) = plt.subplots(1, 2, figsize=(7.6, 2.9), layout='constrained')

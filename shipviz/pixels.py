@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .core import open_picture
+from .core import Picture, open_picture
 
 if TYPE_CHECKING: from matplotlib.axes import Axes
 
 # %% ../nbs/01_pixels.ipynb #172e9b63
 def grey(
     # PIL picture, path, bytes of a file, array (H,W,C) of bytes, or float tensor (C,H,W) in 0..1
-    image,
+    image: Picture,
 ) -> Tensor: # (H,W) float32 in 0..1
     """The brightness of a picture: the mean of red, green and blue. Transparent parts lie on white.
 

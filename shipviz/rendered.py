@@ -200,7 +200,8 @@ def _same_pictures(path, settings, plan):
     if _names(path) - _OURS or _names(path/'train/images') - set(plan.image): return False
     lacking = set(_lacking(path, plan, None).image)
     whole = plan[[name not in lacking for name in plan.image]]
-    if not len(whole): return not (path/'ships.json').read_bytes().strip(b'\0') # a call that was killed at once
+    if not len(whole): # a call that was killed at once
+        return not (path/'ships.json').read_bytes().strip(b'\0')
     for r in whole.iloc[[0, len(whole)//2, -1]].itertuples():
         files = _ship_files(r.image, render_ship(**_job(r, settings)))
         if any((path/name).read_bytes() != data for name, data in files.items()): return False
@@ -248,8 +249,9 @@ def _check_writable(path):
     there = next(p for p in (path, *path.absolute().parents) if p.exists())
     if os.access(there, os.W_OK): return
     what = 'is not complete' if there == path else 'does not exist yet'
-    raise PermissionError(f"{str(path)!r} {what}, and files can't be written in {str(there)!r}. Ask its owner "
-                          'to call make_ships once, or give another folder (for ships_data, set SHIPVIZ_HOME).')
+    raise PermissionError(f"{str(path)!r} {what}, and files can't be written in {str(there)!r}. "
+                          'Ask its owner to call make_ships once, or give another folder '
+                          '(for ships_data, set SHIPVIZ_HOME).')
 
 def _leftovers(path): return list(path.rglob('.*.tmp')) # of calls that were killed
 

@@ -7,6 +7,8 @@ __all__ = ['Repeatable', 'history_table', 'KeepHistory', 'Tick']
 
 # %% ../nbs/library/11_runs.ipynb #0e26ff19
 import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import shipviz  # first: it repairs a torchvision built for another torch
 import pandas as pd
@@ -19,17 +21,17 @@ class Repeatable(Callback):
     order = -100
     def __init__(self,
         seed:int, # of the first run; each later one gets the next number
-    ):
+    )->None:
         self.seed, self.runs = seed, 0
-    def before_fit(self):
+    def before_fit(self)->None:
         set_seed(self.seed + self.runs)
         self.dls.train.rng = random.Random(self.seed + self.runs)
-    def after_fit(self):
+    def after_fit(self)->None:
         if not hasattr(self.learn, 'lr_finder'): self.runs += 1
 
 def history_table(
-    names, # of the columns
-    rows, # one of numbers for each epoch; where there was no validation they are shorter, and end with nan
+    names:Sequence, # of the columns
+    rows:Iterable[Sequence], # of numbers, one for each epoch; without validation shorter, and filled with nan
 )->pd.DataFrame:
     "The epochs of a training as a table."
     full = [[float(v) for v in row] + [float('nan')]*(len(names) - len(row)) for row in rows]
@@ -40,10 +42,10 @@ class KeepHistory(Callback):
 
     fastai's recorder is no place to look them up: `learn.validate` and `learn.get_preds` write over it."""
     order = 60 # after the recorder
-    def before_fit(self): self.rows = []
-    def before_epoch(self): self.trained = False
-    def after_train(self): self.trained = True
-    def after_epoch(self):
+    def before_fit(self)->None: self.rows:list[list] = []
+    def before_epoch(self)->None: self.trained = False
+    def after_train(self)->None: self.trained = True
+    def after_epoch(self)->None:
         if not self.trained or hasattr(self.learn, 'lr_finder'): return
         self.rows.append(list(self.learn.recorder.values[-1]))
         self.learn.history = history_table(self.learn.recorder.metric_names[1:-1], self.rows)
@@ -51,8 +53,8 @@ class KeepHistory(Callback):
 class Tick(Callback):
     "Call a function after every training step."
     def __init__(self,
-        tick, # a function without arguments
-    ):
+        tick:Callable[[], Any],
+    )->None:
         self.tick = tick
-    def after_batch(self):
+    def after_batch(self)->None:
         if self.training: self.tick()

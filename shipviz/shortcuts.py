@@ -74,7 +74,7 @@ class Probe:
     def __init__(self,
         maps:Tensor, # `(N,C,h,w)`
         labels:np.ndarray, # `(N,)` class numbers from 0, two or more of them, each at least once
-    ):
+    ) -> None:
         labels = np.asarray(labels)
         classes = np.unique(labels)
         if len(classes) < 2 or not np.array_equal(classes, np.arange(len(classes))):

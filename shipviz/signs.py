@@ -55,7 +55,7 @@ def makes_picture(
     # weights (k,k), or (C,k,k) for a picture of C channels
     kernel: Tensor,
 ) -> bool:
-    "Do the weights sum to 1, in each channel or in all together? Then flat areas stay, and the response is a picture."
+    "Do the weights sum to 1, in each channel or all together? Then the response is a picture again."
     total, planes = float(kernel.sum()), len(kernel) if kernel.ndim == 3 else 1
     return min(abs(total - 1), abs(total - planes)) < 1e-4
 

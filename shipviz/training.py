@@ -6,6 +6,8 @@
 __all__ = ['find_lr', 'train_head', 'train_all']
 
 # %% ../nbs/11_training.ipynb #36daec2b
+from typing import Any
+
 import shipviz  # first: it repairs a torchvision built for another torch
 from fastai.callback.schedule import valley # importing it gives every Learner `fit_one_cycle` and `lr_find`
 from fastai.learner import Learner
@@ -23,7 +25,7 @@ def train_head(
     learn:Learner, # as from `ship_learner`
     epochs:int=1, # passes over the training pictures
     lr:float=2e-3, # highest learning rate
-    **kwargs, # for `fit_one_cycle`
+    **kwargs:Any, # for `fit_one_cycle`
 )->Learner: # `learn`
     "Train the head on the frozen body. (Its batch norms stay in training mode: their averages still move.)"
     learn.freeze()
@@ -35,7 +37,7 @@ def train_all(
     epochs:int=1, # passes over the training pictures
     lr:float=1e-3, # highest learning rate, for the head
     div:float=20, # the first layers get `lr/div`, the ones between a rate between
-    **kwargs, # for `fit_one_cycle`
+    **kwargs:Any, # for `fit_one_cycle`
 )->Learner: # `learn`
     "Unfreeze, and train all layers with discriminative rates: the earlier a layer, the smaller its steps."
     learn.unfreeze()

@@ -8,6 +8,8 @@ __all__ = ['cached_features', 'folds', 'transfer', 'compare_trainings', 'stored_
 # %% ../nbs/library/19a_transfer.ipynb #57cb6182
 import hashlib
 import json
+import os
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -25,75 +27,101 @@ from .fast import fit_head, pooled_features
 
 # %% ../nbs/library/19a_transfer.ipynb #b32ca3cc
 def cached_features(
-    paths, # pictures
+    paths:Sequence[str|os.PathLike], # pictures
     size:tuple=(224, 224), # (height, width) to which they are squeezed
     mirror:bool=False, # those of the mirror images too?
     progress:bool=True, # show a progress bar?
 )->torch.Tensor: # `(N, 1 or 2, 1280)`
     "Features of pictures (`pooled_features`), computed once and then found in the cache."
     names = '/'.join(f'{Path(p).name} {Path(p).stat().st_size}' for p in paths)
-    key = hashlib.sha256(f'{names} {size} {mirror} {torch.__version__}'.encode()).hexdigest()[:16]
+    what = f'{names} {size} {mirror} {torch.__version__}'
+    key = hashlib.sha256(what.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
     path = cache_dir()/'features'/f'{key}.safetensors'
     if path.exists(): return load_file(path)['features']
     path.parent.mkdir(exist_ok=True)
-    with tqdm(total=len(paths), desc='Looking at the pictures', unit='picture', disable=not progress, leave=False) as bar:
+    with tqdm(total=len(paths), desc='Looking at the pictures', unit='picture', leave=False,
+              disable=not progress) as bar:
         x = pooled_features(list(map(str, paths)), size, mirror, tick=bar.update)
     with atomic_write(path) as tmp: save_file({'features': x.contiguous()}, tmp)
     return x
 
 def folds(
-    y, # class indices `(N,)`
+    y:np.ndarray|torch.Tensor, # class indices `(N,)`
     n:int=5, # folds
     seed:int=42,
 )->np.ndarray: # the fold of each, `(N,)`
     "Deal out pictures to folds, the same share of every class to each."
     y, rng = np.asarray(y), np.random.default_rng(seed)
     out = np.zeros(len(y), dtype=int)
-    for c in np.unique(y): out[rng.permutation(np.flatnonzero(y == c))] = np.arange((y == c).sum()) % n
+    for c in np.unique(y):
+        members = rng.permutation(np.flatnonzero(y == c))
+        out[members] = np.arange(len(members)) % n
     return out
 
 # %% ../nbs/library/19a_transfer.ipynb #8ae585f9
 def transfer(
-    data, # the hackathon's folder as unpacked, with its labelled photos
+    data:str|os.PathLike, # the hackathon's folder as unpacked, with its labelled photos
     n_rendered:int=3000, # rendered pictures
-    counts=(50, 100, 500, 2000, None), # photos to train on; None: all that are not in the fold
+    counts:Sequence[int|None]=(50, 100, 500, 2000, None), # photos to train on; None: all not in the fold
     seed:int=42, # of the rendered pictures, folds and draws
     progress:bool=True, # show progress bars?
-)->pd.DataFrame: # photos, rendered, f1, low, high (weighted F1 with its 95 % interval), a row for each training
-    "Train a head on rendered pictures, on photos, and on both; test on photos. Takes about twenty minutes of one core."
-    real = load_ships(data).query("split != 'test'")
-    drawn = load_ships(ships_data(n_rendered, 300, seed=seed, progress=progress)).query("split != 'test'")
-    (x, y), (xr, yr) = ((cached_features(d.path.tolist(), progress=progress)[:, 0], torch.tensor(d.category.to_numpy(int) - 1))
-                        for d in (real, drawn))
+)->pd.DataFrame: # a row for each training, as from `compare_trainings`
+    """Train a head on rendered pictures, on photos, and on both; test on photos.
+
+    Takes about twenty minutes of one core."""
+    x, y = _features_and_classes(data, progress)
+    rendered = ships_data(n_rendered, 300, seed=seed, progress=progress)
+    xr, yr = _features_and_classes(rendered, progress)
     return compare_trainings(x, y, xr, yr, counts, seed)
 
+def _features_and_classes(data, progress):
+    "Features `(N,1280)` and class indices `(N,)` of the labelled pictures of a data set."
+    table = load_ships(data).query("split != 'test'")
+    x = cached_features(table.path.tolist(), progress=progress)[:, 0]
+    return x, torch.tensor(table.category.to_numpy(int) - 1)
+
 def compare_trainings(
-    x, y, # features `(N,F)` and classes `(N,)` of photos
-    xr, yr, # of rendered pictures
-    counts=(50, 100, 500, 2000, None), # photos to train on; None: all that are not in the fold
+    x:torch.Tensor, # features `(N,F)` of photos
+    y:torch.Tensor, # their classes `(N,)`
+    xr:torch.Tensor, # features of rendered pictures
+    yr:torch.Tensor, # their classes
+    counts:Sequence[int|None]=(50, 100, 500, 2000, None), # photos to train on; None: all not in the fold
     seed:int=42, # of folds and draws
     n_folds:int=5,
-)->pd.DataFrame: # photos, rendered, f1, low, high
-    "Weighted F1 on photos of heads trained on rendered pictures alone, on photos alone, and on both."
-    n, fold, rng = int(max(y.max(), yr.max())) + 1, folds(y, n_folds, seed), np.random.default_rng(seed)
-    def judge(pick):
-        "What heads say of every photo; `pick` makes the training set of a fold from the rows that may be seen"
+)->pd.DataFrame: # photos, rendered, f1, low, high (weighted F1 with its 95 % interval): a row a training
+    """Weighted F1 on photos of heads trained on rendered pictures alone, on photos alone, and on both.
+
+    Both together: photos are repeated until they weigh as much as the rendered pictures."""
+    n_classes = int(max(y.max(), yr.max())) + 1
+    fold = folds(y, n_folds, seed)
+    rng = np.random.default_rng(seed)
+    n_seen = len(y)*(n_folds - 1)//n_folds   # photos outside a fold
+
+    def said_by(head, x): return (x @ head[0].t() + head[1]).argmax(1).numpy()
+
+    def cross_validated(count, rendered):
+        "F1 of what heads say of every photo, each trained on `count` photos of the other folds."
+        times = max(1, round(len(yr)/(count or n_seen))) if rendered else 1
         said = np.zeros(len(y), dtype=int)
         for k in range(n_folds):
-            w, b = fit_head(*pick(rng.permutation(np.flatnonzero(fold != k))), n)
-            said[fold == k] = (x[fold == k] @ w.t() + b).argmax(1).numpy()
+            rows = rng.permutation(np.flatnonzero(fold != k))[:count]
+            xs, ys = [x[rows]]*times, [y[rows]]*times
+            if rendered: xs, ys = [xr, *xs], [yr, *ys]
+            head = fit_head(torch.cat(xs), torch.cat(ys), n_classes)
+            said[fold == k] = said_by(head, x[fold == k])
         return f1_interval(y.numpy(), said)
-    w, b = fit_head(xr, yr, n)
-    rows = [(0, len(yr), f1_interval(y.numpy(), (x @ w.t() + b).argmax(1).numpy()))]
+
+    rows = []
+    def note(photos, rendered, f1): rows.append((photos, rendered, f1.value, f1.low, f1.high))
+    note(0, len(yr), f1_interval(y.numpy(), said_by(fit_head(xr, yr, n_classes), x)))
     for count in counts:
-        rows.append((count, 0, judge(lambda i, c=count: (x[i[:c]], y[i[:c]]))))
-        times = max(1, round(len(yr)/(count or len(y)*(n_folds - 1)//n_folds)))  # photos weigh as much as rendered pictures
-        rows.append((count, len(yr), judge(lambda i, c=count, t=times:
-            (torch.cat([xr, *[x[i[:c]]]*t]), torch.cat([yr, *[y[i[:c]]]*t])))))
-    seen = len(y)*(n_folds - 1)//n_folds
-    return pd.DataFrame([dict(photos=seen if c is None else c, rendered=r, f1=f.value, low=f.low, high=f.high) for c, r, f in rows])
+        photos = n_seen if count is None else count
+        note(photos, 0, cross_validated(count, rendered=False))
+        note(photos, len(yr), cross_validated(count, rendered=True))
+    return pd.DataFrame(rows, columns=['photos', 'rendered', 'f1', 'low', 'high'])
 
 # %% ../nbs/library/19a_transfer.ipynb #e18aaba4
 def stored_transfer()->pd.DataFrame: # photos, rendered, f1, low, high
-    "The result of `transfer` on the hackathon's 4,400 labelled photos, as measured when this version was made."
-    return pd.DataFrame(json.loads((files('shipviz')/'weights'/'transfer.json').read_text(encoding='utf-8'))['rows'])
+    "The result of `transfer` on the hackathon's 4,400 labelled photos, measured when this version was made."
+    text = (files('shipviz')/'weights'/'transfer.json').read_text(encoding='utf-8')
+    return pd.DataFrame(json.loads(text)['rows'])

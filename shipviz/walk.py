@@ -6,15 +6,16 @@
 __all__ = ['Step', 'step_at', 'draw_step', 'show_walk']
 
 # %% ../nbs/library/02_walk.ipynb #1c1f503e
-import base64
 import html
 import io
+from base64 import b64encode
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from .core import data_uri
 from .pixels import show_numbers
 
 if TYPE_CHECKING: from matplotlib.figure import Figure
@@ -54,14 +55,15 @@ def draw_step(
     # position, counted along the rows, from 0
     n: int,
 ) -> 'Figure':
-    "One still of a kernel's walk: picture with window, window, kernel, products with their sum; output so far."
+    "One still of a kernel's walk: picture, window, kernel, products with their sum, and the output so far."
     import matplotlib.pyplot as plt
     (kh, kw), response = kernel.shape, F.conv2d(image[None, None], kernel[None, None])[0, 0]
     i, j = divmod(n, response.shape[1])
     step, so_far, top = step_at(image, kernel, i, j), response.clone(), float(kernel.abs().max())
     so_far.view(-1)[n+1:] = float('nan')
     widths = [image.shape[1], 1.2*kw, 1.2*kw, 1.2*kw, response.shape[1]]
-    fig, axs = plt.subplots(1, 5, figsize=(10.4, 2.3), width_ratios=widths, layout='constrained')
+    fig, axs = plt.subplots(1, 5, figsize=(10.4, 2.3), width_ratios=widths)
+    fig.subplots_adjust(left=.01, right=.99, bottom=.02, top=.88, wspace=.12)
     show_numbers(image, axs[0], f'window at row {i}, column {j}', box=(i, j, kh, kw))
     show_numbers(step.window, axs[1], 'window', limit=float(image.abs().max()))
     show_numbers(kernel, axs[2], '× kernel', signed=True, limit=top)
@@ -98,7 +100,6 @@ def show_walk(
     buffer, times = io.BytesIO(), [ms]*(n-1) + [4*ms]
     frames[0].save(buffer, 'GIF', save_all=True, append_images=frames[1:], duration=times, loop=0)
     gif = buffer.getvalue()
-    data = base64.b64encode(gif).decode()
-    page = f'<img alt="{html.escape(alt)}" src="data:image/gif;base64,{data}">'
-    display({'image/gif': data, 'text/plain': alt, 'text/html': page}, raw=True)
+    page = f'<img alt="{html.escape(alt)}" src="{data_uri(gif, "gif")}">'
+    display({'image/gif': b64encode(gif).decode(), 'text/plain': alt, 'text/html': page}, raw=True)
     return gif

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from queue import SimpleQueue
 
@@ -83,13 +83,13 @@ def in_processes(
     with ExitStack() as stack:
         # entered first, so left last: threads that wait for a worker end when there are no workers any more
         threads = stack.enter_context(ThreadPoolExecutor(workers))
-        free = SimpleQueue()
+        free: SimpleQueue[_Worker] = SimpleQueue()
         for _ in range(workers): free.put(stack.enter_context(_Worker()))
         def do(job):
             worker = free.get()
             try: return worker.do(function, job)
             finally: free.put(worker)
-        ahead = deque()
+        ahead: deque[Future] = deque()
         for job in jobs:
             ahead.append(threads.submit(do, job))
             if len(ahead) > 2*workers: yield ahead.popleft().result()

@@ -17,15 +17,18 @@ import nbformat
 
 ROOT = Path(__file__).parents[1]
 LESSON = ROOT/"nbs"/"20_lab.ipynb"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--disable-dev-shm-usage"]
 MINUTES = 60_000  # in the milliseconds that Playwright counts in
-POLICY = "script-src 'self' 'unsafe-eval' blob:"  # as strict as JupyterLab itself bears: no script in the text of a page
+# as strict as JupyterLab itself bears: no script in the text of a page
+POLICY = "script-src 'self' 'unsafe-eval' blob:"
 
 
 def why_not():
     "What is missing here for a browser test, or ''."
-    if not importlib.util.find_spec("playwright"): return "playwright is not installed (pip install playwright)"
+    if not importlib.util.find_spec("playwright"):
+        return "playwright is not installed (pip install playwright)"
     return "" if chromium() else "there is no Chromium (Debian: apt-get install chromium)"
 
 def chromium():
@@ -44,8 +47,9 @@ def browser():
 def jupyterlab(folder):
     "A JupyterLab server of its own, showing `folder` on a free loopback port; gives (address, token)."
     folder, token = Path(folder), secrets.token_hex(16)
-    own = {n: str(folder/".jupyter"/n.lower()) for n in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR",
-                                                           "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
+    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR",
+              "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+    own = {n: str(folder/".jupyter"/n.lower()) for n in places}
     news = Path(own["JUPYTERLAB_SETTINGS_DIR"])/"@jupyterlab"/"apputils-extension"
     news.mkdir(parents=True)
     (news/"notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
@@ -55,11 +59,13 @@ def jupyterlab(folder):
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     log = open(folder/"jupyterlab.log", "w")
-    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-                               "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
-                               "--ServerApp.root_dir=.", "--ContentsManager.allow_hidden=False",
-                               f"--ServerApp.tornado_settings={dict(headers={'Content-Security-Policy': POLICY})!r}"],
-                              cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    settings = dict(headers={"Content-Security-Policy": POLICY})
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+               f"--port={port}", "--LabApp.expose_app_in_browser=True",
+               "--JupyterNotebookApp.expose_app_in_browser=True", "--ServerApp.root_dir=.",
+               "--ContentsManager.allow_hidden=False", f"--ServerApp.tornado_settings={settings!r}"]
+    server = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL)
     try:
         yield address(server, Path(own["JUPYTER_RUNTIME_DIR"]), folder/"jupyterlab.log"), token
     finally:
@@ -69,10 +75,11 @@ def jupyterlab(folder):
         log.close()
 
 def address(server, runtime, log, seconds=120):
-    "Where the server listens, once it answers: the port that was free a moment ago may be taken, then it chose another."
+    "Where the server listens, once it answers: if the port that was free is taken by then, it chose another."
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if server.poll() is not None: raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+        if server.poll() is not None:
+            raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
         for file in runtime.glob("jpserver-*.json"):
             with contextlib.suppress(OSError, ValueError, urllib.error.URLError):
                 url = json.loads(file.read_text())["url"]
@@ -94,30 +101,40 @@ class Lab:
     def __init__(self, page, url, token, name, program="lab/tree"):
         self.page = page
         page.goto(f"{url}{program}/{name}?token={token}", timeout=2*MINUTES)
-        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.content?.model?.cells?.length > 0", timeout=2*MINUTES)
-        page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status == 'idle'", timeout=2*MINUTES)
+        current = "window.jupyterapp?.shell.currentWidget"
+        idle = f"{current}?.sessionContext.session?.kernel?.status == 'idle'"
+        page.wait_for_function(f"{current}?.content?.model?.cells?.length > 0", timeout=2*MINUTES)
+        page.wait_for_function(idle, timeout=2*MINUTES)
 
     def theme(self, name):
-        self.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
-        self.page.wait_for_function(f"document.body.dataset.jpThemeLight == '{'false' if 'Dark' in name else 'true'}'", timeout=MINUTES)
+        change = "name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
+        light = "false" if "Dark" in name else "true"
+        self.page.evaluate(change, name)
+        changed = f"document.body.dataset.jpThemeLight == '{light}'"
+        self.page.wait_for_function(changed, timeout=MINUTES)
 
     def run_all(self):
         "Run all cells, and wait for them; the errors they show."
         self.page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
-        self.page.wait_for_function(f"() => {{ {CELLS} return errors.length || cells.every(c => c.executionCount) }}", timeout=6*MINUTES)
+        done = f"() => {{ {CELLS} return errors.length || cells.every(c => c.executionCount) }}"
+        self.page.wait_for_function(done, timeout=6*MINUTES)
         return self.page.evaluate(f"() => {{ {CELLS} return errors }}")
 
 CELLS = """
-    const cells = [...jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type == 'code' && c.sharedModel.getSource().trim());
-    const outputs = cells.flatMap(c => [...Array(c.outputs.length).keys()].map(i => c.outputs.get(i).toJSON()));
+    const cells = [...jupyterapp.shell.currentWidget.content.model.cells].filter(
+        c => c.type == 'code' && c.sharedModel.getSource().trim());
+    const shown = c => [...Array(c.outputs.length).keys()].map(i => c.outputs.get(i).toJSON());
+    const outputs = cells.flatMap(shown);
     const errors = outputs.filter(o => o.output_type == 'error').map(o => o.ename + ': ' + o.evalue);"""
 
 
 PIXELS = """async img => {
     await img.decode();
-    const canvas = new OffscreenCanvas(img.naturalWidth, img.naturalHeight), context = canvas.getContext('2d');
+    const canvas = new OffscreenCanvas(img.naturalWidth, img.naturalHeight);
+    const context = canvas.getContext('2d');
     context.drawImage(img, 0, 0);
-    return [canvas.height, canvas.width, [...context.getImageData(0, 0, canvas.width, canvas.height).data]] }"""
+    const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
+    return [canvas.height, canvas.width, [...data]] }"""
 
 def pixels(img):
     "What an <img> of the page shows, `(H,W,3)`."

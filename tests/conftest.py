@@ -11,7 +11,7 @@ CACHE = pytest.StashKey[tempfile.TemporaryDirectory]()
 
 
 def pytest_configure(config):
-    "One cache for the whole run, unless SHIPVIZ_HOME names one: nobody's own cache is read or filled by the tests."
+    "One cache for the whole run, unless SHIPVIZ_HOME names one: the tests read and fill nobody's own cache."
     if os.environ.get("SHIPVIZ_HOME"): return
     config.stash[CACHE] = tempfile.TemporaryDirectory(prefix="shipviz-tests-")
     os.environ["SHIPVIZ_HOME"] = config.stash[CACHE].name
@@ -39,7 +39,8 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     from shipviz.datasets import make_ships
-    return make_ships(tmp_path_factory.mktemp("ships"), n=30, n_test=0, size=(64, 96), difficulty="easy", progress=False)
+    folder = tmp_path_factory.mktemp("ships")
+    return make_ships(folder, n=30, n_test=0, size=(64, 96), difficulty="easy", progress=False)
 
 
 @pytest.fixture(scope="module")

@@ -15,5 +15,6 @@ def unpacked(root):
     rows = "".join(f"{i}.jpg,{i % 5 + 1}\n" for i in range(20))
     (root/"train/train.csv").write_text("image,category\n" + rows)
     (root/"test_ApKoW4T.csv").write_text("image\n" + "".join(f"{i}.jpg\n" for i in range(20, 25)))
-    (root/"sample_submission_ns2btKE.csv").write_text("image,category\n" + "".join(f"{i}.jpg,1\n" for i in range(24, 19, -1)))
+    sample = "".join(f"{i}.jpg,1\n" for i in range(24, 19, -1))
+    (root/"sample_submission_ns2btKE.csv").write_text("image,category\n" + sample)
     return root

@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 HEAD = "import sys, torch\nsys.runs = getattr(sys, 'runs', 0) + 1\nfrom . import extension\n"
 NEEDS_NMS = HEAD + "from . import meta\n"
 META = """import torch
-for op in ('nms', 'qnms'): torch.library.register_fake(f'torchvision::{op}')(lambda dets, scores, iou_threshold: dets)
+def shape(dets, scores, iou_threshold): return dets
+for op in ('nms', 'qnms'): torch.library.register_fake(f'torchvision::{op}')(shape)
 """
 MISSING = "operator torchvision::nms does not exist"
 
@@ -26,7 +27,8 @@ def python(code, folder=None):
     "Run `code` in a process of its own, with `folder` before everything else on its path."
     path = [str(p) for p in (folder, ROOT) if p]
     code = f"import sys; sys.path[:0] = {path!r}\n" + textwrap.dedent(code)
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300,
+                          stdin=subprocess.DEVNULL)
 
 
 def ok(result):
@@ -70,7 +72,8 @@ def test_already_imported_torchvision_is_left_alone(tmp_path):
         """, fake(tmp_path, HEAD))) == ["1", "True"]
 
 
-OTHER = ["RuntimeError('operator torchvision::roi_align does not exist')", f"RuntimeError('{MISSING}, really')", f"ValueError('{MISSING}')",
+OTHER = ["RuntimeError('operator torchvision::roi_align does not exist')",
+         f"RuntimeError('{MISSING}, really')", f"ValueError('{MISSING}')",
          "ImportError('no libjpeg')", "RuntimeError('CUDA version mismatch')"]
 
 def test_other_failures_are_passed_on_unchanged(tmp_path):
@@ -87,7 +90,8 @@ def test_other_failures_are_passed_on_unchanged(tmp_path):
 
 
 def test_failure_of_the_second_try_is_passed_on(tmp_path):
-    result = python("import shipviz, torchvision", fake(tmp_path, NEEDS_NMS, meta=META + "raise OSError('still broken')"))
+    package = fake(tmp_path, NEEDS_NMS, meta=META + "raise OSError('still broken')")
+    result = python("import shipviz, torchvision", package)
     assert result.returncode == 1 and result.stderr.strip().endswith("OSError: still broken")
 
 
@@ -108,9 +112,17 @@ def test_the_pair_installed_here():
 
 
 def test_the_pair_installed_here_tried_before_shipviz():
-    ok(python("try: import torchvision\nexcept RuntimeError: pass\nimport shipviz\nimport torchvision\ntorchvision.models.resnet18()"))
+    ok(python("""
+        try: import torchvision
+        except RuntimeError: pass
+        import shipviz
+        import torchvision
+        torchvision.models.resnet18()"""))
 
 
 def test_import_is_light():
-    out = ok(python("import shipviz\nprint(sorted({'torch', 'torchvision', 'numpy', 'fastai', 'PIL'} & set(sys.modules)))"))
+    out = ok(python("""
+        import shipviz
+        heavy = {'torch', 'torchvision', 'numpy', 'fastai', 'PIL'}
+        print(sorted(heavy & set(sys.modules)))"""))
     assert out == ["[]"]

@@ -77,7 +77,8 @@ def test_folder_per_class(tmp_path):
     picture(tmp_path/"tug/.ipynb_checkpoints/0.jpg")
     picture(tmp_path/"loose.jpg")
     (tmp_path/"tug/notes.txt").write_text("no picture")
-    with pytest.warns(UserWarning, match="'empty' holds no pictures.*1 picture.s. lie outside of the class folders: loose.jpg"):
+    told = "'empty' holds no pictures.*1 picture.s. lie outside of the class folders: loose.jpg"
+    with pytest.warns(UserWarning, match=told):
         df = load_ships(tmp_path)
     assert len(df) == 11 and df.image[0] == "ferry/0.jpg"
     assert df.label.unique().tolist() == ["ferry", "tug"] and sorted(df.category.unique()) == [1, 2]
@@ -113,8 +114,9 @@ def test_parts_missing(hackathon, tmp_path):
 # tables
 
 @pytest.mark.parametrize("text, words", [
-    ("", "is empty"), ("\n\n", "is empty"), ("image,category\n", "no rows"), ("image;category\n0.jpg;1\n", "separated by ';'"),
-    ("image\tcategory\n0.jpg\t1\n", "separated by"), ("name,code\n0.jpg,1\n", "image,category"), ("0.jpg,1\n1.jpg,2\n", "first line"),
+    ("", "is empty"), ("\n\n", "is empty"), ("image,category\n", "no rows"),
+    ("image;category\n0.jpg;1\n", "separated by ';'"), ("image\tcategory\n0.jpg\t1\n", "separated by"),
+    ("name,code\n0.jpg,1\n", "image,category"), ("0.jpg,1\n1.jpg,2\n", "first line"),
     ("image,image,category\n0.jpg,0.jpg,1\n", "naming the columns"), ("image,category\n0.jpg\n", "line 2"),
     ("image,category\n0.jpg,1,extra\n", "exactly 2 values"),
     ("image,category\n0.jpg,\n", "unknown code"), ("image,category\n0.jpg,0\n", "unknown code"),
@@ -123,21 +125,25 @@ def test_parts_missing(hackathon, tmp_path):
     ("image,category\n0.jpg,nan\n", "unknown code"), ("image,category\n0.jpg,inf\n", "unknown code"),
     ("image,category\n0.jpg,-1\n", "unknown code"),
     ("image,category\n0.jpg,1\n0.jpg,1\n", "more than once"), ("image,category\n,1\n", "without a name"),
-    ("image,category\n20.jpg,1\n0.jpg,1\n", "in both train.csv and test_"), ("image,category\n\x000.jpg,1\n", "no text file"),
+    ("image,category\n20.jpg,1\n0.jpg,1\n", "in both train.csv and test_"),
+    ("image,category\n\x000.jpg,1\n", "no text file"),
 ])
 def test_bad_tables(hackathon, text, words):
     csv(hackathon, text)
     with pytest.raises(ValueError, match=words): load_ships(hackathon)
 
-@pytest.mark.parametrize("data", [b"\xff\xfei\x00m\x00", b"\x89PNG\r\n\x1a\n\xff", b"image,category\nb\xe9teau.jpg,1\n"])
+@pytest.mark.parametrize("data", [
+    b"\xff\xfei\x00m\x00", b"\x89PNG\r\n\x1a\n\xff", b"image,category\nb\xe9teau.jpg,1\n"])
 def test_tables_in_other_encodings(hackathon, data):
     csv(hackathon, data, "wb")
     with pytest.raises(ValueError, match="UTF-8"): load_ships(hackathon)
 
 @pytest.mark.parametrize("change", [
-    lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n"), lambda t: t.replace(",", " , "), lambda t: t.replace("\n", "\n\n"),
+    lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n"), lambda t: t.replace(",", " , "),
+    lambda t: t.replace("\n", "\n\n"),
     str.rstrip,
-    lambda t: t.replace(",1\n", ",1.0\n"), lambda t: "\n".join(f'"{line}"'.replace(",", '","') for line in t.splitlines()),
+    lambda t: t.replace(",1\n", ",1.0\n"),
+    lambda t: "\n".join(f'"{line}"'.replace(",", '","') for line in t.splitlines()),
     lambda t: "\n".join(f"{i},{line}" if i else "id," + line for i, line in enumerate(t.splitlines()))],
     ids=["bom", "crlf", "blanks", "empty lines", "no end of line", "floats", "quotes", "more columns"])
 def test_tables_as_programs_write_them(hackathon, change):
@@ -154,7 +160,8 @@ def test_errors_name_the_first_rows_and_count_them(hackathon):
 # names that lead out of the folder
 
 @pytest.mark.parametrize("name", [
-    "../train.csv", "a/../../train.csv", "/etc/passwd", "..", "C:\\ships\\0.jpg", "..\\0.jpg", "//server/0.jpg", "C:0.jpg"])
+    "../train.csv", "a/../../train.csv", "/etc/passwd", "..", "C:\\ships\\0.jpg", "..\\0.jpg",
+    "//server/0.jpg", "C:0.jpg"])
 def test_names_that_leave(hackathon, name):
     csv(hackathon, f"image,category\n{name},1\n0.jpg,1\n")
     with pytest.raises(ValueError, match="leads out of") as e: load_ships(hackathon, verify="skip")
@@ -186,26 +193,31 @@ def break_some(root):
 def test_missing_pictures_are_always_noticed(hackathon):
     (hackathon/"train/images/1.jpg").unlink()
     (hackathon/"train/images/22.jpg").unlink()
-    with pytest.raises(FileNotFoundError, match=r"2 of 25 pictures are missing: '1.jpg' \(line 3\)"): load_ships(hackathon)
+    with pytest.raises(FileNotFoundError, match=r"2 of 25 pictures are missing: '1.jpg' \(line 3\)"):
+        load_ships(hackathon)
 
 def test_verify(hackathon):
     break_some(hackathon)
-    with pytest.raises(ValueError, match="4 of 25 pictures can't be read") as e: load_ships(hackathon, verify=True)
+    with pytest.raises(ValueError, match="4 of 25 pictures can't be read") as e:
+        load_ships(hackathon, verify=True)
     assert all(f"'{i}.jpg'" in str(e.value) for i in (1, 2, 3, 4)) and "verify='skip'" in str(e.value)
 
 def test_verify_opens_pictures_as_training_does(tmp_path):
     for c in "ab": picture(tmp_path/c/"1.jpg")
     Image.fromarray(np.full((20, 30), np.nan, dtype=np.float32)).save(tmp_path/"a/2.tif")
-    with pytest.raises(ValueError, match="1 of 3 pictures can't be read: 'a/2.tif'.*not finite"): load_ships(tmp_path, verify=True)
+    with pytest.raises(ValueError, match="1 of 3 pictures can't be read: 'a/2.tif'.*not finite"):
+        load_ships(tmp_path, verify=True)
 
 def test_skip(hackathon):
     break_some(hackathon)
-    with pytest.warns(UserWarning, match="Left out 4 of 25 pictures"): df = load_ships(hackathon, verify="skip")
+    with pytest.warns(UserWarning, match="Left out 4 of 25 pictures"):
+        df = load_ships(hackathon, verify="skip")
     assert len(df) == 21 and len(df.attrs["skipped"]) == 4
     with pytest.raises(ValueError, match="verify is"): load_ships(hackathon, verify="yes")
 
 @pytest.mark.parametrize("mode, suffix", [
-    ("L", "jpg"), ("CMYK", "jpg"), ("P", "gif"), ("RGBA", "png"), ("1", "png"), ("LA", "webp"), ("I;16", "png")])
+    ("L", "jpg"), ("CMYK", "jpg"), ("P", "gif"), ("RGBA", "png"), ("1", "png"), ("LA", "webp"),
+    ("I;16", "png")])
 def test_all_kinds_of_pictures(tmp_path, mode, suffix):
     path = tmp_path/f"a.{suffix}"
     if mode == "I;16": Image.fromarray(np.full((20, 30), 300, dtype=np.uint16)).save(path)
@@ -229,9 +241,11 @@ def test_submission(hackathon):
     file = write_submission(hackathon, names, [1, 2, 3, 4, 5])
     assert file == hackathon/"submission.csv"
     table = pd.read_csv(file)
-    assert table.image.tolist() == [f"{i}.jpg" for i in range(24, 19, -1)] and table.category.tolist() == [5, 4, 3, 2, 1]
+    assert table.image.tolist() == [f"{i}.jpg" for i in range(24, 19, -1)]
+    assert table.category.tolist() == [5, 4, 3, 2, 1]
     with pytest.raises(FileExistsError): write_submission(hackathon, names, [1]*5)
-    with pytest.raises(ValueError, match="only one of the two"): write_submission(hackathon, [*names[:-1], "x.jpg"], [1]*5, force=True)
+    with pytest.raises(ValueError, match="only one of the two"):
+        write_submission(hackathon, [*names[:-1], "x.jpg"], [1]*5, force=True)
     assert pd.read_csv(file).equals(table)
 
 
@@ -252,9 +266,12 @@ def test_classes_that_nobody_can_read(tmp_path, no_heic):
     (tmp_path/"yacht").mkdir()
     (tmp_path/"yacht/1.heic").write_bytes(b"heic")
     (tmp_path/"yacht/2.HEIC").write_bytes(b"heic")
-    with pytest.raises(ValueError, match="yacht' holds 2 picture.*1.heic, 2.HEIC.*convert them to JPEG or PNG"): load_ships(tmp_path)
+    words = "yacht' holds 2 picture.*1.heic, 2.HEIC.*convert them to JPEG or PNG"
+    with pytest.raises(ValueError, match=words):
+        load_ships(tmp_path)
     picture(tmp_path/"yacht/3.jpg")
-    with pytest.warns(UserWarning, match=r"2 picture\(s\).*left out \(yacht/1.heic, yacht/2.HEIC\): convert"): df = load_ships(tmp_path)
+    with pytest.warns(UserWarning, match=r"2 picture\(s\).*left out \(yacht/1.heic, yacht/2.HEIC\): convert"):
+        df = load_ships(tmp_path)
     assert df.label.value_counts().to_dict() == {"tug": 3, "ferry": 3, "yacht": 1}
     with pytest.warns(UserWarning, match="2 picture"): assert len(find_pictures(tmp_path)) == 7
 
@@ -280,6 +297,57 @@ def test_an_unreadable_data_set(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(OSError, match="train' can't be read .*the right to read it"): load_ships(tmp_path)
 
+def left_out(root, read):
+    "The one warning with which `read` tells what it left out of a folder."
+    with pytest.warns(UserWarning) as told: found = read(root)
+    assert len(told) == 1
+    return len(found), str(told[0].message)
+
+def test_pictures_without_an_ending_are_told(tmp_path):
+    class_folders(tmp_path, "tug", "ferry")
+    picture(tmp_path/"tug/3.jpg").rename(tmp_path/"tug/third")
+    picture(tmp_path/"tug/4.png").rename(tmp_path/"tug/fourth.2026-11-26")
+    (tmp_path/"tug/README").write_text("BMP and other words, but no picture")
+    if hasattr(os, "mkfifo"): os.mkfifo(tmp_path/"tug/pipe")  # whoever reads from it waits for ever
+    for read in (load_ships, find_pictures):
+        n, said = left_out(tmp_path, read)
+        assert n == 6 and "2 picture(s) without the ending of a picture are left out" in said
+        assert "(tug/fourth.2026-11-26, tug/third)" in said and "README" not in said and "pipe" not in said
+
+def test_a_class_of_pictures_without_an_ending_is_refused(tmp_path):
+    class_folders(tmp_path, "tug", "ferry", "yacht")
+    for p in (tmp_path/"yacht").iterdir(): p.rename(p.with_suffix(""))
+    with pytest.raises(ValueError, match="yacht' holds 3 .*none with the ending of a picture.*0, 1, 2"):
+        load_ships(tmp_path)
+
+def test_linked_folders_inside_a_class_are_told(tmp_path):
+    class_folders(tmp_path/"ships", "tug", "ferry")
+    class_folders(tmp_path, "elsewhere")
+    (tmp_path/"ships/tug/more").symlink_to(tmp_path/"elsewhere")
+    (tmp_path/"ships/ferry/round").symlink_to(tmp_path/"ships/ferry")
+    for read in (load_ships, find_pictures):
+        n, said = left_out(tmp_path/"ships", read)
+        assert n == 6 and "2 linked folder(s) are left out (ferry/round, tug/more)" in said
+
+def test_hidden_pictures_inside_a_class_are_told(tmp_path):
+    class_folders(tmp_path/"train", "tug", "ferry")
+    picture(tmp_path/"train/tug/.secret.jpg")
+    picture(tmp_path/"train/tug/.old/deep/1.png")
+    (tmp_path/"train/tug/.DS_Store").write_bytes(b"no picture")
+    (tmp_path/"train/tug/._0.jpg").write_bytes(b"macOS's companion of 0.jpg")
+    picture(tmp_path/"test/.hidden/2.png")
+    n, said = left_out(tmp_path, load_ships)
+    assert n == 6 and "2 hidden picture(s) are left out (tug/.old/deep/1.png, tug/.secret.jpg)" in said
+    assert "1 hidden picture(s) are left out (test/.hidden/2.png)" in said
+    n, said = left_out(tmp_path, find_pictures)
+    assert n == 6 and "3 hidden picture(s) are left out" in said and "._0" not in said and ".DS" not in said
+
+def test_names_that_are_no_utf8_are_told_readably(tmp_path):
+    class_folders(tmp_path, "tug", "ferry")
+    picture(tmp_path/"x.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/tug/b\xe9"))
+    n, said = left_out(tmp_path, load_ships)
+    assert n == 6 and "(tug/b\ufffd)" in said
+
 @pytest.mark.parametrize("valid", ["valid", "val", "validation"])
 def test_names_of_the_validation_folder(tmp_path, valid):
     class_folders(tmp_path, "train/a", "train/b", f"{valid}/a", f"{valid}/b")
@@ -289,7 +357,8 @@ def test_names_of_the_validation_folder(tmp_path, valid):
 
 def test_two_validation_folders(tmp_path):
     class_folders(tmp_path, "train/a", "train/b", "val/a", "valid/a")
-    with pytest.raises(ValueError, match="several folders for validation: valid, val. Leave only one"): load_ships(tmp_path)
+    with pytest.raises(ValueError, match="several folders for validation: valid, val. Leave only one"):
+        load_ships(tmp_path)
 
 def test_what_lies_elsewhere_is_told(tmp_path):
     class_folders(tmp_path, "train/a", "train/b", "train/c", "val/a", "extra/a")
@@ -315,12 +384,14 @@ def test_a_million_rows(tmp_path):
 def test_lines_are_counted_in_the_file(hackathon):
     csv(hackathon, 'image,note,category\n0.jpg,"two\nlines",1\n\n1.jpg,x,9\n')
     with pytest.raises(ValueError, match="line 5 '1.jpg' '9'"): load_ships(hackathon)
-    csv(hackathon, 'image,category\n0.jpg,1\n"1.jpg,2\n2.jpg,3\n')  # a quote that is never closed swallows the rest
+    # a quote that is never closed swallows the rest
+    csv(hackathon, 'image,category\n0.jpg,1\n"1.jpg,2\n2.jpg,3\n')
     with pytest.raises(ValueError, match="line 4"): load_ships(hackathon)
 
 @pytest.mark.parametrize("module", ["core", "workers", "tables", "rendered", "datasets"])
 def test_importing_it_is_cheap(module):
-    code = (f"import sys, shipviz.{module}; heavy = {{'fastai', 'torch', 'matplotlib.pyplot', 'IPython', 'ipywidgets', 'jupyterlab'}}; "
-            "sys.exit(', '.join(heavy & set(sys.modules)) or 0)")
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    heavy = {"fastai", "torch", "matplotlib.pyplot", "IPython", "ipywidgets", "jupyterlab"}
+    code = f"import sys, shipviz.{module}; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert not done.stderr and done.returncode == 0

@@ -125,6 +125,39 @@ def test_a_comparison_needs_ships_and_counts_them(learn, ships):
     assert row.pointing.n == row.deletion.n == 1 and "(swapped)" not in table.index
 
 
+# Intervals
+
+def ends(i): return np.array([i.low, i.high])
+
+
+def test_a_tie_changes_an_interval_a_little_and_not_its_kind():
+    for hits in (np.r_[np.zeros(4), np.ones(96)], np.ones(40), np.zeros(9)):
+        np.testing.assert_allclose(ends(interval(abs(hits - 1e-9))), ends(exact(hits)), atol=.01)
+    for tie in (.05, .5, .95):
+        tied = ends(interval(np.r_[np.ones(199), tie]))
+        least, most = ends(exact(np.r_[np.ones(199), 0])), ends(exact(np.ones(200)))
+        assert (least - .003 <= tied).all() and (tied <= most + .003).all()
+    assert bootstrap(np.r_[np.ones(199), .95]).low > .999     # 200 pictures can't know so much
+    constant = interval(np.full(50, .25))
+    assert constant.low < constant.value == .25 < constant.high
+    with pytest.raises(ValueError, match="bootstrap"): interval(np.array([.5, 1.5]))
+    with pytest.raises(ValueError, match="0.95"): interval(np.array([.5, 1]), level=95)
+
+
+@pytest.mark.parametrize("parts", [0, .02, .3, 1])
+@pytest.mark.parametrize("share", [.9, .98])
+def test_intervals_of_hits_and_parts_of_hits_hold_the_truth(parts, share):
+    "Where some scores are parts of hits, 95 intervals of 100 hold the mean; more where misses are rare."
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        scores = (rng.random(60) < share).astype(float)
+        tied = rng.random(60) < parts
+        scores[tied] = rng.uniform(.2, .6, tied.sum())
+        i = interval(scores)
+        held += i.low <= (1 - parts)*share + parts*.4 <= i.high
+    assert held/400 >= .935, held/400
+
+
 # Masks
 
 def test_masks_of_zeros_and_ones_are_masks():

@@ -23,16 +23,20 @@ def test_feedback_in_a_notebook():
     assert bundle[MIME] == dict(name="kernel<1>", ok=False, kind="shape", message="a < b & c")
     assert json.loads(json.dumps(bundle[MIME])) == bundle[MIME]
     assert "kernel&lt;1&gt;" in bundle["text/html"] and "a &lt; b &amp; c" in bundle["text/html"]
-    assert bundle["text/plain"] == repr(Feedback("kernel<1>", False, "shape", "a < b & c")) == "✗ kernel<1>: a < b & c"
+    shown = "✗ kernel<1>: a < b & c"
+    assert bundle["text/plain"] == repr(Feedback("kernel<1>", False, "shape", "a < b & c")) == shown
 
 
 WRONG = [
-    (A.T, A, "transposed"), (A.ravel(), A, "shape"), (A[:3, :2], A, "shape"), (A[1:-1, 1:-1], A, "border"), (A[None, :, :5], A, "shape"),
-    (-A, A, "negated"), (A[:, ::-1], A, "flipped"), (A[::-1], A, "flipped"), (A[::-1, ::-1], A, "flipped"), (S.T, S, "transposed"),
-    (S[0, ::-1], S[0], "flipped"), (A / 255, A, "scaled"), (A + 3, A, "offset"), (A * np.nan, A, "nan"), (A + S[:4, :1], A, "value"),
+    (A.T, A, "transposed"), (A.ravel(), A, "shape"), (A[:3, :2], A, "shape"), (A[1:-1, 1:-1], A, "border"),
+    (A[None, :, :5], A, "shape"),
+    (-A, A, "negated"), (A[:, ::-1], A, "flipped"), (A[::-1], A, "flipped"), (A[::-1, ::-1], A, "flipped"),
+    (S.T, S, "transposed"), (S[0, ::-1], S[0], "flipped"),
+    (A / 255, A, "scaled"), (A + 3, A, "offset"), (A * np.nan, A, "nan"), (A + S[:4, :1], A, "value"),
     (np.pad(A, 1)[1:-1, 1:-1] * (np.pad(np.ones((2, 4)), 1)), A, "border"), (np.zeros_like(A), A, "value"),
-    (41, 42, "off by one"), (4200, 42, "scaled"), (0.42, 42, "scaled"), (-42, 42, "negated"), (7, 42, "value"), (0, 42, "value"),
-    ("42", 42, "type"), ([[1], [2, 3]], A, "type"), (None, A, "unanswered"), (..., A, "unanswered"), (object(), 1, "type"),
+    (41, 42, "off by one"), (4200, 42, "scaled"), (0.42, 42, "scaled"), (-42, 42, "negated"),
+    (7, 42, "value"), (0, 42, "value"), ("42", 42, "type"), ([[1], [2, 3]], A, "type"),
+    (None, A, "unanswered"), (..., A, "unanswered"), (object(), 1, "type"),
 ]
 
 
@@ -56,7 +60,8 @@ def test_right_from_numpy_torch_and_lists(kind):
 
 
 def test_scalars_and_dtypes():
-    assert compare("ex", 0.5, torch.tensor(0.5)) and compare("ex", np.float32(2), 2) and compare("ex", True, True)
+    assert compare("ex", 0.5, torch.tensor(0.5))
+    assert compare("ex", np.float32(2), 2) and compare("ex", True, True)
     assert compare("ex", torch.tensor(A).bfloat16(), torch.tensor(A).bfloat16())
     assert compare("ex", A.astype(np.float64), A)
     assert compare("ex", A.astype(np.float64), A, dtype=True).kind == "dtype"
@@ -66,7 +71,8 @@ def test_scalars_and_dtypes():
 def test_call():
     assert call("ex", lambda x: x + 1, 2) == (3, None)
     def boom(): raise ValueError("bad kernel")
-    for f, kind in ((None, "unanswered"), (..., "unanswered"), (lambda: None, "unanswered"), (3, "type"), (boom, "error")):
+    for f, kind in ((None, "unanswered"), (..., "unanswered"), (lambda: None, "unanswered"), (3, "type"),
+                    (boom, "error")):
         answer, feedback = call("ex", f)
         assert answer is None and not feedback and feedback.kind == kind
     assert "ValueError: bad kernel" in call("ex", boom)[1].message

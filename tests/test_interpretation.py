@@ -9,9 +9,10 @@ import torch
 from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, RandomSplitter, Resize
 from PIL import Image
 
+from shipviz.answers import carries_pictures
 from shipviz.data import get_dls
 from shipviz.datasets import load_ships, make_ships
-from shipviz.interpretation import ShipInterpretation, carries_pictures
+from shipviz.interpretation import ShipInterpretation
 from shipviz.learners import load_model, save_model, ship_learner
 
 
@@ -52,15 +53,18 @@ def test_a_look_does_not_cost_the_training_curve(learn):
 
 def test_a_loaded_model_carries_no_pictures(loaded, learn, valid):
     assert carries_pictures(learn) and not carries_pictures(loaded)
-    with pytest.raises(ValueError, match="carries no pictures: give df=.* or dl="): ShipInterpretation.from_learner(loaded)
+    with pytest.raises(ValueError, match="carries no pictures: give df=.* or dl="):
+        ShipInterpretation.from_learner(loaded)
     there = ShipInterpretation.from_learner(loaded, df=valid)
-    torch.testing.assert_close(there.probs, ShipInterpretation.from_learner(learn).probs, atol=1e-4, rtol=1e-3)
+    here = ShipInterpretation.from_learner(learn)
+    torch.testing.assert_close(there.probs, here.probs, atol=1e-4, rtol=1e-3)
     assert there.plot_top_losses(2)
     assert len(ShipInterpretation.from_learner(loaded, dl=learn.dls.valid)) == len(valid)
 
 
 @pytest.mark.parametrize("change,words", [
-    (lambda df: df.assign(label="Ferry"), "'Ferry'; its classes are"), (lambda df: df.drop(columns="label"), "no 'label'"),
+    (lambda df: df.assign(label="Ferry"), "'Ferry'; its classes are"),
+    (lambda df: df.drop(columns="label"), "no 'label'"),
     (lambda df: df.iloc[:0], "no pictures in this table")])
 def test_tables_that_are_no_use(learn, valid, change, words):
     with pytest.raises(ValueError, match=words): ShipInterpretation.from_learner(learn, df=change(valid))
@@ -68,17 +72,19 @@ def test_tables_that_are_no_use(learn, valid, change, words):
 
 def test_arguments_are_checked(learn):
     interp = ShipInterpretation.from_learner(learn)
-    for wrong in (lambda: interp.heatmaps([len(interp)]), lambda: interp.heatmaps([.5]), lambda: interp.heatmaps([0], "Ferry"),
-                  lambda: interp.heatmaps([0, 1], [1, 2, 3]), lambda: interp.heatmaps([0], 5), lambda: interp.plot([0], "all"),
-                  lambda: interp.plot([]), lambda: interp.table(2.5), lambda: interp.confused("Ferry", "Cargo")):
+    for wrong in (lambda: interp.heatmaps([len(interp)]), lambda: interp.heatmaps([.5]),
+                  lambda: interp.heatmaps([0], "Ferry"), lambda: interp.heatmaps([0, 1], [1, 2, 3]),
+                  lambda: interp.heatmaps([0], 5), lambda: interp.plot([0], "all"), lambda: interp.plot([]),
+                  lambda: interp.table(2.5), lambda: interp.confused("Ferry", "Cargo")):
         with pytest.raises(ValueError): wrong()
-    with pytest.raises(ValueError, match="not both"): ShipInterpretation.from_learner(learn, dl=learn.dls.valid, df=pd.DataFrame())
+    with pytest.raises(ValueError, match="not both"):
+        ShipInterpretation.from_learner(learn, dl=learn.dls.valid, df=pd.DataFrame())
 
 
 def test_a_class_can_be_given_by_name(learn):
     interp = ShipInterpretation.from_learner(learn)
     name = str(interp.vocab[3])
-    assert interp.heatmaps([0, 1], name)[1].targets.tolist() == interp.heatmaps([0, 1], [3, 3])[1].targets.tolist() == [3, 3]
+    for third in (name, [3, 3]): assert interp.heatmaps([0, 1], third)[1].targets.tolist() == [3, 3]
 
 
 def test_markup_in_names_stays_text(learn, tmp_path):
@@ -101,7 +107,8 @@ def test_a_name_that_is_not_utf8(learn, valid, tmp_path):
 def test_pictures_that_are_no_files(learn, valid):
     "A picture in memory is shown as well."
     pictures = [Image.open(p).convert("RGB") for p in valid.path[:2]]
-    interp = ShipInterpretation.from_learner(learn, df=pd.DataFrame(dict(path=pictures, label=valid.label[:2])))
+    table = pd.DataFrame(dict(path=pictures, label=valid.label[:2]))
+    interp = ShipInterpretation.from_learner(learn, df=table)
     assert np.asarray(interp.picture(1)).shape == (64, 64, 3)
 
 
@@ -109,7 +116,8 @@ def test_captions_of_the_page(learn, tmp_path):
     interp = ShipInterpretation.from_learner(learn)
     page = interp.to_html(tmp_path/"page.html", k=1).read_text(encoding="utf-8")
     top = interp.table(1).iloc[0]
-    assert f"{top.predicted} / {top.actual} / loss {top.loss:.2f} / p(actual) {top.p_actual:.2f}</figcaption>" in page
+    classes, loss = f"{top.predicted} / {top.actual}", f"loss {top.loss:.2f} / p(actual) {top.p_actual:.2f}"
+    assert f"{classes} / {loss}</figcaption>" in page
 
 
 def test_shuffled_pictures_keep_their_labels(learn, folder):

@@ -1,4 +1,4 @@
-"The form that every lesson keeps: short, hands early, predictions, marked exercises, links to its neighbours."
+"The form that every lesson keeps: short, hands early, predictions, marked exercises, links on and back."
 import json
 import re
 from pathlib import Path
@@ -41,7 +41,8 @@ class TestLesson:
     def test_begins_with_what_it_is_for_and_leads_on(self, path):
         first = text(cells(path)[0])
         assert first.startswith("# ") and "**You will be able to**" in first and "**You need**" in first
-        last = [text(c) for c in cells(path) if c["cell_type"] == "markdown" and "glossary.ipynb" in text(c)][-1]
+        prose = [text(c) for c in cells(path) if c["cell_type"] == "markdown"]
+        last = [t for t in prose if "glossary.ipynb" in t][-1]
         for name in neighbours(path): assert f"({name})" in first and f"({name})" in last
 
     def test_hands_come_within_ten_cells(self, path):
@@ -49,13 +50,15 @@ class TestLesson:
 
     def test_asks_for_predictions_and_hides_their_results(self, path):
         found = cells(path)
-        asked = [i for i, c in enumerate(found) if c["cell_type"] == "markdown" and text(c).startswith(PREDICT)]
+        asked = [i for i, c in enumerate(found)
+                 if c["cell_type"] == "markdown" and text(c).startswith(PREDICT)]
         assert 3 <= len(asked) <= 5
         for i in asked:
             assert found[i+1]["metadata"].get("jupyter", {}).get("outputs_hidden"), text(found[i])
 
     def test_marks_its_exercises(self, path):
-        titles = re.findall(r"^\*\*(Exercise \d+|Open exercise)\*\*(.*)", "\n".join(map(text, cells(path))), re.M)
+        joined = "\n".join(map(text, cells(path)))
+        titles = re.findall(r"^\*\*(Exercise \d+|Open exercise)\*\*(.*)", joined, re.M)
         marked = [re.match(r" [●○]{3} · (essential|optional)", mark) for _, mark in titles]
         assert len(titles) >= 3 and all(marked), titles
         assert "Open exercise" in [title for title, _ in titles]

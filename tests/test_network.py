@@ -34,4 +34,5 @@ def test_batch_norm_passes_the_same_gradients():
     g = torch.randn_like(x)
     expected = torch.autograd.grad(bn(x), (x, bn.weight, bn.bias), g)
     y, *_ = batch_norm(x, bn.weight, bn.bias, torch.zeros(3), torch.ones(3), training=True)
-    for a, b in zip(torch.autograd.grad(y, (x, bn.weight, bn.bias), g), expected): torch.testing.assert_close(a, b)
+    gradients = torch.autograd.grad(y, (x, bn.weight, bn.bias), g)
+    for a, b in zip(gradients, expected): torch.testing.assert_close(a, b)

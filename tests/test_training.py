@@ -1,4 +1,4 @@
-"""What the training notebooks can't show well: hostile files, no network, two processes at once, repeatability."""
+"What the training notebooks can't show: hostile files, no network, two processes at once, repeatability."
 import hashlib
 import json
 import multiprocessing as mp
@@ -38,7 +38,9 @@ def folder(tmp_path_factory):
     path, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
     for label, low in (("dark", 0), ("light", 120)):
         (path / label).mkdir()
-        for i in range(15): Image.fromarray(rng.integers(low, low + 100, (48, 48, 3), dtype=np.uint8)).save(path / label / f"{i}.png")
+        for i in range(15):
+            pixels = rng.integers(low, low + 100, (48, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(path / label / f"{i}.png")
     return path
 
 
@@ -84,20 +86,24 @@ def test_the_dataloaders_given_are_untouched(dls):
 def test_saved_and_loaded(learn, saved, folder):
     pictures = sorted(folder.rglob("*.png"))[:4]
     again = load_model(saved)
+    said = predict(learn, pictures)
     for name in (saved, f"{saved}.json", f"{saved}.safetensors"):
-        torch.testing.assert_close(predict(load_model(name), pictures), predict(learn, pictures), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(predict(load_model(name), pictures), said, rtol=1e-3, atol=1e-4)
     opened = [Image.open(p) for p in pictures]
     torch.testing.assert_close(predict(again, opened), predict(again, pictures))
     assert numbers(again) == numbers(learn) and list(again.dls.vocab) == ["dark", "light"]
     assert json.loads(saved.with_suffix(".json").read_text())["data"] == fingerprint(learn.dls)
 
 
-@pytest.mark.parametrize("options", [{}, dict(bn_final=False), dict(lin_ftrs=[64], ps=.1), dict(head="linear")])
+@pytest.mark.parametrize("options", [
+    {}, dict(bn_final=False), dict(lin_ftrs=[64], ps=.1), dict(head="linear")])
 def test_every_head_comes_back(dls, tmp_path, options):
     learn = ship_learner(dls, pretrained=False, **options)
     save_model(learn, tmp_path / "m", metrics={})
     x = torch.rand(2, 3, 64, 64)
-    with torch.no_grad(): torch.testing.assert_close(load_model(tmp_path / "m").model(x), learn.model.eval()(x), rtol=1e-3, atol=1e-4)
+    again = load_model(tmp_path / "m")
+    with torch.no_grad():
+        torch.testing.assert_close(again.model(x), learn.model.eval()(x), rtol=1e-3, atol=1e-4)
 
 
 def test_resnets_work_without_weights(dls, tmp_path):
@@ -151,7 +157,8 @@ def test_the_copy_beside_it_is_never_believed(learn, saved, tmp_path, dls):
     other = ship_learner(dls, "resnet18", pretrained=False)
     save_model(other, tmp_path / "other", metrics={})
     (tmp_path / "other.json").replace(tmp_path / "m.json")
-    with pytest.warns(UserWarning, match="m.json"): assert load_model(saved).recipe["arch"] == "efficientnet_lite0"
+    with pytest.warns(UserWarning, match="m.json"):
+        assert load_model(saved).recipe["arch"] == "efficientnet_lite0"
     for text in (b"{", b"\xff\xfe", b"[]"):
         saved.with_suffix(".json").write_bytes(text)
         with pytest.warns(UserWarning, match="force=True"): load_model(saved)
@@ -161,7 +168,8 @@ def test_a_save_that_is_killed_between_the_files_leaves_a_whole_model(saved, dls
     new = ship_learner(dls, "resnet18", pretrained=False)
     with patch.object(cards, "_write_copy", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         save_model(new, saved, force=True, metrics={})
-    with pytest.warns(UserWarning, match="not the card"): assert load_model(saved).recipe["arch"] == "resnet18"
+    with pytest.warns(UserWarning, match="not the card"):
+        assert load_model(saved).recipe["arch"] == "resnet18"
     with patch("os.replace", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         save_model(new, saved, force=True)
     with pytest.warns(UserWarning, match="not the card"): load_model(saved)
@@ -174,7 +182,8 @@ def test_a_save_that_is_killed_between_the_files_leaves_a_whole_model(saved, dls
 def test_two_savers_at_once_leave_one_model(saved, tmp_path):
     card = {k: v for k, v in card_of(saved).items() if k != "tensors"}
     def save(k):
-        for _ in range(8): cards.write_model(tmp_path / "both", card | dict(seed=k), {"w": torch.full((50_000,), float(k))}, force=True)
+        tensors = {"w": torch.full((50_000,), float(k))}
+        for _ in range(8): cards.write_model(tmp_path / "both", card | dict(seed=k), tensors, force=True)
     with ThreadPoolExecutor(3) as pool: list(pool.map(save, range(3)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -185,7 +194,8 @@ def test_two_savers_at_once_leave_one_model(saved, tmp_path):
 
 def test_models_of_earlier_versions_are_read(learn, saved, folder):
     pictures = sorted(folder.rglob("*.png"))[:4]
-    torch.testing.assert_close(predict(load_model(as_two_files(saved)), pictures), predict(learn, pictures), rtol=1e-3, atol=1e-4)
+    said = predict(load_model(as_two_files(saved)), pictures)
+    torch.testing.assert_close(said, predict(learn, pictures), rtol=1e-3, atol=1e-4)
     saved.with_suffix(".json").unlink()
     with pytest.raises(FileNotFoundError, match="json"): load_model(saved)
 
@@ -218,12 +228,14 @@ def test_a_model_that_cannot_be_saved_is_kept(learn, tmp_path, monkeypatch):
     kept, = (tmp_path / "home" / "rescued").glob("m-*.safetensors")
     assert list(load_model(kept).dls.vocab) == ["dark", "light"]
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(OSError, match="can't make the folder.*rescued"): save_model(learn, tmp_path / "file" / "m")
+    with pytest.raises(OSError, match="can't make the folder.*rescued"):
+        save_model(learn, tmp_path / "file" / "m")
     assert len(list((tmp_path / "home" / "rescued").glob("m-*.safetensors"))) == 2
 
 
 def test_where_nothing_can_be_saved_both_places_are_named(learn, tmp_path):
-    with patch.object(cards, "atomic_write", side_effect=OSError("disk full")), pytest.raises(OSError, match="disk full.*elsewhere"):
+    full = patch.object(cards, "atomic_write", side_effect=OSError("disk full"))
+    with full, pytest.raises(OSError, match="disk full.*elsewhere"):
         save_model(learn, tmp_path / "m")
     assert not list(tmp_path.glob("m*"))
 
@@ -233,7 +245,8 @@ def test_the_copy_of_the_card_is_not_worth_an_error(learn, tmp_path):
     def no_json(path):
         if path.suffix == ".json": raise OSError("disk full")
         return write(path)
-    with patch.object(cards, "atomic_write", no_json), pytest.warns(UserWarning, match="is saved, but 'm.json'"):
+    no_card = patch.object(cards, "atomic_write", no_json)
+    with no_card, pytest.warns(UserWarning, match="is saved, but 'm.json'"):
         save_model(learn, tmp_path / "m")
     load_model(tmp_path / "m")
 
@@ -251,7 +264,8 @@ def test_what_comes_after_training_is_no_history(dls, tmp_path):
     quiet(learn, later)
     save_model(learn, tmp_path / "m")
     again = load_model(tmp_path / "m")
-    assert again.history.to_numpy().tolist() == rows and list(again.history) == ["train_loss", "valid_loss", "weighted_f1", "accuracy"]
+    names = ["train_loss", "valid_loss", "weighted_f1", "accuracy"]
+    assert again.history.to_numpy().tolist() == rows and list(again.history) == names
     assert again.metrics_saved == dict(zip(again.history, rows[-1]))
     quiet(again, lambda learn: learn.validate())
     save_model(again, tmp_path / "n")
@@ -347,13 +361,16 @@ def test_missing_files_are_named(saved):
 
 
 def test_nothing_is_unpickled(saved):
-    with patch("pickle.load", side_effect=AssertionError), patch("torch.load", side_effect=AssertionError): load_model(saved)
+    unpickling = patch("pickle.load", side_effect=AssertionError)
+    with unpickling, patch("torch.load", side_effect=AssertionError): load_model(saved)
 
 
 def test_offline_says_the_way_out(dls):
     offline = dict(side_effect=URLError("no name"))
-    with patch("torch.hub.load_state_dict_from_url", **offline), patch("torchvision.models._api.load_state_dict_from_url", **offline):
-        with pytest.raises(ConnectionError, match="efficientnet_lite0.*pretrained=False"): ship_learner(dls, "resnet34")
+    hub = patch("torch.hub.load_state_dict_from_url", **offline)
+    torchvision = patch("torchvision.models._api.load_state_dict_from_url", **offline)
+    with hub, torchvision, pytest.raises(ConnectionError, match="efficientnet_lite0.*pretrained=False"):
+        ship_learner(dls, "resnet34")
 
 
 def test_only_a_failed_download_is_turned_into_that_message(dls):
@@ -369,8 +386,10 @@ def test_networks_that_cannot_be_cut_are_those_that_are_refused():
     assert set(archs._NO_BODY) <= set(known)
     for name, build in known.items():
         device = "cpu" if name == "regnet_y_400mf" else "meta"
-        if name.startswith("regnet") and device == "meta": continue  # they compute with numbers while they are built; all are alike
-        with torch.random.fork_rng(devices=[]), torch.device(device), torch.no_grad(), warnings.catch_warnings():
+        # regnets compute with numbers while they are built; all are alike
+        if name.startswith("regnet") and device == "meta": continue
+        alone = torch.random.fork_rng(devices=[])
+        with alone, torch.device(device), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 body = create_body(build(weights=None), 3, False, model_meta.get(build, {}).get("cut"))
@@ -402,7 +421,8 @@ def test_cached_layers_are_the_learners_own(dls):
     learn.model.eval()
     with torch.no_grad():
         x = torch.stack([cached.dls.valid_ds[i][0] for i in range(len(whole))])
-        torch.testing.assert_close(cached.model(x), learn.model(whole.as_subclass(torch.Tensor)), rtol=2e-2, atol=2e-2)
+        want = learn.model(whole.as_subclass(torch.Tensor))
+        torch.testing.assert_close(cached.model(x), want, rtol=2e-2, atol=2e-2)
     low = [p.clone() for p in learn.model[0][:5].parameters()]
     high = [p.clone() for p in learn.model[0][5:].parameters()]
     cached.unfreeze()
@@ -452,7 +472,8 @@ def test_a_good_cache_that_cannot_be_written_is_read(tmp_path, monkeypatch):
     monkeypatch.setenv("SHIPVIZ_HOME", str(tmp_path))
     forbidden = patch.object(learners, "FileLock", side_effect=PermissionError("read-only"))
     with patch.dict(learners._RECIPES, quick=TINY):
-        with forbidden, pytest.raises(OSError, match="SHIPVIZ_HOME"): trained_learner(quick=True, progress=False)
+        with forbidden, pytest.raises(OSError, match="SHIPVIZ_HOME"):
+            trained_learner(quick=True, progress=False)
         first = trained_learner(quick=True, progress=False)
         with forbidden: again = trained_learner(quick=True, progress=False)
         (next(tmp_path.rglob("ships-quick-*.json"))).unlink()
@@ -463,7 +484,8 @@ def test_a_good_cache_that_cannot_be_written_is_read(tmp_path, monkeypatch):
 
 def test_a_cache_that_cannot_keep_the_network_gives_it_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setenv("SHIPVIZ_HOME", str(tmp_path))
-    with patch.dict(learners._RECIPES, quick=TINY), patch.object(cards, "atomic_write", side_effect=OSError("disk full")):
+    full = patch.object(cards, "atomic_write", side_effect=OSError("disk full"))
+    with patch.dict(learners._RECIPES, quick=TINY), full:
         with pytest.warns(UserWarning, match="disk full"): learn = trained_learner(quick=True, progress=False)
     assert learn.metrics_saved["training_seconds"] > 0 and not learn.model.training
     assert not list(Path(tmp_path).rglob("ships-quick-*.safetensors"))

@@ -1,4 +1,5 @@
-"The widgets without a browser: every setting against torch, what is refused, what is not computed twice, and what a page holds."
+"""The widgets without a browser: every setting against torch, what is refused, what is not computed twice,
+and what a page holds."""
 import gc
 import json
 import re
@@ -12,7 +13,17 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
-from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, Normalize, Resize, ResizeMethod, imagenet_stats
+from fastai.vision.all import (
+    CategoryBlock,
+    DataBlock,
+    ImageBlock,
+    IndexSplitter,
+    Learner,
+    Normalize,
+    Resize,
+    ResizeMethod,
+    imagenet_stats,
+)
 from ipywidgets.embed import dependency_state
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
@@ -57,11 +68,12 @@ def expected(x, kernels, mode, stride, relu):
 
 
 class Net(nn.Module):
-    "A network that needs no training; it keeps what it saw last. It is no CAM network: its head has two layers."
+    "A network that needs no training and keeps what it saw last. Two layers in its head: no CAM network."
     def __init__(self):
         super().__init__()
         self.body = nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU())
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 8), nn.ReLU(),
+                                  nn.Linear(8, 2))
 
     def forward(self, x):
         self.saw = x.detach()
@@ -69,7 +81,7 @@ class Net(nn.Module):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    "Twelve pictures of two classes, 60 rows and 90 columns; the last lies on its side, and its EXIF data say so."
+    "Twelve pictures of two classes, 60 rows and 90 columns; the last lies on its side, as its EXIF data say."
     folder, noise = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
     for i in range(12):
         image = Image.fromarray(noise.integers(0, 255, (6, 9, 3), dtype=np.uint8)).resize((90, 60))
@@ -80,7 +92,8 @@ def files(tmp_path_factory):
     return sorted(folder.iterdir())
 
 def small_learner(files, method=ResizeMethod.Squish):
-    block = DataBlock((ImageBlock, CategoryBlock), get_y=lambda path: path.name[0], splitter=IndexSplitter(range(0, 12, 2)),
+    block = DataBlock((ImageBlock, CategoryBlock), get_y=lambda path: path.name[0],
+                      splitter=IndexSplitter(range(0, 12, 2)),
                       item_tfms=Resize(64, method), batch_tfms=Normalize.from_stats(*imagenet_stats))
     torch.manual_seed(0)
     return Learner(block.dataloaders(files, bs=4, num_workers=0), Net(), loss_func=nn.CrossEntropyLoss())
@@ -120,7 +133,8 @@ def test_every_setting_is_torchs_conv2d(explorer, picture, mode, k):
                 explorer.w_relu.value = relu
                 want = expected(picture, explorer.kernels, mode, stride, relu)
                 torch.testing.assert_close(explorer.map, want, rtol=1e-4, atol=1e-5)
-                step = abs(pixels(explorer.w_out.value).astype(int) - signed_rgb(want, colour_limit(explorer.kernels)).numpy()).max()
+                colours = signed_rgb(want, colour_limit(explorer.kernels)).numpy()
+                step = abs(pixels(explorer.w_out.value).astype(int) - colours).max()
                 assert step <= 6  # two of 255 colours
                 exec(explorer.code(), space := dict(x=picture[None]))
                 torch.testing.assert_close(space["y"][0, 0], want, rtol=1e-4, atol=1e-4)
@@ -128,7 +142,9 @@ def test_every_setting_is_torchs_conv2d(explorer, picture, mode, k):
             assert (explorer.w_row.max, explorer.w_col.max) == (h - 1, w - 1)
             for r, c in ((0, 0), (h - 1, w - 1), (h//2, 1)):
                 explorer.w_row.value, explorer.w_col.value = r, c
-                if shared: assert explorer.window()[2].sum().item() == pytest.approx(explorer.map[r, c].item(), abs=1e-4)
+                if not shared: continue
+                shown = explorer.map[r, c].item()
+                assert explorer.window()[2].sum().item() == pytest.approx(shown, abs=1e-4)
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_presets_and_turns(explorer, name):
@@ -154,11 +170,12 @@ def test_weights_that_sum_to_1_show_a_picture_by_themselves(explorer, picture):
             else signed_rgb(explorer.map, colour_limit(explorer.kernels))
         assert abs(shown - want.int().numpy()).max() <= (1 if grey else 6)
     explorer.w_preset.value = "identity"
-    np.testing.assert_allclose(pixels(explorer.w_out.value)[..., 0], picture.mean(0)*255, atol=.6)  # the picture itself, no purple negative
+    shown = pixels(explorer.w_out.value)[..., 0]
+    np.testing.assert_allclose(shown, picture.mean(0)*255, atol=.6)
     explorer.w_shared.value = False
-    number(explorer, 4).value = 0                                                   # of red; green and blue count, 2 in all
+    number(explorer, 4).value = 0                                      # of red; green and blue make 2
     assert not explorer.shows_picture()
-    for explorer.w_channel.value in (1, 2): number(explorer, 4).value = .5          # all weights together: 1
+    for explorer.w_channel.value in (1, 2): number(explorer, 4).value = .5    # all weights together: 1
     assert explorer.shows_picture() and "<span>1</span>" in explorer.w_scale.value
     for colours, grey in (("signed", False), ("as picture", True), ("automatic", True)):
         explorer.w_colours.value = colours
@@ -171,9 +188,10 @@ def test_a_still_picture_stands_beside_every_widget(any_explorer, name):
     assert "application/vnd.jupyter.widget-view+json" in data
     if name in ("kernel", "heat"):
         shown = Image.open(BytesIO(b64decode(data["image/png"])))
-        assert shown.height == pixels((any_explorer.w_in if name == "kernel" else any_explorer.w_out).value).shape[0]
+        image = any_explorer.w_in if name == "kernel" else any_explorer.w_out
+        assert shown.height == pixels(image.value).shape[0]
         assert data["text/html"].startswith("<img alt=")
-    else: assert "<table" in data["text/html"] or "<figure" in data["text/html"] or "shipviz-grids" in data["text/html"]
+    else: assert ("shipviz-grids" if name == "stride" else "<figure") in data["text/html"]
 
 def test_buttons_turn_the_chosen_channel_alone(explorer):
     explorer.w_shared.value, explorer.w_channel.value = False, 1
@@ -188,10 +206,13 @@ def test_buttons_turn_the_chosen_channel_alone(explorer):
 def test_a_weight_out_of_range_is_refused_beside_the_grid(explorer, typed):
     kernels, shown = explorer.kernels.clone(), explorer.w_out.value
     number(explorer, 4).value = typed
-    assert 'role="alert"' in explorer.w_message.value and f"from −{MOST} to {MOST}" in explorer.w_message.value
-    assert torch.equal(explorer.kernels, kernels) and explorer.w_out.value == shown and number(explorer, 4).value == 0
+    said = explorer.w_message.value
+    assert 'role="alert"' in said and f"from −{MOST} to {MOST}" in said
+    assert torch.equal(explorer.kernels, kernels) and explorer.w_out.value == shown
+    assert number(explorer, 4).value == 0
     number(explorer, 4).value = MOST
-    assert explorer.w_message.value == "" and explorer.kernels[0, 1, 1] == MOST and slider(explorer, 4).value == 100*MOST
+    assert explorer.w_message.value == ""
+    assert explorer.kernels[0, 1, 1] == MOST and slider(explorer, 4).value == 100*MOST
 
 def test_number_and_slider_follow_each_other(explorer):
     slider(explorer, 0).value = 35
@@ -200,7 +221,9 @@ def test_number_and_slider_follow_each_other(explorer):
     assert slider(explorer, 0).value == -125 and explorer.kernels[0, 0, 0] == torch.tensor(-1.234)
 
 def upload(e, name, content):
-    e.w_file.value = ({"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": datetime.now()},)
+    file = {"name": name, "type": "", "size": len(content), "content": memoryview(content),
+            "last_modified": datetime.now()}
+    e.w_file.value = (file,)
 
 def png(size, mode="RGB"):
     Image.new(mode, size, 200).save(out := BytesIO(), "PNG")
@@ -245,7 +268,7 @@ def test_pointing_at_a_pixel_chooses_its_window(explorer, picture, mode, stride)
         explorer.script.point = f"picture {r*stride + shift} {c*stride + shift}"  # the middle of a window
         assert (explorer.w_row.value, explorer.w_col.value) == (r, c)
         assert f"response <b>{explorer.map[r, c]:.3f}" in explorer.w_sums.value
-    explorer.script.point = "picture 0 26"                                        # a corner that may be no window's middle
+    explorer.script.point = "picture 0 26"  # a corner that may be no window's middle
     assert (explorer.w_row.value, explorer.w_col.value) == (0, w - 1)
 
 def test_pointing_draws_one_window_and_no_answer(explorer, monkeypatch):
@@ -294,14 +317,17 @@ def test_a_drag_sends_few_messages(explorer, monkeypatch):
 
 def test_signed_png_refuses_other_shapes():
     with pytest.raises(ValueError, match=r"\(H,W\)"): signed_png(torch.zeros(1, 2, 2), 1)
-    assert pixels(signed_png(torch.tensor([[-9., 9.]]), 1)).tolist() == signed_rgb(torch.tensor([[-1., 1.]]), 1).tolist()
+    got, want = signed_png(torch.tensor([[-9., 9.]]), 1), signed_rgb(torch.tensor([[-1., 1.]]), 1)
+    assert pixels(got).tolist() == want.tolist()
 
 def test_stride_explorer_agrees_with_torch():
     e = StrideExplorer()
     for k, s, p, d in [(3, 1, 0, 1), (3, 2, 1, 1), (2, 3, 2, 1), (5, 1, 2, 2), (7, 5, 4, 1)]:
-        for name, v in dict(kernel_size=1, dilation=d, stride=s, padding=p).items(): e.controls[name].value = v
+        settings = dict(kernel_size=1, dilation=d, stride=s, padding=p)
+        for name, v in settings.items(): e.controls[name].value = v
         e.controls["kernel_size"].value = k
-        m = F.conv2d(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, k, k), stride=s, padding=p, dilation=d).shape[-1]
+        x, weight = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, k, k)
+        m = F.conv2d(x, weight, stride=s, padding=p, dilation=d).shape[-1]
         assert e.w_at.max == e.w_play.max == m*m - 1 and f"output {m}×{m}" in e.w_view.value
         for at in (0, m*m - 1):
             e.w_at.value = at
@@ -324,7 +350,8 @@ def test_the_page_is_whole(tmp_path, picture):
     assert config["paddings"] == [*PADDING_MODES, "none"] and len(config["colours"]) == 511
     assert not re.search(r"https?://|<link|@import|\bsrc=|fetch\(|XMLHttp|WebSocket", text)
     with pytest.raises(FileExistsError, match="force"): explorer_page(tmp_path/"kernel.html", picture)
-    with pytest.raises(FileNotFoundError, match="there is no folder"): explorer_page(tmp_path/"no"/"kernel.html", picture)
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        explorer_page(tmp_path/"no"/"kernel.html", picture)
     with pytest.raises(ValueError, match="too small"): explorer_page(tmp_path/"b.html", torch.zeros(3, 4, 4))
     assert [p.name for p in tmp_path.iterdir()] == ["kernel.html"]
 
@@ -407,12 +434,14 @@ def test_a_method_that_is_not_possible_is_refused_in_words(learner, files):
     e = HeatmapExplorer(learner, files, ("cam", "gradcam"))           # also the very first
     assert 'role="alert"' in e.w_message.value and "CAM" in e.w_message.value
     assert e.heat is None and e.w_text.value == ""
-    np.testing.assert_array_equal(pixels(e.w_out.value), np.asarray(Image.open(files[0])))    # no heat, not that of another
+    # no heat, not that of another
+    np.testing.assert_array_equal(pixels(e.w_out.value), np.asarray(Image.open(files[0])))
     e.w_alpha.value = .9
     e.w_method.value = "gradcam"
     assert e.w_message.value == "" and e.heat.method == "gradcam" and "heat of" in e.w_text.value
 
-@pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyError("x"), TypeError("no"), ValueError("A sentence.")])
+@pytest.mark.parametrize("error", [
+    RuntimeError("out of memory"), KeyError("x"), TypeError("no"), ValueError("A sentence.")])
 def test_whatever_a_method_raises_is_said_in_the_widget(learner, files, monkeypatch, error):
     def fail(*args, **kwargs): raise error
     e = HeatmapExplorer(learner, files)
@@ -424,7 +453,8 @@ def test_whatever_a_method_raises_is_said_in_the_widget(learner, files, monkeypa
     browser.w_next.click()
     for said in (e.w_message.value, browser.w_message.value):
         assert 'role="alert"' in said and str(error).strip("'") in said
-    assert browser.w_view.value.count("<figure>") == 2 and "<img" not in browser.w_view.value    # the losses are still told
+    # the losses are still told
+    assert browser.w_view.value.count("<figure>") == 2 and "<img" not in browser.w_view.value
     monkeypatch.undo()
     e.w_method.value, e.w_method.value = "hirescam", "gradcam"
     browser.w_prev.click()

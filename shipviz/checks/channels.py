@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, not_yet, right, unanswered, wrong
 
 # %% ../../nbs/04_channels.ipynb #f20c7980
-def check_weight_shape(answer) -> Feedback:
+def check_weight_shape(answer:Answer) -> Feedback:
     "Exercise 1: the weight's shape of a layer of sixteen 5x7 kernels (rows x columns) on a colour picture."
     name, want = 'weight shape', (16, 3, 5, 7)
     if unanswered(answer): return not_yet(name)
@@ -33,7 +33,7 @@ def check_weight_shape(answer) -> Feedback:
     return wrong(name, 'value',
                  f'{got} holds other numbers than the question: 16 kernels, 3 channels, 5 rows, 7 columns.')
 
-def check_yellow(answer) -> Feedback:
+def check_yellow(answer:Answer) -> Feedback:
     "Exercise 2: a weight (1,3,1,1) that answers 1 to yellow, 0 to every grey and -1 to blue."
     name = 'yellow'
     if unanswered(answer): return not_yet(name)
@@ -60,7 +60,7 @@ def check_yellow(answer) -> Feedback:
         return wrong(name, 'unequal', 'Red and green should count alike; this prefers one of them.')
     return right(name, 'Yellow 1, grey 0, blue -1.')
 
-def check_depthwise(answer) -> Feedback:
+def check_depthwise(answer:Answer) -> Feedback:
     "Exercise 3: a function `depthwise(x, kernels)` for x (N,C,H,W) and kernels (C,kh,kw), without padding."
     name = 'depthwise'
     x, k = torch.arange(2*4*6*7.).view(2, 4, 6, 7).sin(), torch.arange(36.).view(4, 3, 3).cos()

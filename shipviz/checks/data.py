@@ -7,10 +7,10 @@ __all__ = ['F1_EXERCISE', 'check_batch_shape', 'check_to_tensor', 'check_f1', 'c
 import numpy as np
 from PIL import Image
 
-from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
 
 def check_batch_shape(
-    answer, # the learner's shape, a tuple
+    answer:Answer, # the learner's shape, a tuple
 )->Feedback:
     "Exercise 1: the shape of a batch of 16 pictures from `get_dls(path, size=(140, 210), bs=16)`."
     name, want = 'batch shape', (16, 3, 140, 210)
@@ -32,7 +32,7 @@ def check_batch_shape(
     return wrong(name, 'value', 'The four axes are pictures, channels, height and width.')
 
 def check_to_tensor(
-    answer, # the learner's function of a picture
+    answer:Answer, # the learner's function of a picture
 )->Feedback:
     "Exercise 2: a function from a PIL picture to a float tensor (3,H,W) from 0 to 1."
     name = 'to tensor'
@@ -66,7 +66,7 @@ def check_to_tensor(
 F1_EXERCISE = [[8, 2, 0], [2, 2, 0], [0, 1, 5]] # rows actual, columns predicted
 
 def check_f1(
-    answer, # the learner's number
+    answer:Answer, # the learner's number
 )->Feedback:
     "Exercise 3: the weighted F1 of `F1_EXERCISE`, to two digits."
     name, cm = 'weighted F1', np.array(F1_EXERCISE)
@@ -95,7 +95,7 @@ def check_f1(
                  'Then the mean, weighted with the row sums.')
 
 def check_split(
-    answer, # the learner's function of labels
+    answer:Answer, # the learner's function of labels
 )->Feedback:
     "Exercise 4: a function `split(labels)` that holds out a fifth of every class, as bools."
     name, labels = 'stratified split', np.array(['a', 'b', 'a', 'c', 'a']*8 + ['b', 'a', 'c', 'c', 'b']*4)

@@ -8,20 +8,20 @@ from itertools import product
 
 import torch
 
-from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
 from ..filters import KERNELS, combine_kernels, reach
 
 # %% ../../nbs/03_filters.ipynb #d672dbc7
 def _own_kernel(name, answer, shape):
     "`(tensor, None)`, or `(None, Feedback)` if the answer is no kernel of this shape"
     if unanswered(answer): return None, not_yet(name)
-    try: kernel = torch.as_tensor(answer).float()
+    try: kernel = torch.as_tensor(answer).detach().to_dense().float()
     except Exception: return None, wrong(name, 'type', 'Give a tensor, or a list of rows of numbers.')
     if tuple(kernel.shape) == shape: return kernel, None
     return None, wrong(name, 'shape',
                        f'A kernel of shape {shape} is asked for, this one is {tuple(kernel.shape)}.')
 
-def check_right_edge(answer) -> Feedback:
+def check_right_edge(answer:Answer) -> Feedback:
     "Exercise 1: a 3x3 kernel with a positive response to right edges of bright things, and to no other line."
     name = 'right edge'
     k, problem = _own_kernel(name, answer, (3, 3))
@@ -32,33 +32,40 @@ def check_right_edge(answer) -> Feedback:
     flat, fine = k.sum().item(), 1e-4 * float(k.abs().max())
     down, across = (k.sum(1) @ first_minus_last).item(), (k.sum(0) @ first_minus_last).item()
     if abs(flat) > fine:
-        return wrong(name, 'sum', f'On a flat white picture it gives {flat:.4g}, not 0. What should the weights sum to?')
+        return wrong(name, 'sum', f'On a flat white picture it gives {flat:.4g}, not 0. What should the '
+                                  'weights sum to?')
     if abs(across) <= fine and abs(down) > fine:
         return wrong(name, 'transposed', 'It responds to horizontal edges: rows and columns are exchanged.')
     if across < -fine:
-        return wrong(name, 'negated', 'It marks left edges of bright things. The right edge needs the opposite polarity.')
+        return wrong(name, 'negated', 'It marks left edges of bright things. The right edge needs the '
+                                      'opposite polarity.')
     if abs(down) > fine:
-        return wrong(name, 'diagonal', f'It responds to horizontal edges as well, with {down:.4g}: make the top row like the '
-                                       'bottom row.')
+        return wrong(name, 'diagonal', f'It responds to horizontal edges as well, with {down:.4g}: make the '
+                                       'top row like the bottom row.')
     if k.sum(1).abs().max() > fine:
         return wrong(name, 'rows', 'It responds to horizontal lines as well: let each row sum to 0.')
     if across <= fine:
-        return wrong(name, 'silent', 'A bright left side and a dark right side should give a positive sum; this gives 0.')
-    edges = torch.tensor([[1., 0, 0], [1, 1, 0]]).expand(3, 2, 3).transpose(0, 1)    # right edges at both places in the window
+        return wrong(name, 'silent', 'A bright left side and a dark right side should give a positive sum; '
+                                     'this gives 0.')
+    # right edges at both places in the window
+    edges = torch.tensor([[1., 0, 0], [1, 1, 0]]).expand(3, 2, 3).transpose(0, 1)
     if (edges * k).sum((1, 2)).min() < -fine:
-        return wrong(name, 'two signs', 'At the right edge of a bright thing it gives a negative sum at one pixel and a positive '
-                                        'one beside it.')
+        return wrong(name, 'two signs', 'At the right edge of a bright thing it gives a negative sum at one '
+                                        'pixel and a positive one beside it.')
     return right(name, 'Positive at right edges of bright things, 0 on flat areas and horizontal edges.')
 
-def check_reach(answer) -> Feedback:
+def check_reach(answer:Answer) -> Feedback:
     "Exercise 2: a function of a kernel: the largest absolute response to pixels in 0..1."
     name, g = 'reach', torch.Generator().manual_seed(4)
-    mostly = torch.randn(2, 3, generator=g).abs() + .5, -torch.randn(3, 2, generator=g).abs() - .5     # all of one sign
-    for k in (torch.randn(3, 3, generator=g) + .4, torch.randn(2, 4, generator=g) - .5, *mostly, KERNELS['bottom_right_of_dark']):
+    # all of one sign
+    mostly = torch.randn(2, 3, generator=g).abs() + .5, -torch.randn(3, 2, generator=g).abs() - .5
+    for k in (torch.randn(3, 3, generator=g) + .4, torch.randn(2, 4, generator=g) - .5, *mostly,
+              KERNELS['bottom_right_of_dark']):
         got, problem = call(name, answer, k.clone())
         if problem is not None: return problem
         try: got = float(got)
-        except Exception: return wrong(name, 'type', f'The function should return one number, not {type(got).__name__}.')
+        except Exception:
+            return wrong(name, 'type', f'The function should return one number, not {type(got).__name__}.')
         plus, minus = k.clamp(min=0).sum().item(), -k.clamp(max=0).sum().item()
         same = lambda v, got=got: abs(got - v) < 1e-4
         windows = torch.tensor(list(product([0., 1], repeat=k.numel())))
@@ -66,18 +73,26 @@ def check_reach(answer) -> Feedback:
         if same(want): continue
         if same(-want): return wrong(name, 'sign', 'The size is right, but the sign should be left out.')
         if same(plus + minus):
-            return wrong(name, 'all weights', 'A pixel under a negative weight would have to be −1. Pixels lie in 0..1.')
+            return wrong(name, 'all weights', 'A pixel under a negative weight would have to be −1. Pixels '
+                                              'lie in 0..1.')
         if same(k.sum().item()) or same(abs(k.sum().item())):
             return wrong(name, 'white', 'This is the response to a white window. Another window gives more.')
-        if same(plus): return wrong(name, 'positive only', 'Here the negative weights reach further than the positive ones.')
-        if same(minus): return wrong(name, 'negative only', 'Here the positive weights reach further than the negative ones.')
+        if same(plus):
+            return wrong(name, 'positive only', 'Here the negative weights reach further than the positive '
+                                                'ones.')
+        if same(minus):
+            return wrong(name, 'negative only', 'Here the positive weights reach further than the negative '
+                                                'ones.')
         if same(k.max().item()) or same(k.abs().max().item()):
-            return wrong(name, 'one weight', 'This is the largest single weight. A window has more than one pixel.')
-        return wrong(name, 'value', f'For the kernel {[[round(v, 2) for v in row] for row in k.tolist()]} you give {got:.4g}; a window '
-                                    f'of black and white pixels reaches {want:.4g}.')
-    return right(name, 'White under the weights of one sign, black under the others: nothing reaches further.')
+            return wrong(name, 'one weight', 'This is the largest single weight. A window has more than one '
+                                             'pixel.')
+        return wrong(name, 'value', f'For the kernel {[[round(v, 2) for v in row] for row in k.tolist()]} '
+                                    f'you give {got:.4g}; a window of black and white pixels reaches '
+                                    f'{want:.4g}.')
+    return right(name, 'White under the weights of one sign, black under the others: nothing reaches '
+                       'further.')
 
-def check_unsharp(answer) -> Feedback:
+def check_unsharp(answer:Answer) -> Feedback:
     "Exercise 2: the kernel of x + (x - blur(x))."
     name, identity, blur = 'unsharp mask', KERNELS['identity'], KERNELS['blur']
     k, problem = _own_kernel(name, answer, (3, 3))
@@ -95,7 +110,7 @@ def check_unsharp(answer) -> Feedback:
     return compare(name, k, 2*identity - blur,
                    message='x + (x - blur(x)), as one kernel whose weights sum to 1.')
 
-def check_two_blurs(answer) -> Feedback:
+def check_two_blurs(answer:Answer) -> Feedback:
     "Exercise 3: the one 5x5 kernel of two 3x3 box blurs."
     name, want = 'two blurs', combine_kernels(KERNELS['blur'], KERNELS['blur'])
     k, problem = _own_kernel(name, answer, (5, 5))

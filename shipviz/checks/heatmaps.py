@@ -7,85 +7,119 @@ __all__ = ['check_gradcam', 'check_peek', 'check_repair']
 import torch
 from torch import nn
 
-from ..exercises import Feedback, call, compare, right, wrong
+from ..exercises import Answer, Feedback, call, compare, right, wrong
 
 # %% ../../nbs/13_heatmaps.ipynb #a839aaec
 def check_gradcam(
-    answer, # the learner's function of activations and gradients, both `(N,C,h,w)`, which returns `(N,h,w)`
+    answer:Answer, # function of activations and gradients, both `(N,C,h,w)`; returns `(N,h,w)`
 ) -> Feedback:
     "Lesson 13, exercise 1: Grad-CAM from its formula, with the ReLU."
-    name, g = 'Grad-CAM', torch.Generator().manual_seed(9)
-    A, G = torch.rand(2, 5, 3, 4, generator=g), torch.randn(2, 5, 3, 4, generator=g)
+    name = 'Grad-CAM'
+    g = torch.Generator().manual_seed(9)
+    A = torch.rand(2, 5, 3, 4, generator=g)
+    G = torch.randn(2, 5, 3, 4, generator=g)
     got, feedback = call(name, answer, A.clone(), G.clone())
     if feedback is not None: return feedback
-    if not isinstance(got, torch.Tensor): return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
+    if not isinstance(got, torch.Tensor):
+        return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
+    if got.shape == A.shape:
+        return wrong(name, 'not summed', "these are the weighted channels: add them up over the channels.")
     raw = torch.einsum('nk,nkij->nij', G.mean((2, 3)), A)
-    if got.shape == (2, 5, 3, 4): return wrong(name, 'not summed', "these are the weighted channels: add them up over the channels.")
-    same = lambda m: got.shape == m.shape and torch.allclose(got, m, atol=1e-5)
-    if same(raw): return wrong(name, 'no ReLU', "right up to the last step: what speaks against the class is still in it. Apply the ReLU.")
-    if same((G*A).sum(1).clamp(min=0)):
-        return wrong(name, 'not averaged', "that is HiResCAM: each cell has its own gradient. Take the mean of a channel's gradient first.")
-    if same(torch.einsum('nk,nkij->nij', G.clamp(min=0).mean((2, 3)), A)):
-        return wrong(name, 'ReLU too early', "the ReLU belongs to the finished map, not to the gradients.")
-    if same(torch.einsum('nij,nkij->nij', G.mean(1), A).clamp(min=0)):
-        return wrong(name, 'wrong axes', "the gradient was averaged over the channels. Average over rows and columns.")
-    return compare(name, got, raw.clamp(min=0), message="right: weights from the gradient, a weighted sum, and the ReLU last.")
+    mistakes = [
+        (raw, 'no ReLU',
+         "right up to the last step: what speaks against the class is still in it. Apply the ReLU."),
+        ((G*A).sum(1).clamp(min=0), 'not averaged',
+         "that is HiResCAM: each cell has its own gradient. Take the mean of a channel's gradient first."),
+        (torch.einsum('nk,nkij->nij', G.clamp(min=0).mean((2, 3)), A), 'ReLU too early',
+         "the ReLU belongs to the finished map, not to the gradients."),
+        (torch.einsum('nij,nkij->nij', G.mean(1), A).clamp(min=0), 'wrong axes',
+         "the gradient was averaged over the channels. Average over rows and columns.")]
+    for mistaken, kind, message in mistakes:
+        if got.shape == mistaken.shape and torch.allclose(got, mistaken, atol=1e-5):
+            return wrong(name, kind, message)
+    done = "right: weights from the gradient, a weighted sum, and the ReLU last."
+    return compare(name, got, raw.clamp(min=0), message=done)
 
 # %% ../../nbs/13_heatmaps.ipynb #fd66a2a4
 def check_peek(
-    answer, # the learner's function of a model, one of its modules and a batch, which returns the module's output
+    answer:Answer, # function of a model, a module of it and a batch; returns the module's output
 ) -> Feedback:
     "Lesson 13, exercise 2: a module's output by a hook that leaves nothing behind."
     name = 'peek'
-    model = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(8, 3)).eval()
-    model[0].weight.data = torch.tensor([1., -1]).view(2, 1, 1, 1)
+    conv, linear = nn.Conv2d(1, 2, 1, bias=False), nn.Linear(8, 3)
+    model = nn.Sequential(conv, nn.ReLU(inplace=True), nn.Flatten(), linear).eval()
+    conv.weight.data = torch.tensor([1., -1]).view(2, 1, 1, 1)
     x = torch.tensor([[[[1., -2], [-3, 4]]]])
-    got, feedback = call(name, answer, model, model[0], x.clone())
+    got, feedback = call(name, answer, model, conv, x.clone())
     left = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
     if feedback is not None: return feedback
-    if not isinstance(got, torch.Tensor): return wrong(name, 'type', f"return the module's output, a tensor, not {type(got).__name__}.")
+    if not isinstance(got, torch.Tensor):
+        return wrong(name, 'type', f"return the module's output, a tensor, not {type(got).__name__}.")
     expected = torch.cat([x, -x], 1)
-    if got.shape == (1, 3): return wrong(name, 'model output', "that is the model's answer. The output of the *module* is wanted.")
+    if got.shape == (1, 3):
+        return wrong(name, 'model output',
+                     "that is the model's answer. The output of the *module* is wanted.")
     if got.shape == expected.shape and torch.allclose(got, expected.clamp(min=0)):
-        return wrong(name, 'overwritten', "the in-place ReLU after the module has overwritten what you stored. Store a clone.")
-    if left: return wrong(name, 'hook left', f"the right output, but {left} hook(s) are still on the model: remove them.")
-    if got.requires_grad: return wrong(name, 'graph', "right, but the output drags its graph along and keeps it alive: detach it.")
-    def broken(x): raise ZeroDivisionError
-    model[3].forward = broken
-    try: answer(model, model[0], x.clone())
+        return wrong(name, 'overwritten',
+                     "the in-place ReLU after the module has overwritten what you stored. Store a clone.")
+    if left:
+        return wrong(name, 'hook left',
+                     f"the right output, but {left} hook(s) are still on the model: remove them.")
+    if got.requires_grad:
+        return wrong(name, 'graph',
+                     "right, but the output drags its graph along and keeps it alive: detach it.")
+    def broken(module, args): raise ZeroDivisionError
+    stopped = linear.register_forward_pre_hook(broken)
+    try: answer(model, conv, x.clone())
     except ZeroDivisionError: pass
-    except Exception as e: return wrong(name, 'error', f"after an error in the model yours raised {type(e).__name__}.")
+    except Exception as e:
+        return wrong(name, 'error', f"after an error in the model yours raised {type(e).__name__}.")
+    finally: stopped.remove()
     if any(len(m._forward_hooks) for m in model.modules()):
-        return wrong(name, 'left after an error', "right while all goes well, but when the model raises, your hook stays. "
-                                                  "Use `with` or `try … finally`.")
-    return compare(name, got, expected, message="right, and nothing is left on the model, not even after an error.")
+        return wrong(name, 'left after an error',
+                     "right while all goes well, but when the model raises, your hook stays. "
+                     "Use `with` or `try … finally`.")
+    done = "right, and nothing is left on the model, not even after an error."
+    return compare(name, got, expected, message=done)
 
 # %% ../../nbs/13_heatmaps.ipynb #f993d13d
 def check_repair(
-    answer, # the learner's function of A `(C,h,w)`, a head and a class, which returns `(h,w)`
+    answer:Answer, # the learner's function of A `(C,h,w)`, a head and a class, which returns `(h,w)`
 ) -> Feedback:
     "Lesson 13, exercise 3: a class's map for a head with a hidden layer."
-    name, C, k = 'class map behind a hidden layer', 6, 1
+    name, k = 'class map behind a hidden layer', 1
+    C, classes = 6, 4
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(C, C), nn.ReLU(), nn.Linear(C, 4)).eval()
+        first, last = nn.Linear(C, C), nn.Linear(C, classes)
+        head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), first, nn.ReLU(), last).eval()
         A = torch.rand(C, 3, 4)
     got, feedback = call(name, answer, A.clone(), head, k)
     if feedback is not None: return feedback
-    if not isinstance(got, torch.Tensor): return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
-    last, first = head[4].weight.detach(), head[2].weight.detach()
-    a = A[None].clone().requires_grad_()
-    G, = torch.autograd.grad(head(a)[0, k], a)
-    expected = torch.einsum('k,kij->ij', G[0].mean((1, 2)), A)
-    got, weighed = got.detach(), lambda w: torch.einsum('k,kij->ij', w, A)
-    same = lambda m: got.shape == m.shape and torch.allclose(got, m, atol=1e-5)
-    if same(weighed(last[k])):
-        return wrong(name, 'wrong matrix', "these are the weights of the *hidden* units. They fit the channels of A only by their number.")
-    if same(weighed((last @ first)[k])):
-        return wrong(name, 'ReLU ignored', "the product of both matrices would be right without the ReLU between them: units that are off "
-                                           "must not count. Let autograd see which.")
-    if same(expected.clamp(min=0)) and (expected < 0).any(): return wrong(name, 'ReLU', "right, but cut off at zero: return the raw map here.")
-    other = next((c for c in range(4) if c != k and same(weighed(torch.autograd.grad(head(a)[0, c], a)[0][0].mean((1, 2))))), None)
-    if other is not None: return wrong(name, 'other class', f"that is the map of class {other}, not of class {k}.")
+    if not isinstance(got, torch.Tensor):
+        return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
+    got = got.detach()
+    def weighed(w): return torch.einsum('k,kij->ij', w, A)
+    def same(m): return got.shape == m.shape and torch.allclose(got, m, atol=1e-5)
+    def class_map(c):
+        a = A[None].clone().requires_grad_()
+        G, = torch.autograd.grad(head(a)[0, c], a)
+        return weighed(G[0].mean((1, 2)))
+    expected = class_map(k)
+    second_matrix = last.weight.detach()
+    if same(weighed(second_matrix[k])):
+        return wrong(name, 'wrong matrix',
+                     "these are the weights of the *hidden* units. They fit the channels of A only by their "
+                     "number.")
+    if same(weighed((second_matrix @ first.weight.detach())[k])):
+        return wrong(name, 'ReLU ignored',
+                     "the product of both matrices would be right without the ReLU between them: units that "
+                     "are off must not count. Let autograd see which.")
+    if same(expected.clamp(min=0)) and (expected < 0).any():
+        return wrong(name, 'ReLU', "right, but cut off at zero: return the raw map here.")
+    for c in range(classes):
+        if c != k and same(class_map(c)):
+            return wrong(name, 'other class', f"that is the map of class {c}, not of class {k}.")
     if same(12*expected): return right(name, "right (12 times the Grad-CAM: in the units of CAM).")
-    return compare(name, got, expected, message="right: the gradient finds its way through both matrices and the ReLU.")
+    done = "right: the gradient finds its way through both matrices and the ReLU."
+    return compare(name, got, expected, message=done)

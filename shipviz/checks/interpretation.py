@@ -25,7 +25,7 @@ def check_losses(
     best, want = -probs.max(1).values.log(), -probs[range(4), actual].log()
     known = ((best, 'predicted', "this is the loss of the predicted class; "
                                  "take the probability of the actual class."),
-             (want/log(10), 'base', "right class, but a logarithm to base 10; the loss uses the natural one."),
+             (want/log(10), 'base', "right class, but a logarithm to base 10; the loss uses the natural."),
              (want.mean(), 'mean', "one number came back: the losses of the single pictures are wanted, "
                                    "not their mean."))
     for value, kind, why in known:

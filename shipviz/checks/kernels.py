@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, not_yet, right, unanswered, wrong
 from ..kernels import PADDING_MODES, conv_loop, im2col, pad_image
 
 # %% ../../nbs/02_kernels.ipynb #129eb394
-def check_linear_weights(answer) -> Feedback:
+def check_linear_weights(answer:Answer) -> Feedback:
     "Exercise 1: the weights and biases of a fully connected layer from 64x64 RGB to 10 outputs."
     name, n = 'linear weights', 64 * 64 * 3
     if unanswered(answer): return not_yet(name)
@@ -31,7 +31,7 @@ def check_linear_weights(answer) -> Feedback:
                  'Count the inputs (every pixel, every channel), multiply by the outputs, then add the '
                  'biases.')
 
-def check_padded_row(answer) -> Feedback:
+def check_padded_row(answer:Answer) -> Feedback:
     "Exercise 4: the row 5 6 7 8 padded by three, as a dict from mode to list."
     name = 'padded row'
     if unanswered(answer) or isinstance(answer, dict) and any(map(unanswered, answer.values())):
@@ -75,16 +75,18 @@ def _shape_of(name, got, want, x, k):
     if got.shape == want.shape: return None
     if got.ndim > 2 and got.squeeze().shape == want.shape:
         rest = '' if _same(got.squeeze(), want) else ' The numbers are not right yet, either.'
-        return wrong(name, 'batch axes', f'Shape {tuple(got.shape)}: F.conv2d works on batches, so its result still has the axes '
-                                         f'for pictures and channels. [0, 0] takes them off.{rest}')
+        return wrong(name, 'batch axes', f'Shape {tuple(got.shape)}: F.conv2d works on batches, so its '
+                                         'result still has the axes for pictures and channels. [0, 0] takes '
+                                         f'them off.{rest}')
     if got.numel() == want.numel() and _same(got.reshape(want.shape), want):
-        return wrong(name, 'flat', f'The numbers are right, but in shape {tuple(got.shape)} instead of {tuple(want.shape)}.')
+        return wrong(name, 'flat', f'The numbers are right, but in shape {tuple(got.shape)} instead of '
+                                   f'{tuple(want.shape)}.')
     if got.shape == x.shape:
         return wrong(name, 'padded', 'The output has the size of the picture. Without padding it should lose '
                                      f'{kh-1} rows and {kw-1} columns.')
     if got.shape == (h-kh, w-kw):
-        return wrong(name, 'off by one', f'{h-kh} rows and {w-kw} columns: the last position is missing in both directions. '
-                                         'range(n) stops before n.')
+        return wrong(name, 'off by one', f'{h-kh} rows and {w-kw} columns: the last position is missing in '
+                                         'both directions. range(n) stops before n.')
     if got.shape == (h-kw+1, w-kh+1) and kh != kw:
         return wrong(name, 'row and column', 'The height and the width of the kernel have changed places.')
     if got.shape == want.shape[::-1]:
@@ -92,7 +94,7 @@ def _shape_of(name, got, want, x, k):
     return wrong(name, 'shape', f'A picture {(h, w)} and a kernel {(kh, kw)} give {tuple(want.shape)}, not '
                                 f'{tuple(got.shape)}. How many positions are there?')
 
-def check_conv_loop(answer) -> Feedback:
+def check_conv_loop(answer:Answer) -> Feedback:
     "Exercise 2: a function (image, kernel) that slides the kernel without padding and without a flip."
     name = 'conv loop'
     for x, k in _random(2, ((6, 8), (2, 3)), ((7, 5), (3, 2))):
@@ -100,26 +102,31 @@ def check_conv_loop(answer) -> Feedback:
         if problem is not None: return problem
         if not isinstance(got, Tensor):
             try: got = torch.as_tensor(got, dtype=torch.float)
-            except Exception: return wrong(name, 'type', f'The function should return a tensor, not {type(got).__name__}.')
+            except Exception:
+                return wrong(name, 'type', f'The function should return a tensor, not {type(got).__name__}.')
         want = F.conv2d(x[None, None], k[None, None])[0, 0]
         if (problem := _shape_of(name, got, want, x, k)) is not None: return problem
         if _same(got, want): continue
         if _same(got, want / k.numel()):
             return wrong(name, 'mean', 'These are means of the products. Their sum is wanted.')
         if _same(got, conv_loop(x, k.flip(0, 1))):
-            return wrong(name, 'flipped', 'The kernel was rotated by 180 degrees. The formula does not do that.')
+            return wrong(name, 'flipped', 'The kernel was rotated by 180 degrees. The formula does not do '
+                                          'that.')
         if _same(got, conv_loop(x, k.flip(0))) or _same(got, conv_loop(x, k.flip(1))):
-            return wrong(name, 'half flipped', 'The kernel is mirrored along one axis. The formula does not do that.')
+            return wrong(name, 'half flipped', 'The kernel is mirrored along one axis. The formula does not '
+                                               'do that.')
         if _same(got, conv_loop(x, torch.ones_like(k))):
-            return wrong(name, 'no weights', 'These are the sums of the windows: the weights of the kernel are not in them.')
+            return wrong(name, 'no weights', 'These are the sums of the windows: the weights of the kernel '
+                                             'are not in them.')
         if _same(got, want.abs()) or _same(got, want.relu()):
             return wrong(name, 'sign', 'The negative sums have lost their sign.')
         if bool((got == got.flatten()[0]).all()):
             return wrong(name, 'one window', 'All numbers are the same: does the window move?')
-        return wrong(name, 'value', 'The shape is right, the numbers are not. Work one out by hand, as above.')
+        return wrong(name, 'value', 'The shape is right, the numbers are not. Work one out by hand, as '
+                                    'above.')
     return right(name, 'It agrees with F.conv2d, also where picture and kernel are not square.')
 
-def check_im2col(answer) -> Feedback:
+def check_im2col(answer:Answer) -> Feedback:
     "Exercise 3: a function (image, size) that writes all windows as the columns of a matrix."
     name = 'im2col'
     for x, k in _random(3, ((5, 7), (2, 3)), ((8, 6), (4, 2))):
@@ -130,21 +137,29 @@ def check_im2col(answer) -> Feedback:
             return wrong(name, 'type', f'The function should return a tensor, not {type(got).__name__}.')
         want, (kh, kw), (h, w) = F.unfold(x[None, None], size)[0], size, x.shape
         if _same(got, want): continue
-        if _same(got, want.T): return wrong(name, 'transposed', 'Each window is a row here. Make it a column.')
+        if _same(got, want.T):
+            return wrong(name, 'transposed', 'Each window is a row here. Make it a column.')
         if got.numel() == want.numel() and _same(got.reshape(want.shape), want):
-            return wrong(name, 'flat', f'The numbers are right, in shape {tuple(got.shape)}. Two axes are wanted, {tuple(want.shape)}.')
-        if _same(got, im2col(x.T, (kw, kh)).view(kw, kh, w-kw+1, h-kh+1).permute(1, 0, 2, 3).reshape(want.shape)):
-            return wrong(name, 'positions', 'The windows stand in the wrong order: go along the rows of positions.')
+            return wrong(name, 'flat', f'The numbers are right, in shape {tuple(got.shape)}. Two axes are '
+                                       f'wanted, {tuple(want.shape)}.')
+        if _same(got, im2col(x.T, (kw, kh)).view(kw, kh, w-kw+1, h-kh+1).permute(1, 0, 2,
+                                                                                 3).reshape(want.shape)):
+            return wrong(name, 'positions', 'The windows stand in the wrong order: go along the rows of '
+                                            'positions.')
         if _same(got, want.view(kh, kw, -1).transpose(0, 1).reshape(want.shape)):
-            return wrong(name, 'order', 'The pixels of each window are read column by column. Read them row by row.')
+            return wrong(name, 'order', 'The pixels of each window are read column by column. Read them row '
+                                        'by row.')
         if got.shape == (want.shape[0], (h-kh)*(w-kw)):
-            return wrong(name, 'off by one', 'The last position is missing in both directions. range(n) stops before n.')
+            return wrong(name, 'off by one', 'The last position is missing in both directions. range(n) '
+                                             'stops before n.')
         if got.shape != want.shape:
-            return wrong(name, 'shape', f'A picture {(h, w)} and windows of {size} give {tuple(want.shape)}, not {tuple(got.shape)}.')
-        return wrong(name, 'value', 'The shape is right, the numbers are not. Compare the first column with the first window.')
+            return wrong(name, 'shape', f'A picture {(h, w)} and windows of {size} give {tuple(want.shape)}, '
+                                        f'not {tuple(got.shape)}.')
+        return wrong(name, 'value', 'The shape is right, the numbers are not. Compare the first column with '
+                                    'the first window.')
     return right(name, 'It agrees with F.unfold.')
 
-def check_conv(answer) -> Feedback:
+def check_conv(answer:Answer) -> Feedback:
     "Exercise 5: a function (image, kernel) for the true convolution (kernel rotated), without padding."
     name = 'true convolution'
     for x, k in _random(5, ((6, 7), (3, 3)), ((8, 6), (2, 3))):
@@ -156,12 +171,16 @@ def check_conv(answer) -> Feedback:
         if (problem := _shape_of(name, got, want, x, k)) is not None: return problem
         if _same(got, want): continue
         if _same(got, conv_loop(x, k)):
-            return wrong(name, 'not flipped', 'This is the cross-correlation: the kernel still has to be rotated by 180 degrees.')
+            return wrong(name, 'not flipped', 'This is the cross-correlation: the kernel still has to be '
+                                              'rotated by 180 degrees.')
         if _same(got, conv_loop(x, k.flip(0))) or _same(got, conv_loop(x, k.flip(1))):
-            return wrong(name, 'half flipped', 'The kernel is mirrored along one axis only; a rotation by 180 degrees mirrors both.')
-        if k.shape[0] == k.shape[1] and any(_same(got, conv_loop(x, t)) for t in (k.T, k.T.flip(0, 1), k.rot90(1), k.rot90(-1))):
+            return wrong(name, 'half flipped', 'The kernel is mirrored along one axis only; a rotation by '
+                                               '180 degrees mirrors both.')
+        if k.shape[0] == k.shape[1] and any(_same(got, conv_loop(x, t)) for t in (k.T, k.T.flip(0, 1),
+                                                                                  k.rot90(1), k.rot90(-1))):
             return wrong(name, 'transposed', 'Rows and columns of the kernel are exchanged somewhere.')
         if _same(got.flip(0, 1), conv_loop(x, k)):
             return wrong(name, 'output flipped', 'The output was rotated instead of the kernel.')
-        return wrong(name, 'value', 'The shape is right, the numbers are not. Try it on a picture with one white dot.')
+        return wrong(name, 'value', 'The shape is right, the numbers are not. Try it on a picture with one '
+                                    'white dot.')
     return right(name, 'This agrees with the mathematical definition.')

@@ -7,11 +7,11 @@ __all__ = ['check_sizes', 'check_fold', 'check_separable']
 import copy
 import torch
 from torch import nn
-from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
 
 # %% ../../nbs/08_network.ipynb #56f0535b
 def check_sizes(
-    answer, # six heights: after the first convolution, the max pooling and each of the four stages
+    answer:Answer, # six heights: after the first convolution, the max pooling and each of the four stages
 ) -> Feedback:
     "Lesson 8, exercise 1: the heights in a resnet34 for an input of 160 pixels."
     name = 'sizes for 160 pixels'
@@ -22,11 +22,11 @@ def check_sizes(
     expected = [80, 40, 40, 20, 10, 5]
     if answer == expected: return right(name, "right: 160/32 = 5 at the end, so 25 cells instead of 49.")
     if answer == [160] + expected:
-        return wrong(name, 'shape', "right numbers, but the input itself is not asked for: begin after the first "
-                                    "convolution.")
+        return wrong(name, 'shape', "right numbers, but the input itself is not asked for: begin after the "
+                                    "first convolution.")
     if len(answer) != 6:
-        return wrong(name, 'shape', f"six numbers are asked for, not {len(answer)}: first convolution, max pooling, "
-                                    "four stages.")
+        return wrong(name, 'shape', f"six numbers are asked for, not {len(answer)}: first convolution, "
+                                    "max pooling, four stages.")
     if answer == [112, 56, 56, 28, 14, 7]:
         return wrong(name, 'input', "these are the heights for 224 pixels.")
     if answer == [80, 80, 80, 40, 20, 10]:
@@ -39,44 +39,45 @@ def check_sizes(
 
 # %% ../../nbs/08_network.ipynb #4f1adbb7
 def check_fold(
-    answer, # function of a weight `(F,C,k,k)` and the BatchNorm2d after it, which returns weight and bias
+    answer:Answer, # function of a weight `(F,C,k,k)` and the BatchNorm2d after it; returns weight and bias
 ) -> Feedback:
     "Lesson 8, exercise 2: fold an eval-mode batch normalisation into the convolution before it."
     name = 'folded batch norm'
     g = torch.Generator().manual_seed(6)
     w, bn = torch.randn(4, 4, 3, 3, generator=g), nn.BatchNorm2d(4, eps=.1).eval()
-    for v in (bn.weight, bn.bias, bn.running_mean): v.data = torch.randn(4, generator=g)
-    bn.running_var.data = torch.rand(4, generator=g) + .5
+    weight, bias, mean = (torch.randn(4, generator=g) for _ in range(3))
+    var = torch.rand(4, generator=g) + .5
+    bn.load_state_dict(dict(weight=weight, bias=bias, running_mean=mean, running_var=var), strict=False)
     got, feedback = call(name, answer, w.clone(), copy.deepcopy(bn))
     if feedback is not None: return feedback
     if not (isinstance(got, (tuple, list)) and len(got) == 2):
         return wrong(name, 'shape', "return two tensors, the weight and the bias.")
     if any(unanswered(v) for v in got): return not_yet(name)
     with torch.no_grad():
-        s = bn.weight/(bn.running_var + bn.eps).sqrt()
-        rows, b = s.view(-1, 1, 1, 1), bn.bias - s*bn.running_mean
+        s = weight/(var + bn.eps).sqrt()
+        rows, b = s.view(-1, 1, 1, 1), bias - s*mean
         def close(i, v):
             if not isinstance(got[i], torch.Tensor) or got[i].shape != v.shape: return False
             return torch.allclose(got[i], v, atol=1e-4)
         if close(0, w*rows) and close(1, b):
             return right(name, "right: one convolution with a bias does the work of both layers.")
         if close(0, w*s.view(1, -1, 1, 1)):
-            return wrong(name, 'wrong axis', "the factor belongs to the *output* channels, the first axis of the "
-                                             "weight: reshape it to (F,1,1,1).")
-        if close(0, w*(bn.weight/(bn.running_var + bn.eps)).view(-1, 1, 1, 1)):
+            return wrong(name, 'wrong axis', "the factor belongs to the *output* channels, the first axis of "
+                                             "the weight: reshape it to (F,1,1,1).")
+        if close(0, w*(weight/(var + bn.eps)).view(-1, 1, 1, 1)):
             return wrong(name, 'no square root',
                          "divide by the standard deviation, the square root of the variance.")
-        if close(0, w*(bn.weight/bn.running_var.sqrt()).view(-1, 1, 1, 1)):
-            return wrong(name, 'eps left out', "bn.eps is added to the variance before the square root. Here it is "
-                                               "not small.")
+        if close(0, w*(weight/var.sqrt()).view(-1, 1, 1, 1)):
+            return wrong(name, 'eps left out',
+                         "bn.eps is added to the variance before the square root. Here it is not small.")
         if close(0, w*rows):
-            if close(1, bn.bias):
-                return wrong(name, 'mean left out', "the weight is right. The running mean is subtracted before "
-                                                    "the scaling, so it ends up in the bias.")
-            if close(1, bn.bias - bn.running_mean):
-                return wrong(name, 'mean unscaled', "the weight is right. The mean is scaled too: subtract a·mean "
-                                                    "from the bias.")
-            if close(1, bn.bias + s*bn.running_mean):
+            if close(1, bias):
+                return wrong(name, 'mean left out', "the weight is right. The running mean is subtracted "
+                                                    "before the scaling, so it ends up in the bias.")
+            if close(1, bias - mean):
+                return wrong(name, 'mean unscaled', "the weight is right. The mean is scaled too: subtract "
+                                                    "a·mean from the bias.")
+            if close(1, bias + s*mean):
                 return wrong(name, 'sign', "the weight is right. The mean is subtracted, not added.")
             message = compare(name, got[1], b).message
             return wrong(name, 'bias', f"the weight is right, the bias is not. {message}")
@@ -84,9 +85,9 @@ def check_fold(
 
 # %% ../../nbs/08_network.ipynb #b1545a19
 def check_separable(
-    answer, # parameters
+    answer:Answer, # parameters
 ) -> Feedback:
-    "Lesson 8, exercise 3: the parameters of a 5×5 depthwise and a 1×1 convolution, 32 to 96 channels, no biases."
+    "Lesson 8, exercise 3: the parameters of a 5×5 depthwise and a 1×1 convolution, 32 to 96 channels."
     name = 'depthwise and 1×1'
     if unanswered(answer): return not_yet(name)
     c,f,k = 32, 96, 5
@@ -99,9 +100,11 @@ def check_separable(
                 c*f: ('1×1 only', "that is the 1×1 convolution alone. The depthwise one comes before it."),
                 f*k*k + c*f: ('too many kernels',
                               "a depthwise convolution has one kernel for each channel that comes *in*."),
-                c*k*k + c + c*f + f: ('biases', "right, but for the biases: a batch normalisation follows, so the "
-                                                "convolutions have none."),
-                c*k*k + c*f*k*k: ('not 1×1', "the second convolution is 1×1, so its kernels have no 25 in them."),
+                c*k*k + c + c*f + f: ('biases',
+                                      "right, but for the biases: a batch normalisation follows, so the "
+                                      "convolutions have none."),
+                c*k*k + c*f*k*k: ('not 1×1',
+                                  "the second convolution is 1×1, so its kernels have no 25 in them."),
                 c*c*k*k + c*f: ('not depthwise', "a depthwise kernel reads one channel, not all 32.")}
     other = 'value', "count each convolution on its own: kernels × weights in a kernel."
     kind, hint = mistakes.get(answer, other)

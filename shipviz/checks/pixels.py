@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..exercises import Feedback, call, right, wrong
+from ..exercises import Answer, Feedback, call, right, wrong
 
 def _rounds(seed, *sizes):
     "Random pictures (H,W,3) of bytes, one of each size: one that fits by chance won't fit the others."
@@ -18,9 +18,10 @@ def _rounds(seed, *sizes):
 def _numbers(name, got):
     "`(float array, None)`, or `(None, Feedback)` if the answer holds no numbers."
     try: return np.asarray(got.detach().cpu() if hasattr(got, 'detach') else got, dtype=float), None
-    except Exception: return None, wrong(name, 'type', f'The function should return numbers, not {type(got).__name__}.')
+    except Exception:
+        return None, wrong(name, 'type', f'The function should return numbers, not {type(got).__name__}.')
 
-def check_blue_window(answer) -> Feedback:
+def check_blue_window(answer:Answer) -> Feedback:
     "Exercise 1: a function (a, row, col, size) that cuts the blue values of a square window."
     name = 'blue window'
     for a, (row, col, size) in zip(_rounds(1, (9, 13), (14, 8)), [(2, 5, 3), (7, 1, 4)]):
@@ -32,21 +33,29 @@ def check_blue_window(answer) -> Feedback:
         same = lambda b, got=got: got.shape == b.shape and bool((got == b).all())
         if same(want[..., 2]): continue
         swapped = a[col:col+size, row:row+size].astype(float)
-        if same(want): return wrong(name, 'channels', 'The window is right, but all three colours are in it. Blue is one of them.')
+        if same(want):
+            return wrong(name, 'channels', 'The window is right, but all three colours are in it. Blue is '
+                                           'one of them.')
         for c, colour in ((0, 'red'), (1, 'green')):
-            if same(want[..., c]): return wrong(name, 'colour', f'These are the {colour} values. Which index has blue?')
-        if same(want[..., 2].T): return wrong(name, 'transposed', 'The right pixels, but rows and columns are exchanged in the result.')
+            if same(want[..., c]):
+                return wrong(name, 'colour', f'These are the {colour} values. Which index has blue?')
+        if same(want[..., 2].T):
+            return wrong(name, 'transposed', 'The right pixels, but rows and columns are exchanged in the '
+                                             'result.')
         if same(swapped[..., 2]) or same(swapped):
-            return wrong(name, 'row and column', 'The window starts at row `col`, column `row`: arrays count rows first.')
-        if same(want[..., 2] / 255): return wrong(name, 'scaled', 'The right pixels, divided by 255. The bytes were asked for.')
+            return wrong(name, 'row and column', 'The window starts at row `col`, column `row`: arrays count '
+                                                 'rows first.')
+        if same(want[..., 2] / 255):
+            return wrong(name, 'scaled', 'The right pixels, divided by 255. The bytes were asked for.')
         if got.shape != (size, size):
-            return wrong(name, 'shape', f'A window of {size} rows and {size} columns was asked for; this has shape {got.shape}.')
-        return wrong(name, 'value', f'The shape is right, the numbers are not those of rows {row} to {row+size-1}, '
-                                    f'columns {col} to {col+size-1}.')
+            return wrong(name, 'shape', f'A window of {size} rows and {size} columns was asked for; this has '
+                                        f'shape {got.shape}.')
+        return wrong(name, 'value', f'The shape is right, the numbers are not those of rows {row} to '
+                                    f'{row+size-1}, columns {col} to {col+size-1}.')
     return right(name, 'Rows first, then columns, then the channel.')
 
 # %% ../../nbs/01_pixels.ipynb #0aab084e
-def check_to_tensor(answer) -> Feedback:
+def check_to_tensor(answer:Answer) -> Feedback:
     "Exercise 2: a function from a PIL picture to a float tensor (3,H,W) from 0 to 1."
     name = 'to tensor'
     for pixels in _rounds(2, (6, 9), (11, 4)):
@@ -54,27 +63,35 @@ def check_to_tensor(answer) -> Feedback:
         if problem is not None: return problem
         if not isinstance(got, torch.Tensor):
             return wrong(name, 'type', f'The function should return a tensor, not {type(got).__name__}.')
-        (h, w), want, values = pixels.shape[:2], pixels.transpose(2, 0, 1) / 255, got.detach().cpu().double().numpy()
+        (h, w), want = pixels.shape[:2], pixels.transpose(2, 0, 1) / 255
+        values = got.detach().to_dense().cpu().double().numpy()
         if values.shape == (h, w, 3):
-            return wrong(name, 'channels last', f'The channels still come last, {(h, w, 3)}. Move them to the front.')
+            return wrong(name, 'channels last', f'The channels still come last, {(h, w, 3)}. Move them to '
+                                                'the front.')
         if values.shape == (3, w, h):
-            return wrong(name, 'height and width', 'Rows and columns are exchanged: permute(2, 0, 1), not (2, 1, 0).')
+            return wrong(name, 'height and width', 'Rows and columns are exchanged: permute(2, 0, 1), not '
+                                                   '(2, 1, 0).')
         if values.shape != want.shape:
-            return wrong(name, 'shape', f'A picture of {h} rows and {w} columns gives {want.shape}, not {values.shape}.')
+            return wrong(name, 'shape', f'A picture of {h} rows and {w} columns gives {want.shape}, not '
+                                        f'{values.shape}.')
         if np.allclose(values, want * 255, atol=1e-3):
             return wrong(name, 'unscaled', 'The values still run from 0 to 255. Divide by 255.')
         if np.allclose(values, want * 255 / 256, atol=1e-6):
             return wrong(name, 'scaled', 'Divided by 256: then the largest byte, 255, does not become 1.')
         for order in (pixels.reshape(3, h, w), pixels.transpose(1, 0, 2).reshape(3, h, w)):
             if np.allclose(values, order / 255, atol=1e-6):
-                return wrong(name, 'scrambled', 'reshape keeps the order of the numbers; permute moves the axes.')
-        if np.allclose(values, want[::-1], atol=1e-6): return wrong(name, 'colour', 'Red and blue have changed places.')
+                return wrong(name, 'scrambled', 'reshape keeps the order of the numbers; permute moves the '
+                                                'axes.')
+        if np.allclose(values, want[::-1], atol=1e-6):
+            return wrong(name, 'colour', 'Red and blue have changed places.')
         if not np.allclose(values, want, atol=1e-6):
-            return wrong(name, 'value', 'The shape is right, the numbers are not. Compare one pixel with `getpixel`.')
-        if not got.is_floating_point(): return wrong(name, 'dtype', f'Floats are wanted, this is {got.dtype}.')
+            return wrong(name, 'value', 'The shape is right, the numbers are not. Compare one pixel with '
+                                        '`getpixel`.')
+        if not got.is_floating_point():
+            return wrong(name, 'dtype', f'Floats are wanted, this is {got.dtype}.')
     return right(name, 'Channels first, values from 0 to 1.')
 
-def check_undo(answer) -> Feedback:
+def check_undo(answer:Answer) -> Feedback:
     "Exercise 3: a function (z, mean, std) that undoes the normalisation."
     name, generator = 'undo', torch.Generator().manual_seed(3)
     for shape in ((3, 4, 6), (3, 7, 3)):
@@ -89,13 +106,19 @@ def check_undo(answer) -> Feedback:
         same = lambda b, got=got: torch.allclose(got.float(), b, atol=1e-4)
         if same(x): continue
         if same(z): return wrong(name, 'unchanged', 'Nothing was undone: this is z itself.')
-        if same((z - mean) / std): return wrong(name, 'twice', 'This normalises a second time. Do the opposite of each step.')
-        if same((z + mean) * std): return wrong(name, 'order', 'Both steps are opposites, in the wrong order: the last one is undone first.')
+        if same((z - mean) / std):
+            return wrong(name, 'twice', 'This normalises a second time. Do the opposite of each step.')
+        if same((z + mean) * std):
+            return wrong(name, 'order', 'Both steps are opposites, in the wrong order: the last one is '
+                                        'undone first.')
         if same(z * std): return wrong(name, 'mean', 'The mean has still to be added.')
         if same(z + mean): return wrong(name, 'std', 'The division by the standard deviation is still there.')
-        if same(z * std - mean): return wrong(name, 'sign', 'The mean was subtracted once more; it has to be added.')
+        if same(z * std - mean):
+            return wrong(name, 'sign', 'The mean was subtracted once more; it has to be added.')
         if same(z / std + mean): return wrong(name, 'divided', 'Divided by std once more; multiply.')
         fixed = tuple(torch.tensor(v).view(3, 1, 1) for v in ([.485, .456, .406], [.229, .224, .225]))
-        if same(z * fixed[1] + fixed[0]): return wrong(name, 'constants', 'These are the numbers of ImageNet; use the arguments `mean` and `std`.')
+        if same(z * fixed[1] + fixed[0]):
+            return wrong(name, 'constants', 'These are the numbers of ImageNet; use the arguments `mean` and '
+                                            '`std`.')
         return wrong(name, 'value', 'The shape is right, the numbers are not.')
     return right(name, 'The last step is undone first: multiply, then add.')

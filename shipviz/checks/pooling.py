@@ -5,12 +5,12 @@ __all__ = ['check_pool', 'check_bins', 'check_class_map']
 
 # %% ../../nbs/12_pooling.ipynb #211895a5
 import torch
-from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
 from ..pooling import adaptive_bins
 
 # %% ../../nbs/12_pooling.ipynb #3341dc5d
 def check_pool(
-    answer, # the learner's function of feature maps `(N,C,H,W)`, which returns `(N,C)`
+    answer:Answer, # the learner's function of feature maps `(N,C,H,W)`, which returns `(N,C)`
 ) -> Feedback:
     "Lesson 12, exercise 1: global average pooling."
     name = 'global average pooling'
@@ -39,7 +39,7 @@ def check_pool(
 
 # %% ../../nbs/12_pooling.ipynb #1321e994
 def check_bins(
-    answer, # four pairs (start, end), the end not included
+    answer:Answer, # four pairs (start, end), the end not included
 ) -> Feedback:
     "Lesson 12, exercise 2: the bins of an adaptive pooling from 9 values to 4."
     name = 'bins of 9 → 4'
@@ -67,7 +67,7 @@ def check_bins(
 
 # %% ../../nbs/12_pooling.ipynb #80199321
 def check_class_map(
-    answer, # the learner's function of A `(C,H,W)`, W `(K,C)` and a class, which returns `(H,W)`
+    answer:Answer, # the learner's function of A `(C,H,W)`, W `(K,C)` and a class, which returns `(H,W)`
 ) -> Feedback:
     "Lesson 12, exercise 3: the class activation map of one class."
     name = 'class map'

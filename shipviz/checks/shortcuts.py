@@ -5,11 +5,11 @@ __all__ = ['check_fool_rate', 'check_suspicion', 'check_reliance']
 
 # %% ../../nbs/18_shortcuts.ipynb #98362dc3
 import numpy as np
-from ..exercises import Feedback, call, compare, wrong
+from ..exercises import Answer, Feedback, call, compare, wrong
 
 # %% ../../nbs/18_shortcuts.ipynb #fcdab418
 def check_fool_rate(
-    f, # the learner's `fool_rate(predicted, actual, target)`
+    f:Answer, # the learner's `fool_rate(predicted, actual, target)`
 ) -> Feedback:
     "Check the share of other classes' pictures that are called `target`."
     name = 'fool_rate'
@@ -30,7 +30,7 @@ def check_fool_rate(
 
 # %% ../../nbs/18_shortcuts.ipynb #56948103
 def check_suspicion(
-    f, # the learner's `suspicion(heat, mask)`
+    f:Answer, # the learner's `suspicion(heat, mask)`
 ) -> Feedback:
     "Check the heat ratio of one map."
     name = 'suspicion'
@@ -50,7 +50,7 @@ def check_suspicion(
 
 # %% ../../nbs/18_shortcuts.ipynb #154e6f03
 def check_reliance(
-    f, # the learner's `reliance(p_with, p_without)`
+    f:Answer, # the learner's `reliance(p_with, p_without)`
 ) -> Feedback:
     "Check the mean fall of a probability when an object is taken away."
     name, p_with, p_without = 'reliance', np.array([.9, .8, .3]), np.array([.4, .2, .5])

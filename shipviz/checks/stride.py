@@ -6,7 +6,7 @@ __all__ = ['check_output_size', 'check_quarter', 'check_pixels_seen']
 # %% ../../nbs/05_stride.ipynb #5c41a7e2
 from itertools import product
 
-from ..exercises import Feedback, call, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, not_yet, right, unanswered, wrong
 from ..stride import output_size, size_formula, windows
 from ..fields import receptive_field
 
@@ -26,7 +26,7 @@ def _size_mistakes(n, k, s, p):
              "that is the number of positions at stride 1. Keep every s-th of them.")]
 
 def check_output_size(
-    answer, # the learner's function of n, k, s, p
+    answer:Answer, # the learner's function of n, k, s, p
 ) -> Feedback:
     "Lesson 5, exercise 1: the size of the output, tried on a few hundred cases."
     name = 'output size'
@@ -48,7 +48,7 @@ def check_output_size(
 
 # %% ../../nbs/05_stride.ipynb #0ef4df50
 def check_quarter(
-    answer, # (kernel_size, stride, padding)
+    answer:Answer, # (kernel_size, stride, padding)
 ) -> Feedback:
     "Lesson 5, exercise 2: from 224 to 56 in one step, every pixel read."
     name = 'a quarter at once'
@@ -69,7 +69,7 @@ def check_quarter(
 
 # %% ../../nbs/05_stride.ipynb #88767cb4
 def check_pixels_seen(
-    answer, # pixels along one axis
+    answer:Answer, # pixels along one axis
 ) -> Feedback:
     "Lesson 5, exercise 3: the receptive field of 3×3 convolutions with strides 2, 1, 2, 1."
     name = 'pixels seen'

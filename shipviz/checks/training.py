@@ -7,11 +7,11 @@ __all__ = ['check_rates', 'check_forgotten', 'check_normalise']
 import torch
 from fastai.vision.core import imagenet_stats
 
-from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
 
 # %% ../../nbs/11_training.ipynb #842fe0d9
 def check_rates(
-    answer, # three learning rates, first layers first
+    answer:Answer, # three learning rates, first layers first
 )->Feedback:
     "Lesson 11, exercise 1: the rates of three groups for `slice(1e-5, 1e-3)`."
     name, want = 'three rates', [1e-5, 1e-4, 1e-3]
@@ -19,19 +19,23 @@ def check_rates(
     try: a = [float(v) for v in answer]
     except (TypeError, ValueError): return wrong(name, 'shape', f'give three numbers, not {answer!r}.')
     if len(a) != 3: return wrong(name, 'shape', f'there are three groups of layers, but {len(a)} rates.')
-    same = lambda u, v: all(abs(p - q) <= .02*q for p, q in zip(u, v))
-    if same(a, want): return right(name, 'Each is ten times the one before.')
-    if same(a[::-1], want): return wrong(name, 'reversed', 'the right rates, but the first layers should move *least*.')
-    if same(a, [1e-5, (1e-5 + 1e-3)/2, 1e-3]):
-        return wrong(name, 'linear', 'the middle one is the mean of the ends. It is the *factor* between neighbours that is the same.')
-    if same(a, [1e-4, 1e-4, 1e-3]):
-        return wrong(name, 'no start', 'that is what slice(1e-3) gives, without a start: all but the last group a tenth.')
+    def close(rates): return all(abs(p - q) <= .02*q for p, q in zip(a, rates))
+    if close(want): return right(name, 'Each is ten times the one before.')
+    mistakes = [
+        (want[::-1], 'reversed', 'the right rates, but the first layers should move *least*.'),
+        ([1e-5, (1e-5 + 1e-3)/2, 1e-3], 'linear',
+         'the middle one is the mean of the ends. It is the *factor* between neighbours that is the same.'),
+        ([1e-4, 1e-4, 1e-3], 'no start',
+         'that is what slice(1e-3) gives, without a start: all but the last group a tenth.')]
+    for rates, kind, message in mistakes:
+        if close(rates): return wrong(name, kind, message)
     if len(set(a)) == 1: return wrong(name, 'equal', 'all groups have the same rate: nothing discriminates.')
-    return wrong(name, 'value', 'the ends are 1e-5 and 1e-3. Which factor, used twice, leads from one to the other?')
+    return wrong(name, 'value', 'the ends are 1e-5 and 1e-3. Which factor, used twice, leads from one to the '
+                                'other?')
 
 # %% ../../nbs/11_training.ipynb #ef4c79e9
 def check_forgotten(
-    answer, # function of (momentum, steps)
+    answer:Answer, # function of (momentum, steps)
 )->Feedback:
     "Lesson 11, exercise 2: how much the initial running statistics still weigh."
     name = 'what is left of the start'
@@ -42,40 +46,49 @@ def check_forgotten(
         if feedback is not None: return feedback
         try: got.append(float(value))
         except (TypeError, ValueError):
-            return wrong(name, 'type', f'for momentum {m} and {n} steps your function gives {value!r}, which is no number.')
-    same = lambda f: all(abs(g - f(m, n)) < 1e-4 for g, (m, n) in zip(got, cases))
-    if same(lambda m, n: (1 - m)**n):
-        return right(name, 'With momentum 0.01, 15 steps leave 86 % of the start; a batch norm of PyTorch with 0.1 has 21 % left.')
-    if same(lambda m, n: 1 - (1 - m)**n):
-        return wrong(name, 'complement', 'that is the share of the *new* statistics. What is left of the start is the rest.')
-    if same(lambda m, n: m**n):
-        return wrong(name, 'other factor', 'the momentum of PyTorch is the weight of the *new* batch, so each step multiplies the '
-                                           'old by 1 − momentum.')
-    if same(lambda m, n: 1 - m*n):
-        return wrong(name, 'linear', 'each step takes its share from what is left, not from the start: with 0.1, twenty steps '
-                                     'would leave less than nothing.')
-    if same(lambda m, n: (1 - m)**(n - 1)): return wrong(name, 'off by one', 'the first step counts: after 1 step, 1 − momentum is left.')
-    return wrong(name, 'value', f'for momentum {cases[0][0]} and {cases[0][1]} step your function gives {got[0]:.4g}. One step '
-                                'turns `old` into `(1 − m)·old + m·batch`.')
+            return wrong(name, 'type', f'for momentum {m} and {n} steps your function gives {value!r}, '
+                                       'which is no number.')
+    def close(f): return all(abs(g - f(m, n)) < 1e-4 for g, (m, n) in zip(got, cases))
+    if close(lambda m, n: (1 - m)**n):
+        return right(name, 'With momentum 0.01, 15 steps leave 86 % of the start; a batch norm of PyTorch '
+                           'with 0.1 has 21 % left.')
+    mistakes = [
+        (lambda m, n: 1 - (1 - m)**n, 'complement',
+         'that is the share of the *new* statistics. What is left of the start is the rest.'),
+        (lambda m, n: m**n, 'other factor',
+         'the momentum of PyTorch is the weight of the *new* batch, so each step multiplies the old by '
+         '1 − momentum.'),
+        (lambda m, n: 1 - m*n, 'linear',
+         'each step takes its share from what is left, not from the start: with 0.1, twenty steps would '
+         'leave less than nothing.'),
+        (lambda m, n: (1 - m)**(n - 1), 'off by one',
+         'the first step counts: after 1 step, 1 − momentum is left.')]
+    for formula, kind, message in mistakes:
+        if close(formula): return wrong(name, kind, message)
+    return wrong(name, 'value', f'for momentum {cases[0][0]} and {cases[0][1]} step your function gives '
+                                f'{got[0]:.4g}. One step turns `old` into `(1 − m)·old + m·batch`.')
 
 # %% ../../nbs/11_training.ipynb #195e9145
 def check_normalise(
-    answer, # function: pictures `(N,3,H,W)` in 0..1, mean (3 numbers), std (3 numbers) -> normalised `(N,3,H,W)`
+    answer:Answer, # function of pictures `(N,3,H,W)` in 0..1, mean, std (3 numbers each); returns as many
 )->Feedback:
     "Lesson 11, exercise 3: normalise a batch channel by channel."
     name = 'normalise'
     g = torch.Generator().manual_seed(1)
     x, mean, std = torch.rand(2, 3, 3, 3, generator=g), imagenet_stats[0], (.229, .124, .325)
-    m, s = torch.tensor(mean), torch.tensor(std)
-    c = lambda v: v[:, None, None]
     value, feedback = call(name, answer, x.clone(), mean, std)
     if feedback is not None: return feedback
-    near = lambda want: torch.is_tensor(value) and value.shape == want.shape and torch.allclose(value.float(), want, atol=1e-4)
-    if near((x - m)/s):
-        return wrong(name, 'wrong axis', 'the three numbers went along the *width*, not the channels. Shape (3,) lines up with '
-                                         'the last axis: give them shape (3,1,1).')
-    if near(x - c(m)): return wrong(name, 'not divided', 'the mean is gone, but nothing was divided by the standard deviation.')
-    if near((x - c(m))/c(s)**2): return wrong(name, 'variance', 'you divided by the square of the standard deviation.')
-    if near(x/c(s) - c(m)): return wrong(name, 'order', 'subtract the mean first, then divide.')
-    if near(x*c(s) + c(m)): return wrong(name, 'decoded', 'that is the way back: it turns a normalised picture into a visible one.')
-    return compare(name, value, (x - c(m))/c(s), message='Each channel with its own mean and deviation.')
+    row_m, row_s = torch.tensor(mean), torch.tensor(std)         # along the last axis, the width
+    m, s = row_m[:, None, None], row_s[:, None, None]            # along the channels
+    mistakes = [
+        ((x - row_m)/row_s, 'wrong axis',
+         'the three numbers went along the *width*, not the channels. Shape (3,) lines up with the last '
+         'axis: give them shape (3,1,1).'),
+        (x - m, 'not divided', 'the mean is gone, but nothing was divided by the standard deviation.'),
+        ((x - m)/s**2, 'variance', 'you divided by the square of the standard deviation.'),
+        (x/s - m, 'order', 'subtract the mean first, then divide.'),
+        (x*s + m, 'decoded', 'that is the way back: it turns a normalised picture into a visible one.')]
+    if torch.is_tensor(value) and value.shape == x.shape:
+        for mistaken, kind, message in mistakes:
+            if torch.allclose(value.float(), mistaken, atol=1e-4): return wrong(name, kind, message)
+    return compare(name, value, (x - m)/s, message='Each channel with its own mean and deviation.')
