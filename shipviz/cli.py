@@ -347,7 +347,7 @@ def lessons_dir()->Path:
                             "pip install --force-reinstall shipviz")
 
 
-ASIDE = {"library", "teachers"}  # folders that are no lessons: for those who work on shipviz, and for teachers
+ASIDE = {"library", "teachers"}  # folders that are no lessons: for authors, and for teachers
 
 
 def copy_new(

@@ -340,14 +340,16 @@ def test_copies_have_the_metadata_of_the_python_that_will_run_them(run, tmp_path
     from ipykernel.ipkernel import IPythonKernel
     run("lessons", "mine", "--no-open")
     metadata = nbformat.read(tmp_path/"mine"/"10_data.ipynb", 4).metadata
-    assert metadata.language_info == IPythonKernel.language_info     # what the kernel answers when a notebook is opened
+    # what the kernel answers when a notebook is opened
+    assert metadata.language_info == IPythonKernel.language_info
     assert (metadata.kernelspec.name, metadata.kernelspec.language) == ("python3", "python")
 
 
 def test_copies_are_trusted(run, tmp_path, source):
     from nbformat.sign import NotebookNotary
     run("lessons", "mine", "--no-open")
-    for path in (tmp_path/"mine").rglob("*.ipynb"): assert NotebookNotary().check_signature(nbformat.read(path, 4)), path
+    for path in (tmp_path/"mine").rglob("*.ipynb"):
+        assert NotebookNotary().check_signature(nbformat.read(path, 4)), path
     nb = nbformat.read(tmp_path/"mine"/"10_data.ipynb", 4)
     nb.cells[1].source = "print('of somebody else')"
     assert not NotebookNotary().check_signature(nb)

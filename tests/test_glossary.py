@@ -16,16 +16,19 @@ def text(path):
 
 def rows():
     "Term, first lesson as shown, and the notebook it links to."
-    source = (NBS/"glossary.ipynb").read_text(encoding="utf-8")
-    return re.findall(r"\| ([^|]+) \|[^\n]*\| \[(\d\d)\]\((\w+\.ipynb)\) \|", "\n".join(json.loads(source)["cells"][-1]["source"]))
+    cells = json.loads((NBS/"glossary.ipynb").read_text(encoding="utf-8"))["cells"]
+    row = r"\| ([^|]+) \|[^\n]*\| \[(\d\d)\]\((\w+\.ipynb)\) \|"
+    return re.findall(row, "".join(cells[-1]["source"]))
 
 
 # words by which a lesson may name a term
-ALSO = {"deletion / insertion": "deletion", "kernel bank": "bank", "logits": "logit", "energy in the mask": "energy",
-        "depthwise convolution": "depthwise", "residual connection": "residual", "fully connected layer": "fully connected",
-        "randomisation check": "random", "bootstrap interval": "bootstrap", "paired difference": "paired",
-        "discriminative learning rates": "learning rate", "folding": "fold", "effective receptive field": "effective",
-        "probability": "probabilit", "validation set": "validation", "exact interval": "exact", "CAM": "class activation map"}
+ALSO = {
+    "deletion / insertion": "deletion", "kernel bank": "bank", "logits": "logit", "energy in the mask": "energy",
+    "depthwise convolution": "depthwise", "residual connection": "residual", "folding": "fold",
+    "randomisation check": "random", "bootstrap interval": "bootstrap", "paired difference": "paired",
+    "discriminative learning rates": "learning rate", "effective receptive field": "effective",
+    "probability": "probabilit", "validation set": "validation", "exact interval": "exact",
+    "CAM": "class activation map"}
 
 def test_terms_are_in_order_and_once():
     terms = [term.lower() for term, _, _ in rows()]

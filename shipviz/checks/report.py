@@ -4,6 +4,8 @@
 __all__ = ['check_ship_split', 'check_codes']
 
 # %% ../../nbs/19_photos.ipynb #13c00002
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -11,7 +13,7 @@ from ..exercises import Feedback, call, compare, right, wrong
 
 # %% ../../nbs/19_photos.ipynb #fb37785d
 def check_ship_split(
-    answer, # function of ship names, one for each picture, and a share: a bool for each picture
+    answer:Any, # function of ship names, one for each picture, and a share: a bool for each picture
 ) -> Feedback:
     "Checks the exercise on splitting by ship"
     even = [f'ship{i % 20:02d}' for i in range(200)]
@@ -50,7 +52,7 @@ def _judge_split(ships, share, got) -> Feedback:
 
 # %% ../../nbs/19_photos.ipynb #43b2cae3
 def check_codes(
-    answer, # function of probabilities `(N,5)` that returns a code 1-5 for each picture
+    answer:Any, # function of probabilities `(N,5)` that returns a code 1-5 for each picture
 ) -> Feedback:
     "Checks the exercise on codes"
     first = torch.tensor([[.1, .6, .1, .1, .1], [.7, .1, .1, .05, .05], [0, .1, .1, .1, .7]])

@@ -4,6 +4,8 @@
 __all__ = ['check_outward', 'check_project', 'check_far']
 
 # %% ../../nbs/21_ships.ipynb #ae30fa7f
+from typing import Any
+
 import numpy as np
 
 from ..exercises import Feedback, call, compare, not_yet, right, unanswered, wrong
@@ -20,7 +22,7 @@ def _some_faces() -> list:
     return quads
 
 def check_outward(
-    answer,  # the learner's function of a face (4,3), corners anticlockwise seen from outside; returns (3,)
+    answer: Any,  # the learner's function of a face (4,3), corners anticlockwise from outside: (3,)
 ) -> Feedback:
     "Lesson 21, exercise 1: the direction of length 1 in which a face looks."
     for quad in _some_faces():
@@ -56,7 +58,7 @@ def _judge_outward(quad, got) -> Feedback:
     return wrong(name, 'constant', 'This is perpendicular to one of the faces tried, but not to all of them.')
 
 def check_project(
-    answer,  # the learner's function of points (N,3), seen from the camera, and a scale; returns (N,2)
+    answer: Any,  # the learner's function of points (N,3), seen from the camera, and a scale: (N,2)
 ) -> Feedback:
     "Lesson 21, exercise 2: a pinhole camera."
     points = np.random.default_rng(2).normal(size=(5, 3))*(2, 1, 1) + (0, 0, 6)
@@ -106,7 +108,7 @@ def _judge_project(points, scale, got) -> Feedback:
     return compare(name, got, flat/z*scale, message='Right: that division is all of perspective.')
 
 def check_far(
-    answer,  # pixels
+    answer: Any,  # pixels
 ) -> Feedback:
     "Lesson 21, exercise 3: a ship is 80 pixels long at 1 km; how long is it at 4 km?"
     name = 'far away'

@@ -4,6 +4,8 @@
 __all__ = ['check_shift', 'check_once', 'check_products']
 
 # %% ../../nbs/20_lab.ipynb #b1a40023
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
@@ -13,7 +15,7 @@ from ..widgets import StrideExplorer
 
 # %% ../../nbs/20_lab.ipynb #05da35d8
 def check_shift(
-    answer, # kernels `(3,k,k)` that are all the same, or one kernel `(k,k)`; k is 3 or 5
+    answer:Any, # kernels `(3,k,k)` that are all the same, or one kernel `(k,k)`; k is 3 or 5
 ) -> Feedback:
     "Lesson 20, exercise 1: a kernel that moves the picture one pixel to the right and does nothing else."
     name = 'shift'
@@ -57,7 +59,7 @@ def _judge_shift(name, k) -> Feedback:
     return right(name, 'Each pixel shows its left neighbour.')
 
 def check_once(
-    answer, # settings of a `StrideExplorer`: dict(n=…, kernel_size=…, stride=…, padding=…, dilation=…)
+    answer:Any, # settings of a `StrideExplorer`: dict(n=…, kernel_size=…, stride=…, padding=…, dilation=…)
 ) -> Feedback:
     "Lesson 20, exercise 3: 12 cells become 4, each read exactly once, by a kernel without padding."
     name = 'each once'
@@ -84,7 +86,7 @@ def check_once(
 
 # %% ../../nbs/20_lab.ipynb #dfbbc283
 def check_products(
-    answer, # function of a picture `(3,H,W)`, kernels `(3,3,3)`, row and column; returns `(3,3,3)`
+    answer:Any, # function of a picture `(3,H,W)`, kernels `(3,3,3)`, row and column; returns `(3,3,3)`
 ) -> Feedback:
     "Lesson 20, exercise 2: the products that add up to one pixel of the response, with zeros outside."
     name, verdict = 'products', None
