@@ -23,8 +23,10 @@ def rows():
 
 # words by which a lesson may name a term
 ALSO = {
-    "deletion / insertion": "deletion", "kernel bank": "bank", "logits": "logit", "energy in the mask": "energy",
-    "depthwise convolution": "depthwise", "residual connection": "residual", "folding": "fold",
+    "deletion / insertion": "deletion", "kernel bank": "bank", "logits": "logit",
+    "energy in the mask": "energy",
+    "depthwise convolution": "depthwise", "residual connection": "residual",
+    "folding": "fold",
     "randomisation check": "random", "bootstrap interval": "bootstrap", "paired difference": "paired",
     "discriminative learning rates": "learning rate", "effective receptive field": "effective",
     "probability": "probabilit", "validation set": "validation", "exact interval": "exact",
