@@ -41,14 +41,13 @@ def _judge_split(ships, share, got) -> Feedback:
     both = valid & train
     if both: return wrong(name, 'leak', f'{len(both)} of {n} ships are on both sides: decide for each ship.')
     want = share*n
-    if abs(len(valid) - want) < 1: return right(name, 'Right: no ship is on both sides, for each share '
-                                                'that was tried.')
+    if abs(len(valid) - want) < 1:
+        return right(name, 'Right: no ship is on both sides, for each share that was tried.')
     if abs(len(valid) - (n - want)) < 1:
-        return wrong(name, 'other side', f'{len(valid)} of {n} ships are True; with a share of {share} '
-                     f'that should be '
-                     f'{want:g}. True stands for validation.')
+        return wrong(name, 'other side', f'{len(valid)} of {n} ships are True; with a share of {share} that '
+                     f'should be {want:g}. True stands for validation.')
     return wrong(name, 'share', f'{len(valid)} of {n} ships are held out; a share of {share} is {want:g}. '
-                 'Does your function use `share`, and count ships instead of pictures?')
+                 f'Does your function use `share`, and count ships instead of pictures?')
 
 # %% ../../nbs/19_photos.ipynb #43b2cae3
 def check_codes(
@@ -66,12 +65,12 @@ def _judge_codes(probs, got) -> Feedback:
     "Is `got` the code of the most probable class of each picture?"
     name, n, best = 'codes', len(probs), probs.argmax(1).numpy()
     try: got = np.asarray([g.item() if hasattr(g, 'item') else g for g in got])
-    except (TypeError, ValueError, RuntimeError): return wrong(name, 'type', f'a list of {n} codes was '
-                                                               f'expected.')
+    except (TypeError, ValueError, RuntimeError):
+        return wrong(name, 'type', f'a list of {n} codes was expected.')
     if got.dtype.kind not in 'iuf' and got.size:
         return wrong(name, 'names', 'the hackathon wants codes, not names: whole numbers.')
-    if got.shape != (n,): return wrong(name, 'shape', f'{n} codes for {n} pictures were expected, not '
-                                       f'shape {got.shape}.')
+    if got.shape != (n,):
+        return wrong(name, 'shape', f'{n} codes for {n} pictures were expected, not shape {got.shape}.')
     if compare(name, got, best):
         return wrong(name, 'off by one', 'these are class indices, from 0; codes begin at 1.')
     if compare(name, got, probs.argmin(1).numpy() + 1):

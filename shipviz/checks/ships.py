@@ -17,8 +17,8 @@ def _some_faces() -> list:
     for _ in range(2):
         turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         if np.linalg.det(turn) < 0: turn[:, 0] *= -1
-        quads.append(np.array([(0., 0, 0), (2., 0, 0), (2.5, 1, 0), (-.5, 1.5,
-                                                                     0)]) @ turn.T + rng.normal(size=3))
+        face = np.array([(0., 0, 0), (2., 0, 0), (2.5, 1, 0), (-.5, 1.5, 0)])
+        quads.append(face @ turn.T + rng.normal(size=3))
     return quads
 
 def check_outward(
@@ -50,8 +50,8 @@ def _judge_outward(quad, got) -> Feedback:
     if np.allclose(got, quad.mean(0)):
         return wrong(name, 'middle', 'This is the middle of the face: a place, not a direction.')
     if np.allclose(got, unit(quad.mean(0))):
-        return wrong(name, 'from origin', 'This is the direction from (0, 0, 0) to the middle of the face. '
-                     'A face far to one side need not look that way.')
+        return wrong(name, 'from origin', 'This is the direction from (0, 0, 0) to the middle of the face. A '
+                     'face far to one side need not look that way.')
     if abs(got @ unit(quad[1] - quad[0])) > 1e-4 or abs(got @ unit(quad[2] - quad[1])) > 1e-4:
         return wrong(name, 'value', 'It is not perpendicular to the face. The cross product of two of its '
                      'lines is.')
@@ -73,38 +73,32 @@ def _judge_problem(problem) -> Feedback:
     "The commonest error is an axis lost: `points[:, :2]/points[:, 2]`."
     if 'broadcast' not in problem.message: return problem
     return wrong(problem.name, 'axis', 'the shapes (N,2) and (N,) do not go together. Each row is to be '
-                 'divided by its '
-                 'own z: keep the axis, as in points[:, 2:].')
+                 'divided by its own z: keep the axis, as in points[:, 2:].')
 
 def _judge_project(points, scale, got) -> Feedback:
     "Is it `points`, projected?"
     name, x, y, z = 'project', points[:, :1], points[:, 1:2], points[:, 2:]
     flat = points[:, :2]
     known = (
-        (flat*scale, 'flat', 'nothing gets smaller with the distance: that is a map, not a photo. Divide '
-         'by z.'),
+        (flat*scale, 'flat', 'nothing gets smaller with the distance: that is a map, no photo. Divide by z.'),
         (flat/z, 'not scaled', f'these are units of the pane; in pixels they are {scale:g} times as large. '
-         'Multiply by the scale.'),
+         f'Multiply by the scale.'),
         (flat/z/scale, 'divided', 'scale is pixels for each unit: multiply by it instead of dividing.'),
         (-flat/z*scale, 'upside down', 'that is the image on the wall behind the pinhole, upside down and '
-         'with left '
-         'and right exchanged. Turn it the right way up: without the minus signs.'),
+         'with left and right exchanged. Turn it the right way up: without the minus signs.'),
         (np.hstack([x, -y])/z*scale, 'y up', 'y runs down in space and in the picture, so its sign stays.'),
         (np.hstack([y, x])/z*scale, 'exchanged', 'x and y have changed places: the first column is x.'),
         (flat*z*scale, 'multiplied', 'far things come out larger. Divide by z.'),
         (flat/z**2*scale, 'squared', 'lengths fall with the distance, not with its square. Areas do the '
          'latter.'),
-        (flat/np.linalg.norm(points, axis=1, keepdims=True)*scale, 'distance', 'you divided by the '
-         'distance to the '
-         'point. On a flat pane it is z that counts, how far *ahead* the point is; otherwise straight '
-         'lines would '
-         'come out bent.'))
+        (flat/np.linalg.norm(points, axis=1, keepdims=True)*scale, 'distance', 'you divided by the distance '
+         'to the point. On a flat pane it is z that counts, how far *ahead* the point is; otherwise straight '
+         'lines would come out bent.'))
     for value, kind, why in known:
         if compare(name, got, value): return wrong(name, kind, why)
     if compare(name, got, points/z*scale):
-        return wrong(name, 'shape', 'a picture has two coordinates: leave out the third column, which is '
-                     'the scale '
-                     'in every row.')
+        return wrong(name, 'shape', 'a picture has two coordinates: leave out the third column, which is the '
+                     'scale in every row.')
     return compare(name, got, flat/z*scale, message='Right: that division is all of perspective.')
 
 def check_far(

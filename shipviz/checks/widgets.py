@@ -24,12 +24,12 @@ def check_shift(
     except Exception: return wrong(name, 'type', 'Give the kernels of the explorer, or a tensor.')
     if k.ndim == 3 and len(k) == 3:
         if not torch.equal(k[:1].expand_as(k), k):
-            return wrong(name, 'channels', 'The channels have different kernels: '
-                         'colours would be torn apart.')
+            return wrong(name, 'channels', 'The channels have different kernels: colours would be torn '
+                         'apart.')
         k = k[0]
     if k.ndim != 2 or k.shape[0] != k.shape[1] or len(k) not in (3, 5):
-        return wrong(name, 'shape', 'A kernel of 3×3 or 5×5 weights was expected, '
-                     f'not of shape {tuple(k.shape)}.')
+        return wrong(name, 'shape', f'A kernel of 3×3 or 5×5 weights was expected, not of shape '
+                     f'{tuple(k.shape)}.')
     return _judge_shift(name, k)
 
 def _judge_shift(name, k) -> Feedback:
@@ -37,17 +37,17 @@ def _judge_shift(name, k) -> Feedback:
     middle, some = len(k)//2, k.nonzero().tolist()
     if not some: return wrong(name, 'silent', 'All weights are 0: the response is 0 everywhere.')
     if len(some) > 1:
-        return wrong(name, 'mixed', f'{len(some)} weights are not 0, '
-                     f'so each pixel of the response mixes {len(some)} of the picture.')
+        return wrong(name, 'mixed', f'{len(some)} weights are not 0, so each pixel of the response mixes '
+                     f'{len(some)} of the picture.')
     row, column = some[0]
     if (row, column) == (middle, middle):
-        return wrong(name, 'not moved', 'The weight in the middle reads the pixel itself: '
-                     'the picture stays where it is.')
+        return wrong(name, 'not moved', 'The weight in the middle reads the pixel itself: the picture stays '
+                     'where it is.')
     if (row, column) == (middle, middle + 1):
-        return wrong(name, 'other way', 'Each pixel shows its right neighbour, '
-                     'so the picture moves to the *left*.')
+        return wrong(name, 'other way', 'Each pixel shows its right neighbour, so the picture moves to the '
+                     '*left*.')
     if column == middle:
-        return wrong(name, 'up or down', 'Rows come first: this weight moves the picture '
+        return wrong(name, 'up or down', f'Rows come first: this weight moves the picture '
                      f'{"down" if row < middle else "up"}.')
     if (row, column) != (middle, middle - 1):
         return wrong(name, 'too far', 'It moves, but not by one pixel straight to the right.')
@@ -74,8 +74,8 @@ def check_once(
     except (ValueError, TypeError) as e: return wrong(name, 'no such window', str(e))
     if len(reads) != 4: return wrong(name, 'size', f'{size_formula(**answer)}, and it should be 4.')
     if answer['padding']:
-        return wrong(name, 'padding', 'The output has the right size, '
-                     'but some windows read cells of the padding.')
+        return wrong(name, 'padding', 'The output has the right size, but some windows read cells of the '
+                     'padding.')
     count = [sum(i in window for window in reads) for i in range(12)]
     if max(count) > 1:
         twice = sum(c > 1 for c in count)
@@ -113,8 +113,8 @@ def _judge_products(name, got, x, kernels, row, column) -> Feedback:
     if compare(name, got, want.sum()):
         return wrong(name, 'summed', 'this is the response, the sum. Return the 27 products it is made of.')
     if compare(name, got, want.sum(0)):
-        return wrong(name, 'channels', 'the products of the three channels are added up already: return '
-                     'all 27.')
+        return wrong(name, 'channels', 'the products of the three channels are added up already: return all '
+                     '27.')
     if compare(name, got, window):
         return wrong(name, 'window', 'this is the window. Multiply it by the kernels.')
     if any(compare(name, got, side) for side in sides):
