@@ -434,6 +434,7 @@ def sign(paths:Sequence[Path])->int:
         for path in paths:
             notary.sign(nbformat.read(path, as_version=4))
             signed += 1
+        notary.store.close()
     return signed
 
 
