@@ -39,7 +39,8 @@ setup(
     author=cfg["author"], keywords=cfg["keywords"].split(),
     **(dict(url=home, project_urls={"Issues": f"{home}/issues"}, author_email=cfg["author_email"])
        if home else {}),
-    license="Apache-2.0", license_files=["LICENSE"], python_requires=">=" + cfg["min_python"],
+    license="Apache-2.0 AND CC-BY-4.0", license_files=["LICENSE", "LICENSE-text"],
+    python_requires=">=" + cfg["min_python"],
     classifiers=["Development Status :: 4 - Beta", "Intended Audience :: Education", "Framework :: Jupyter",
                  "Natural Language :: English", "Topic :: Scientific/Engineering :: Artificial Intelligence",
                  *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14))],

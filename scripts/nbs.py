@@ -38,6 +38,7 @@ METADATA = {
         "codemirror_mode": {"name": "ipython", "version": 3}, "file_extension": ".py",
         "mimetype": "text/x-python",
         "name": "python", "nbconvert_exporter": "python", "pygments_lexer": "ipython3", "version": "3.11.7"}}
+SILENT = ("solutions", "teachers")  # folders of nbs/ from which no module comes
 MAX_BYTES, MAX_LINE, MAX_SECONDS = 12_000_000, 150, 30
 MAX_EXPORTED_LINE = 110  # of code that goes into shipviz/
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -55,9 +56,10 @@ class Broken(Exception):
 # Reading and writing
 
 def notebooks(names=()):
-    "The notebooks named, or all: workshop notebooks and lessons in the order of imports, then the solutions."
+    """The notebooks named, or all: workshop notebooks and lessons in the order of imports, then the solutions
+    and the teachers' pages, which export nothing."""
     if names: return [Path(n).resolve() for n in names]
-    return exporting(NBS) + sorted((NBS/"solutions").glob("*.ipynb"))
+    return exporting(NBS) + [p for folder in SILENT for p in sorted((NBS/folder).glob("*.ipynb"))]
 
 def exporting(nbs):
     "The workshop notebooks and lessons of a folder, in the order of their imports."
@@ -439,9 +441,11 @@ def check_modules(nbs):
                    "one notebook for each")
     defaults = exporters(NBS, default_only=True)
     for path in nbs:
+        if path.parent.name in SILENT and any(map(module_of, code_cells(load(path)))):
+            yield f"{name(path)}: it exports to shipviz, which notebooks in {path.parent.name}/ may not"
         inside = path.is_relative_to(NBS)
         n = sum(str(path.relative_to(NBS)) in files for files in defaults.values()) if inside else 0
-        if path.parent.name != "solutions" and re.match(r"\d+[a-z]*_", path.name) and n != 1:
+        if path.parent.name not in SILENT and re.match(r"\d+[a-z]*_", path.name) and n != 1:
             yield f"{name(path)}: {n} modules in `#| default_exp` lines instead of one"
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
@@ -477,7 +481,7 @@ def check(paths):
         except Broken as e: wrong.append(str(e))
     places = {}
     for path, nb in loaded.items():
-        if path.parent.name != "solutions":
+        if path.parent.name not in SILENT:
             places |= {m: (place(path), name(path)) for c in code_cells(nb) if (m := module_of(c))}
     for path, nb in loaded.items():
         wrong += check_form(path, path.read_text(encoding="utf-8"), nb)

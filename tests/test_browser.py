@@ -14,6 +14,7 @@ from browser import LESSON, MINUTES, ROOT, Lab, browser, jupyterlab, pixels, why
 from PIL import Image
 from torch.nn import functional as F
 
+from shipviz import cli
 from shipviz.filters import KERNELS, makes_picture, signed_rgb
 from shipviz.kernel_explorer import grey_png, white_level
 from shipviz.kernels import PADDING_MODES
@@ -464,3 +465,18 @@ def test_lab_the_other_widgets_answer(lab):
     losses.get_by_role("button", name="next").click()
     losses.get_by_text("5 to 8 of").wait_for(timeout=MINUTES)
     assert losses.locator("figure").count() == 4
+
+
+def test_lab_a_copied_lesson_opens_unmodified_and_trusted(chrome, tmp_path, monkeypatch):
+    "`shipviz lessons` writes the metadata that JupyterLab would write, and signs what it copies."
+    data = tmp_path/".jupyter"/"jupyter_data_dir"      # where the server below looks for signatures
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(data))
+    cli.copy_new(cli.lessons_dir(), tmp_path, force=False)
+    with jupyterlab(tmp_path) as server:
+        page = chrome.new_page()
+        Lab(page, *server, LESSON.name)
+        page.wait_for_timeout(2000)                    # for whatever it writes once the kernel has answered
+        model = "jupyterapp.shell.currentWidget.context.model"
+        assert page.evaluate(f"{model}.dirty") is False
+        assert page.evaluate(f"[...{model}.cells].every(c => c.type != 'code' || c.trusted)")
+        page.close()

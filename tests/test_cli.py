@@ -6,8 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from shipviz import __version__, _errors, cli
 
@@ -29,8 +31,7 @@ def picture(path, size=(64, 48)):
 
 
 def notebook(path, *cells):
-    import nbformat
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nb = new_notebook(cells=[new_code_cell(c) for c in cells])
     nbformat.write(nb, path)
     return path
 
@@ -284,26 +285,92 @@ def test_ships_are_rendered_once(run, tmp_path):
 @pytest.fixture
 def source(tmp_path, monkeypatch):
     d = tmp_path/"source"
-    (d/"solutions").mkdir(parents=True)
-    for name in ("index.ipynb", "10_data.ipynb", "solutions/10_data.ipynb", "_private.ipynb", "left.tmp"):
-        (d/name).write_text(name)
+    for folder in ("solutions", "library", "teachers"): (d/folder).mkdir(parents=True)
+    for name in ("index", "10_data", "solutions/10_data", "library/10_tables", "teachers/exam", "_private"):
+        nb = new_notebook(cells=[new_markdown_cell(f"# {name}"), new_code_cell("print(1)")])
+        nbformat.write(nb, d/f"{name}.ipynb")
+    (d/"left.tmp").write_text("half a file")
+    (d/"teachers"/"mark.py").write_text("print(1)")
     monkeypatch.setattr(cli, "lessons_dir", lambda: d)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path/"jupyter"))     # signatures are written there
     return d
+
+def cells(path): return [(c.cell_type, c.source) for c in nbformat.read(path, 4).cells]
+
+def change(path, f):
+    nb = nbformat.read(path, 4)
+    f(nb)
+    nbformat.write(nb, path)
 
 
 def test_lessons_keep_what_the_learner_changed(run, tmp_path, source):
     r = run("lessons", "mine", "--no-open")
     assert r.exit_code == 0 and "Copied 3" in r.output
     mine = tmp_path/"mine"/"10_data.ipynb"
-    assert mine.read_text() == "10_data.ipynb" and not (tmp_path/"mine"/"_private.ipynb").exists()
-    mine.write_text("my answers")
+    assert cells(mine) == cells(source/"10_data.ipynb")
+    assert not (tmp_path/"mine"/"_private.ipynb").exists() and not (tmp_path/"mine"/"library").exists()
+    assert "already" in run("lessons", "mine", "--no-open").output
+    change(mine, lambda nb: nb.cells[1].update(source="print(42)"))
+    before = mine.read_bytes()
     r = run("lessons", "mine", "--no-open")
-    assert r.exit_code == 0 and "Kept 1" in r.output and mine.read_text() == "my answers"
+    assert r.exit_code == 0 and "Kept 1" in r.output and mine.read_bytes() == before
     r = run("lessons", "mine", "--no-open", "--force")
-    assert r.exit_code == 0 and mine.read_text() == "10_data.ipynb"
+    assert r.exit_code == 0 and "Copied 1" in r.output and cells(mine) == cells(source/"10_data.ipynb")
+    mine.write_text("no notebook any more")
+    assert "Kept 1" in run("lessons", "mine", "--no-open").output
     assert run("lessons", source, "--no-open").exit_code == 1
     (tmp_path/"file").write_text("")
     assert run("lessons", "file", "--no-open").exit_code == 1
+
+
+def test_a_lesson_that_was_only_run_is_not_changed_and_not_overwritten(run, tmp_path, source):
+    run("lessons", "mine", "--no-open")
+    mine = tmp_path/"mine"/"10_data.ipynb"
+    def ran(nb):
+        nb.cells[1].outputs, nb.cells[1].execution_count = [new_output("stream", text="1\n")], 7
+        nb.metadata.language_info.version = "3.99.0"
+    change(mine, ran)
+    before = mine.read_bytes()
+    r = run("lessons", "mine", "--no-open")
+    assert "already" in r.output and "Kept" not in r.output and mine.read_bytes() == before
+    assert "Copied 1" in run("lessons", "mine", "--no-open", "--force").output and mine.read_bytes() != before
+
+
+def test_copies_have_the_metadata_of_the_python_that_will_run_them(run, tmp_path, source):
+    from ipykernel.ipkernel import IPythonKernel
+    run("lessons", "mine", "--no-open")
+    metadata = nbformat.read(tmp_path/"mine"/"10_data.ipynb", 4).metadata
+    # what the kernel answers when a notebook is opened
+    assert metadata.language_info == IPythonKernel.language_info
+    assert (metadata.kernelspec.name, metadata.kernelspec.language) == ("python3", "python")
+
+
+def test_copies_are_trusted(run, tmp_path, source):
+    from nbformat.sign import NotebookNotary
+    run("lessons", "mine", "--no-open")
+    for path in (tmp_path/"mine").rglob("*.ipynb"):
+        assert NotebookNotary().check_signature(nbformat.read(path, 4)), path
+    nb = nbformat.read(tmp_path/"mine"/"10_data.ipynb", 4)
+    nb.cells[1].source = "print('of somebody else')"
+    assert not NotebookNotary().check_signature(nb)
+
+
+def test_lessons_that_cannot_be_signed_are_copied_all_the_same(run, tmp_path, source, monkeypatch):
+    import nbformat.sign
+    def no(*args): raise OSError("the disk is full")
+    monkeypatch.setattr(nbformat.sign.NotebookNotary, "sign", no)
+    assert cli.sign([source/"10_data.ipynb"]) == 0
+    r = run("lessons", "mine", "--no-open")
+    assert r.exit_code == 0 and "Copied 3" in r.output and "full" not in r.output
+
+
+def test_teachers_pages_are_copied_when_asked_for(run, tmp_path, source):
+    run("lessons", "mine", "--no-open")
+    assert not (tmp_path/"mine"/"teachers").exists()
+    r = run("lessons", "mine", "--no-open", "--teacher")
+    assert "Copied 2" in r.output and (tmp_path/"mine"/"teachers"/"mark.py").exists()
+    assert not (tmp_path/"mine"/"library").exists()
+    assert "exam" not in run("check", "mine").output                   # no exercises of a learner
 
 
 def test_the_lessons_of_this_clone_are_found():

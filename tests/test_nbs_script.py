@@ -129,6 +129,17 @@ def test_two_notebooks_for_one_module(nbs, capsys):
     assert any(said in c for c in complaints(nbs, capsys))
 
 
+def test_teachers_pages_are_looked_after_and_export_nothing(nbs, capsys):
+    (nbs.NBS/"teachers").mkdir()
+    put(nbs, "teachers/exam", [code("from shipviz.second import one", 1)])
+    assert nbs.notebooks()[-1] == nbs.NBS/"teachers"/"exam.ipynb"
+    nbs.check(nbs.notebooks())
+    put(nbs, "teachers/exam", [code("from shipviz.second import one", 2)])
+    assert any("teachers/exam.ipynb" in c and "not run from top" in c for c in complaints(nbs, capsys))
+    put(nbs, "teachers/exam", [code("#| default_exp exam", 1), code("#| export\nx = 1", 2)])
+    assert any("notebooks in teachers/ may not" in c for c in complaints(nbs, capsys))
+
+
 def test_workshop_notebooks_stand_before_the_lesson_of_their_number(nbs, capsys):
     (nbs.NBS/"library").mkdir()
     def module(name, body):

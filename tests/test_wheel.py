@@ -1,5 +1,6 @@
 """The built wheel, installed beside the newest fastai, away from the source tree. `make test` makes that
 environment and names it in SHIPVIZ_WHEEL_ENV."""
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -16,7 +17,8 @@ pytestmark = pytest.mark.skipif(
 def run(tmp_path):
     "Run a program of the wheel's environment in an empty folder; its output."
     env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    env |= {"SHIPVIZ_HOME": str(tmp_path/"cache"), "OMP_NUM_THREADS": "2"}
+    env |= {"SHIPVIZ_HOME": str(tmp_path/"cache"), "OMP_NUM_THREADS": "2",
+            "JUPYTER_DATA_DIR": str(tmp_path/"jupyter")}
     (cwd := tmp_path/"elsewhere").mkdir()
     def run(program, *args):
         done = subprocess.run([f"{ENV}/bin/{program}", *args], cwd=cwd, env=env, capture_output=True,
@@ -72,11 +74,16 @@ print(tuple(maps.shape), bool(maps.isfinite().all() and maps.abs().max() > 0))""
 
 
 def test_the_lessons_travel_in_the_wheel(run):
+    def cells(path):
+        return [(c["cell_type"], "".join(c["source"])) for c in json.loads(path.read_bytes())["cells"]]
+    def files(folder): return {p.relative_to(folder): cells(p) for p in Path(folder).rglob("*.ipynb")}
+    aside = {".ipynb_checkpoints", "library"}
+    ours = {k: v for k, v in files(ROOT/"nbs").items() if not aside & set(k.parts)}
     run("shipviz", "lessons", "my-lessons", "--no-open")
-    def files(folder): return {p.relative_to(folder): p.read_bytes() for p in Path(folder).rglob("*.ipynb")}
-    apart = {".ipynb_checkpoints", "library"}
-    ours = {k: v for k, v in files(ROOT/"nbs").items() if not apart & set(k.parts)}
-    assert files(run.cwd/"my-lessons") == ours
+    assert files(run.cwd/"my-lessons") == {k: v for k, v in ours.items() if k.parts[0] != "teachers"}
+    run("shipviz", "lessons", "my-course", "--no-open", "--teacher")
+    assert files(run.cwd/"my-course") == ours
+    assert (run.cwd/"my-course"/"teachers"/"mark_exam.py").exists()
 
 
 def test_templates_and_scripts_travel_in_the_wheel(run):
