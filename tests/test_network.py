@@ -34,7 +34,8 @@ def test_batch_norm_passes_the_same_gradients():
     g = torch.randn_like(x)
     expected = torch.autograd.grad(bn(x), (x, bn.weight, bn.bias), g)
     y, *_ = batch_norm(x, bn.weight, bn.bias, torch.zeros(3), torch.ones(3), training=True)
-    for a, b in zip(torch.autograd.grad(y, (x, bn.weight, bn.bias), g), expected): torch.testing.assert_close(a, b)
+    for a, b in zip(torch.autograd.grad(y, (x, bn.weight, bn.bias), g), expected):
+        torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("arch, blocks", [("resnet18", (2, 2, 2, 2)), ("resnet34", (3, 4, 6, 3))])
@@ -63,14 +64,16 @@ def test_lite0_is_no_network_of_3x3_and_of_doubling():
 @pytest.mark.parametrize("affine", [True, False])
 def test_a_folded_norm_gives_outputs_and_gradients_of_the_pair(bias, affine):
     torch.manual_seed(2)
-    conv, bn = nn.Conv2d(4, 6, 3, 2, 1, groups=2, bias=bias).double(), nn.BatchNorm2d(6, affine=affine).double()
+    conv = nn.Conv2d(4, 6, 3, 2, 1, groups=2, bias=bias).double()
+    bn = nn.BatchNorm2d(6, affine=affine).double()
     if affine: nn.init.normal_(bn.weight), nn.init.normal_(bn.bias)
     for _ in range(5): bn(conv(torch.randn(8, 4, 9, 9, dtype=torch.double)*2 + 1))
     bn.eval()
     x, before = torch.randn(2, 4, 9, 9, dtype=torch.double, requires_grad=True), conv.weight.clone()
     one = fold_norm(conv, bn)
     torch.testing.assert_close(one(x), bn(conv(x)))
-    for a, b in zip(*(torch.autograd.grad(f.sum(), x) for f in (one(x)**2, bn(conv(x))**2))): torch.testing.assert_close(a, b)
+    (a,), (b,) = (torch.autograd.grad((f(x)**2).sum(), x) for f in (one, lambda x: bn(conv(x))))
+    torch.testing.assert_close(a, b)
     assert torch.equal(conv.weight, before) and (conv.bias is not None) == bias
     slope, constant = straight_line(bn)
     y = torch.randn(1, 6, 1, 1, dtype=torch.double)
@@ -84,7 +87,8 @@ def test_class_maps_with_a_final_norm_are_those_of_the_folded_matrix():
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     A = torch.rand(6, 12, 4, 4, dtype=torch.double, requires_grad=True)
     for _ in range(30): final(matrix(pool(A.detach())))
-    with_norm, folded = nn.Sequential(pool, matrix, final).eval(), nn.Sequential(pool, fold_norm(matrix, final.eval()))
+    with_norm = nn.Sequential(pool, matrix, final).eval()
+    folded = nn.Sequential(pool, fold_norm(matrix, final.eval()))
     for c in range(5):
         a, b = (torch.autograd.grad(head(A)[:, c].sum(), A)[0]*A for head in (with_norm, folded))
         assert (a.sum(1) - b.sum(1)).abs().max() < 1e-6
