@@ -6,8 +6,10 @@
 __all__ = []
 
 # %% ../nbs/library/03a_controls.ipynb #b1a40033
+from base64 import b64decode
 from html import escape
 from importlib.resources import files
+from io import BytesIO
 
 import ipywidgets as W
 from anywidget import AnyWidget
@@ -15,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from traitlets import Unicode
 
-from .core import data_uri, encoded, open_picture
+from .core import Figure, data_uri, encoded, open_picture
 
 # %% ../nbs/library/03a_controls.ipynb #ddfb69ff
 def _weight_colours() -> str:
@@ -61,6 +63,11 @@ def _close(widget):
         if isinstance(looks, W.Widget): looks.close()
     W.Widget.close(widget)
 
+def _tree(widget):
+    "A widget and everything in it."
+    yield widget
+    for child in getattr(widget, 'children', ()): yield from _tree(child)
+
 class _Widget(W.VBox):
     "Rows of controls and views, with their styles and the script."
     def __init__(self, rows, css=''):
@@ -68,6 +75,30 @@ class _Widget(W.VBox):
         unseen = W.Layout(height='0', margin='0', overflow='hidden')
         styles = W.HTML(f'<style>{_CSS}{css}</style>', layout=unseen)
         super().__init__([styles, self.script, *rows], _dom_classes=('shipviz',))
+
+    def still(self) -> Image.Image|None:
+        "The pictures on show, side by side as one picture; None if there are none."
+        images = [w for w in _tree(self) if isinstance(w, W.Image) and w.layout.display != 'none' and w.value]
+        pngs = [b64decode(bytes(w.value).partition(b',')[2]) for w in images]
+        pictures = [Image.open(BytesIO(png)).convert('RGB') for png in pngs]
+        if not pictures: return None
+        wide, high = sum(p.width + 8 for p in pictures) - 8, max(p.height for p in pictures)
+        still, left = Image.new('RGB', (wide, high), 'white'), 0
+        for picture in pictures:
+            still.paste(picture, (left, 0))
+            left += picture.width + 8
+        return still
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live widget, and beside it what shows without Python: its pictures, or else its texts.
+
+        `scripts/nbs.py` keeps the latter in the notebook."""
+        live, still = super()._repr_mimebundle_(**kwargs), self.still()
+        if still is not None:
+            rest, metadata = Figure(still, f'{type(self).__name__}: its pictures')._repr_mimebundle_()
+            return rest | live, metadata
+        texts = ''.join(w.value for w in _tree(self) if isinstance(w, W.HTML))
+        return {'text/html': f'<div class="shipviz">{texts}</div>'} | live, {}
 
     def close(self):
         "Close this widget with all that it is made of."

@@ -4,12 +4,15 @@
 
 # %% auto #0
 __all__ = ['Maps', 'Masks', 'CHANCE', 'dilate', 'pointing_game', 'area_share', 'energy_in_mask', 'iou',
-           'score_maps', 'chance_maps', 'Interval', 'bootstrap', 'exact', 'interval', 'f1_interval']
+           'score_maps', 'chance_maps', 'Interval', 'bootstrap', 'exact', 'interval', 'f1_interval',
+           'paired_difference', 'seed_scores']
 
 # %% ../nbs/library/16a_scores.ipynb #36207f93
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -353,3 +356,39 @@ def f1_interval(
     found = bootstrap(actual, predicted, stat=weighted_f1, level=level)
     if not (actual == predicted).all(): return found
     return replace(found, low=exact(np.ones(len(actual)), level).low)
+
+# %% ../nbs/library/16a_scores.ipynb #f16a0002
+def paired_difference(
+    scores:np.ndarray, # `(N,)`, one for each picture; NaN where there is none
+    others:np.ndarray, # `(N,)`, of another method or network on the same pictures in the same order
+    level:float=0.95, # of confidence
+    hits:bool|None=None, # scores in 0..1 that count hits, as from `pointing_game`? None: if all are 0 or 1
+) -> Interval: # the mean of scores - others
+    """By how much one is better than the other on the same pictures; the interval holds 0 where that is open
+
+    The differences get the interval of `bootstrap`, those of hits that of `interval`: if no picture differs,
+    another might. A picture that has no score in one of the two is left out and counted as missing."""
+    _check_level(level)
+    a, b = np.asarray(scores, float), np.asarray(others, float)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f'give two scores for each picture, `(N,)` both, got shapes {a.shape} and {b.shape}')
+    if hits is None: hits = bool(_only_hits(a) and _only_hits(b))
+    if not hits: return bootstrap(a - b, level=level)
+    found = interval((a - b + 1)/2, level)      # differences are in -1..1, the scores of `interval` in 0..1
+    return replace(found, value=2*found.value - 1, low=2*found.low - 1, high=2*found.high - 1)
+
+# %% ../nbs/library/16a_scores.ipynb #f16a0006
+def seed_scores() -> 'pd.DataFrame': # columns run, seed, threads, map, picture, right, pointing, ratio, iou
+    """Scores of the lessons' quick network, trained with several seeds: a row for a run, map and picture
+
+    Maps: 'gradcam' and 'layercam' of the predicted class at the last layer, and '(swapped)', the next
+    picture's Grad-CAM. `right`: was the class right? From `scripts/make_seeds.py`, on 300 test pictures."""
+    import pandas as pd
+    stored = json.loads((files('shipviz')/'weights'/'seeds.json').read_text(encoding='utf-8'))
+    tables = [pd.DataFrame(dict(picture=stored['pictures'], right=np.array(run['right'], bool), **scores))
+              .assign(seed=run['seed'], threads=run['threads'], map=name)
+              for run in stored['runs'] for name, scores in run['scores'].items()]
+    table = pd.concat(tables, ignore_index=True)
+    many = table.threads.map(lambda n: f', {n} threads' if n > 1 else '')
+    table['run'] = 'seed ' + table.seed.astype(str) + many
+    return table[['run', 'seed', 'threads', 'map', 'picture', 'right', 'pointing', 'ratio', 'iou']]

@@ -3,7 +3,7 @@
 
 const ALT = {
   picture: "The picture, with a frame around the pixels that the kernel reads.",
-  answer: "The answer of the kernel: orange below zero, white at zero, purple above.",
+  answer: "The response of the kernel: orange below zero, white at zero, purple above; or a grey picture, if the weights sum to 1.",
   heat: "The picture with its heatmap.",
 };
 const KINDS = Object.keys(ALT);

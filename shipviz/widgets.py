@@ -23,10 +23,11 @@ from .controls import _image, _picture, _png, _uri
 from .core import open_picture, whole_number, why
 from .datasets import load_mask
 from .evaluation import area_share, energy_in_mask, pointing_game
+from .explorer_pages import explorer_page
 from .heatmaps import METHODS, Heatmaps, heatmap, layers, overlay, seen_box
 from .interpretation import ShipInterpretation
 from .kernel_explorer import MOST, TURNS, KernelExplorer
-from .kernel_explorer import centred, colour_limit, explorer_page, signed_png
+from .kernel_explorer import centred, colour_limit, signed_png
 from .pages import thumbnail_uri
 from .stride import size_formula, windows
 

@@ -12,7 +12,7 @@ from torch import nn
 
 import shipviz
 from shipviz import evaluation
-from shipviz.evaluation import compare_methods, pictures_and_masks
+from shipviz.evaluation import compare_methods, picture_scores, pictures_and_masks, score_differences
 from shipviz.faithfulness import (
     deletion_insertion,
     impute,
@@ -23,7 +23,18 @@ from shipviz.faithfulness import (
     ssim,
 )
 from shipviz.heatmaps import heatmap
-from shipviz.scores import bootstrap, dilate, energy_in_mask, exact, interval, iou, pointing_game, score_maps
+from shipviz.scores import (
+    bootstrap,
+    dilate,
+    energy_in_mask,
+    exact,
+    interval,
+    iou,
+    paired_difference,
+    pointing_game,
+    score_maps,
+    seed_scores,
+)
 from shipviz.ships import CLASSES, render_ship
 
 SIZE = 48
@@ -352,6 +363,56 @@ def test_bootstrap_is_the_percentile_bootstrap():
     with pytest.raises(ValueError, match="0.95"): bootstrap(a, level=95)
     with pytest.raises(ValueError, match="n_boot"): bootstrap(a, n_boot=0)
     assert exact(np.array([])).n == 0 and np.isnan(bootstrap(np.array([])).value)
+
+
+def test_a_difference_is_taken_picture_by_picture():
+    rng = np.random.default_rng(0)
+    hard = rng.normal(size=60)
+    a, b = hard + .1*rng.normal(size=60) + .1, hard + .1*rng.normal(size=60)
+    assert bootstrap(a).low < bootstrap(b).high                      # the intervals overlap
+    d = paired_difference(a, b)
+    assert d.low > 0 and (d.value, d.n) == (pytest.approx((a - b).mean()), 60)
+    assert (d.low, d.high) == (bootstrap(a - b).low, bootstrap(a - b).high)
+    same = paired_difference(np.ones(40), np.ones(40))
+    assert same.value == 0 and -.12 < same.low < -.05 < .05 < same.high < .12
+    with pytest.raises(ValueError, match="two scores for each picture"): paired_difference(a, b[1:])
+
+
+def test_scores_of_pictures_are_those_that_a_comparison_means(learn, ships):
+    methods = ("mean_activation", "eigencam")
+    scores = picture_scores(learn, ships, methods)
+    table = compare_methods(learn, ships, methods)
+    assert list(scores.index.unique("map")) == list(table.index)
+    for name in table.index:
+        assert table.ratio[name].value == pytest.approx(scores.loc[name].ratio.mean())
+    found = score_differences(scores, "mean_activation", columns=("ratio",))
+    assert list(found.index) == [name for name in table.index if name != "mean_activation"]
+    value = table.ratio["eigencam"].value - table.ratio["mean_activation"].value
+    assert found.ratio["eigencam"].value == pytest.approx(value)
+    with pytest.raises(ValueError, match="no scores of 'cam', only of mean_activation"):
+        score_differences(scores, "cam")
+
+
+def test_the_stored_trainings_are_those_of_todays_recipe():
+    "`scripts/make_seeds.py` makes them; delete the file and run it again if this fails"
+    import json
+    from pathlib import Path
+
+    from shipviz.ships import RENDERER
+    path = Path(shipviz.__file__).parent/"weights"/"seeds.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    assert (stored["format"], stored["renderer"]) == (1, RENDERER) and path.stat().st_size < 150_000
+    assert len({(run["seed"], run["threads"]) for run in stored["runs"]}) == len(stored["runs"]) >= 5
+    assert len({run["seed"] for run in stored["runs"]}) >= 5 and stored["size"] == 160
+    table = seed_scores()
+    assert table.groupby(["run", "map"]).size().eq(300).all() and not table.isna().any().any()
+    assert set(table["map"]) == {"gradcam", "layercam", "(swapped)"} and table.picture.nunique() == 300
+    assert table.pointing.between(0, 1).all() and table.iou.between(0, 1).all() and table.ratio.gt(0).all()
+    grad = table[table["map"] == "gradcam"]
+    means = grad.groupby("run")[["right", "pointing"]].mean()
+    assert means.right.min() > .9                                    # all have learnt their classes
+    widest = max(i.high - i.low for i in (interval(rows.pointing) for _, rows in grad.groupby("run")))
+    assert means.pointing.max() - means.pointing.min() > 1.5*widest  # and look at different places
 
 
 def test_rank_correlation_is_spearmans():

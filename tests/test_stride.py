@@ -1,12 +1,13 @@
-"Stride arithmetic against torch, on drawn cases: output size, windows and receptive field."
+"Stride arithmetic against torch, on drawn cases: sizes, windows, receptive fields; checkers of lessons 4-6"
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shipviz.checks import channels, fields, stride
 from shipviz.fields import chain, gradient_field, receptive_field, skeleton
-from shipviz.stride import conv_costs, output_size, size_formula, windows
+from shipviz.stride import LITE0, conv_costs, output_size, size_formula, windows
 
 whole = st.integers
 cases = dict(n=whole(1, 64), k=whole(1, 11), s=whole(1, 9), p=whole(0, 8), d=whole(1, 5))
@@ -50,6 +51,44 @@ def test_receptive_field_is_where_the_gradient_is(layers):
     g = gradient_field(skeleton(net), torch.zeros(1, 1, 1, n, dtype=torch.double), (0, cell))
     seen = g[0].nonzero().flatten()
     assert (seen[0].item(), seen[-1].item()) == (field.pixels(cell)[0], field.pixels(cell)[-1])
+
+
+def test_the_centre_of_a_field_is_where_its_gradient_is_centred():
+    field = receptive_field([(7, 2, 3), (3, 2, 0), (5, 1, 1)])
+    convs = torch.nn.Conv2d(1, 1, 7, 2, 3), torch.nn.Conv2d(1, 1, 3, 2, 0), torch.nn.Conv2d(1, 1, 5, 1, 1)
+    net = skeleton(torch.nn.Sequential(*convs))
+    g = gradient_field(net, torch.zeros(1, 1, 160, 160, dtype=torch.double), (16, 16)).sum(0)
+    assert ((g*(torch.arange(160) + .5)).sum()/g.sum()).item() == pytest.approx(field.centre(16))
+    assert [receptive_field([(k, 2, k//2)]).centre(0) for k in (1, 3, 5)] == [.5]*3
+
+
+def test_lite0_is_the_network_that_lesson_8_builds():
+    from shipviz.network import efficientnet_lite0
+    body = efficientnet_lite0(pretrained=False).body
+    spatial = [(k, s) for k, s, *_ in chain(body, torch.zeros(1, 3, 64, 64)) if k > 1]
+    assert spatial == [(k, s if i == 0 else 1) for k, s, n, _ in LITE0 for i in range(n)]
+    field = receptive_field(chain(body, torch.zeros(1, 3, 64, 64)))
+    assert (field.size, field.step) == (851, 32)
+    assert [field.centre(i) for i in range(7)] == [32*i + 31.5 for i in range(7)]
+    g = gradient_field(skeleton(body), torch.zeros(1, 1, 1024, 1024, dtype=torch.double), (15, 15)).sum(0)
+    assert ((g*(torch.arange(1024) + .5)).sum()/g.sum()).item() == pytest.approx(15*32 + 31.5)
+
+
+def odd_answers():
+    "What a learner may hand in by mistake."
+    values = [0, -1, 3.5, float("nan"), "x", "", [], (), {}, {1: 2}, [1, [2]], object(), True,
+              torch.zeros(0), torch.ones(2, 3)]
+    returned = [1, "x", [], [None], torch.zeros(2, 2), torch.zeros(1, 1, 3, 3), object(), float("inf")]
+    return values + [int, lambda: 1, lambda *a: a[0], lambda *a: 1/0] + [lambda *a, v=v: v for v in returned]
+
+
+CHECKS = [f for m in (channels, stride, fields) for name, f in vars(m).items() if name.startswith("check_")]
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)
+def test_no_odd_answer_is_right_or_raises(check):
+    for answer in odd_answers():
+        feedback = check(answer)
+        assert not feedback and feedback.kind not in ("right", "unanswered") and feedback.message, answer
 
 
 def test_chain_leaves_the_model_as_it_was():

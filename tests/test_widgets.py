@@ -31,7 +31,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import shipviz.widgets
-from shipviz.filters import KERNELS, signed_rgb
+from shipviz.filters import KERNELS, makes_picture, signed_rgb
 from shipviz.kernels import PADDING_MODES
 from shipviz.widgets import (
     MOST,
@@ -121,7 +121,7 @@ def tree(widget):
 @pytest.mark.parametrize("mode", [*PADDING_MODES, "none"])
 @pytest.mark.parametrize("k", [3, 5])
 def test_every_setting_is_torchs_conv2d(explorer, picture, mode, k):
-    explorer.w_size.value, explorer.w_padding.value = k, mode
+    explorer.w_size.value, explorer.w_padding.value, explorer.w_colours.value = k, mode, "signed"
     for stride in explorer.w_stride.options:
         for shared in (True, False):
             explorer.w_stride.value, explorer.w_shared.value = stride, shared
@@ -159,6 +159,39 @@ def test_presets_and_turns(explorer, name):
             assert torch.equal(explorer.kernels, kernel.expand(3, k, k))
         shown = [number(explorer, i).value for i in range(k*k)]
         assert shown == pytest.approx(kernel.flatten().tolist(), abs=1e-4)
+
+def test_weights_that_sum_to_1_show_a_picture_by_themselves(explorer, picture):
+    for name, kernel in KERNELS.items():
+        explorer.w_preset.value = name
+        grey = makes_picture(kernel)
+        assert explorer.shows_picture() == grey == (abs(kernel.sum() - 1) < 1e-4)
+        shown = pixels(explorer.w_out.value).astype(int)
+        want = explorer.map.div(3).clamp(0, 1).mul(255).round()[..., None].expand(-1, -1, 3) if grey \
+            else signed_rgb(explorer.map, colour_limit(explorer.kernels))
+        assert abs(shown - want.int().numpy()).max() <= (1 if grey else 6)
+    explorer.w_preset.value = "identity"
+    shown = pixels(explorer.w_out.value)[..., 0]
+    np.testing.assert_allclose(shown, picture.mean(0)*255, atol=.6)
+    explorer.w_shared.value = False
+    number(explorer, 4).value = 0                                      # of red; green and blue make 2
+    assert not explorer.shows_picture()
+    for explorer.w_channel.value in (1, 2): number(explorer, 4).value = .5    # all weights together: 1
+    assert explorer.shows_picture() and "<span>1</span>" in explorer.w_scale.value
+    for colours, grey in (("signed", False), ("as picture", True), ("automatic", True)):
+        explorer.w_colours.value = colours
+        assert explorer.shows_picture() == grey and ("black,white" in explorer.w_scale.value) == grey
+
+@pytest.mark.parametrize("name", ["kernel", "stride", "heat", "losses"])
+def test_a_still_picture_stands_beside_every_widget(any_explorer, name):
+    "For where there is no Python: GitHub, nbviewer, a notebook that was opened and not run."
+    data, _ = any_explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    if name in ("kernel", "heat"):
+        shown = Image.open(BytesIO(b64decode(data["image/png"])))
+        image = any_explorer.w_in if name == "kernel" else any_explorer.w_out
+        assert shown.height == pixels(image.value).shape[0]
+        assert data["text/html"].startswith("<img alt=")
+    else: assert ("shipviz-grids" if name == "stride" else "<figure") in data["text/html"]
 
 def test_buttons_turn_the_chosen_channel_alone(explorer):
     explorer.w_shared.value, explorer.w_channel.value = False, 1
@@ -234,7 +267,7 @@ def test_pointing_at_a_pixel_chooses_its_window(explorer, picture, mode, stride)
     for r, c in ((0, 0), (1, 2), (h - 1, w - 1)):
         explorer.script.point = f"picture {r*stride + shift} {c*stride + shift}"  # the middle of a window
         assert (explorer.w_row.value, explorer.w_col.value) == (r, c)
-        assert f"answer <b>{explorer.map[r, c]:.3f}" in explorer.w_sums.value
+        assert f"response <b>{explorer.map[r, c]:.3f}" in explorer.w_sums.value
     explorer.script.point = "picture 0 26"  # a corner that may be no window's middle
     assert (explorer.w_row.value, explorer.w_col.value) == (0, w - 1)
 
