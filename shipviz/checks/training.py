@@ -3,10 +3,10 @@
 # %% auto #0
 __all__ = ['check_rates', 'check_smoothed', 'check_normalise']
 
-# %% ../../nbs/11_training.ipynb #1b2ba307
+# %% ../../nbs/11_training.ipynb #85ba0cad
 import torch
 
-from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
+from ..exercises import Answer, Feedback, call, compare, right, wrong
 
 def _numbers(name, answer, *args):
     "What the learner's function gives as a list of floats, or what is wrong with it."
@@ -16,7 +16,7 @@ def _numbers(name, answer, *args):
     except (TypeError, ValueError):
         return None, wrong(name, 'type', f'return a list of numbers, not {type(value).__name__}.')
 
-# %% ../../nbs/11_training.ipynb #c3c3c4be
+# %% ../../nbs/11_training.ipynb #8fb96c5c
 def check_rates(
     answer:Answer, # function of (lo, hi, n), which returns n learning rates, first layers first
 )->Feedback:
@@ -45,7 +45,7 @@ def check_rates(
          'a factor of 10 is right for one case only. Compute it from lo, hi and n.')]
     for rule, kind, message in mistakes:
         if same(rule): return wrong(name, kind, message)
-    for got, (lo, hi, n) in zip(found, cases):
+    for got, (_, _, n) in zip(found, cases):
         if len(got) != n:
             return wrong(name, 'count', f'for n={n} groups there are {n} rates, not {len(got)}.')
         if len(set(got)) == 1:
