@@ -3,97 +3,150 @@
 # %% auto #0
 __all__ = ['check_pool', 'check_bins', 'check_class_map']
 
-# %% ../../nbs/12_pooling.ipynb #211895a5
+# %% ../../nbs/12_pooling.ipynb #64d658b7
 import torch
-from ..exercises import Answer, Feedback, call, compare, not_yet, right, unanswered, wrong
+
+from ..exercises import Answer, Feedback, call, compare, right, wrong
 from ..pooling import adaptive_bins
 
-# %% ../../nbs/12_pooling.ipynb #3341dc5d
+def _random(*shape, seed):
+    "The same random numbers for everybody."
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+# %% ../../nbs/12_pooling.ipynb #7f85c896
 def check_pool(
     answer:Answer, # the learner's function of feature maps `(N,C,H,W)`, which returns `(N,C)`
 ) -> Feedback:
-    "Lesson 12, exercise 1: global average pooling."
+    "Lesson 12, exercise 1: global average pooling, on two inputs of different size."
     name = 'global average pooling'
-    x = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(8))
-    got, feedback = call(name, answer, x.clone())
-    if feedback is not None: return feedback
+    x = _random(2, 3, 4, 5, seed=8)
+    got, problem = call(name, answer, x.clone())
+    feedback = _pooled(name, got, x) if problem is None else problem
+    if not feedback: return feedback
+    n, c, h, w = 4, 6, 8, 7
+    x = _random(n, c, h, w, seed=9)
+    got, problem = call(name, answer, x.clone())
+    feedback = _pooled(name, got, x) if problem is None else problem
+    if feedback or problem is not None: return feedback
+    if torch.is_tensor(got) and got.shape == (n, c) and torch.allclose(got, x.sum((2, 3))/20, atol=1e-5):
+        return wrong(name, 'fixed size', f"maps of 4 × 5 positions are right, maps of {h} × {w} are not: you "
+                                         "always divide by 20. Count the positions of the input.")
+    return wrong(name, 'one input only', f"right for one input, wrong for maps of another size, {h} × {w}: "
+                                         f"{feedback.message}")
+
+def _pooled(name, got, x):
+    "Feedback on what a learner's pooling makes of `x`."
+    n, c, h, w = x.shape
     if not isinstance(got, torch.Tensor):
         return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
-    if got.shape == (2, 4, 5):
+    shape = tuple(got.shape)
+    if shape == (n, h, w):
         return wrong(name, 'wrong axes', "that is a value for each position: you pooled over the channels. "
                                          "Pool over rows and columns.")
-    if got.shape in ((2, 3, 4), (2, 3, 5)):
+    if shape in ((n, c, h), (n, c, w)):
         return wrong(name, 'one axis', "only one of the two spatial axes is gone. Pool over rows *and* "
                                        "columns.")
-    if got.shape == (3,):
+    if shape in ((n, h), (n, w)):
+        return wrong(name, 'channels pooled', "the channels are gone, and one of the spatial axes is left. "
+                                              "The axes are pictures, channels, rows, columns.")
+    if shape == (c,):
         return wrong(name, 'batch', "the pictures were averaged together. Keep the first axis.")
-    if got.shape == (2, 3):
+    if shape == ():
+        return wrong(name, 'everything', "one number for all: keep the pictures and the channels apart.")
+    if shape == (n, c):
         if torch.allclose(got, x.sum((2, 3)), atol=1e-5):
             return wrong(name, 'unscaled', "that is the sum. Divide by the number of positions.")
         if torch.allclose(got, x.amax((2, 3))):
             return wrong(name, 'maximum', "that is the largest value of each channel, not the mean.")
         if torch.allclose(got, x.sum((2, 3))/49, atol=1e-5):
-            return wrong(name, 'fixed size', "you divided by 49, but these maps are 4 × 5. Count the "
+            return wrong(name, 'fixed size', f"you divided by 49, but these maps are {h} × {w}. Count the "
                                              "positions of the input.")
-    return compare(name, got, x.mean((2, 3)), message="right: one number for each channel of each picture.")
+    elif shape not in ((c, n), (n, c, 1, 1)):
+        return wrong(name, 'shape', f"shape {shape} instead of {(n, c)}: one number for each channel of each "
+                                    "picture.")
+    return compare(name, got, x.mean((2, 3)), message="one number for each channel of each picture.")
 
-# %% ../../nbs/12_pooling.ipynb #1321e994
+# %% ../../nbs/12_pooling.ipynb #423a2013
 def check_bins(
-    answer:Answer, # four pairs (start, end), the end not included
+    answer:Answer, # the learner's function of (n, m), which returns m pairs (start, end)
 ) -> Feedback:
-    "Lesson 12, exercise 2: the bins of an adaptive pooling from 9 values to 4."
-    name = 'bins of 9 → 4'
-    if unanswered(answer): return not_yet(name)
-    try: answer = [(int(s), int(e)) for s,e in answer]
-    except (TypeError, ValueError):
-        return wrong(name, 'type', "give a list of pairs, such as [(0, 3), (2, 5), (4, 7)].")
-    expected = adaptive_bins(9, 4)
-    if answer == expected:
-        return right(name, "right: neighbours overlap by one value, since 9/4 is not whole.")
-    if len(answer) != 4:
-        return wrong(name, 'count', f"four values come out, so there are four bins, not {len(answer)}.")
-    if answer == [(s, e-1) for s,e in expected]:
+    "Lesson 12, exercise 2: the bins of an adaptive pooling from n values to m, for several n and m."
+    name, found = 'bins', []
+    cases = [(9, 4), (7, 3), (6, 3), (10, 4), (2, 4), (5, 1), (11, 7)]
+    for n, m in cases:
+        got, feedback = call(name, answer, n, m)
+        if feedback is not None: return feedback
+        try: found.append([(int(s), int(e)) for s, e in got])
+        except (TypeError, ValueError):
+            return wrong(name, 'type', "return a list of pairs, such as [(0, 3), (2, 5), (4, 7)].")
+    def same(rule): return all(got == [rule(i, n, m) for i in range(m)] for got, (n, m) in zip(found, cases))
+    up = lambda a, b: -(-a//b)
+    if same(lambda i, n, m: (i*n//m, up((i+1)*n, m))):
+        return right(name, "neighbours overlap where n is no multiple of m.")
+    if same(lambda i, n, m: (i*n//m, up((i+1)*n, m) - 1)):
         return wrong(name, 'off by one', "the last value of each bin is missing. The end is the value "
-                                         "*after* the last one, and "
-                                         "neighbours may overlap.")
-    if answer == [(i*9//4, (i+1)*9//4) for i in range(4)]:
+                                         "*after* the last one, and neighbours may overlap.")
+    if same(lambda i, n, m: (i*n//m, (i+1)*n//m)):
         return wrong(name, 'rounded down', "you rounded the ends down. Round the end *up*: a bin has every "
                                            "value that its piece touches.")
-    if answer in ([(0, 3), (3, 5), (5, 7), (7, 9)], [(-(-i*9//4), -(-(i+1)*9//4)) for i in range(4)]):
+    if same(lambda i, n, m: (up(i*n, m), up((i+1)*n, m))):
         return wrong(name, 'rounded up', "you rounded the starts up. Round the start *down*.")
-    i = next(i for i,(a,e) in enumerate(zip(answer, expected)) if a != e)
-    return wrong(name, 'value', f"bin {i} is not {answer[i]}. Its piece goes from {i*9/4:g} to "
-                                f"{(i+1)*9/4:g}.")
+    if same(lambda i, n, m: (i*(n//m), (i+1)*(n//m))):
+        return wrong(name, 'fixed width', "all your bins are n//m wide, and the last values are in none. "
+                                          "Round i·n/m, not n/m.")
+    k = next(k for k, (got, (n, m)) in enumerate(zip(found, cases)) if got != adaptive_bins(n, m))
+    got, (n, m) = found[k], cases[k]
+    if len(got) != m:
+        return wrong(name, 'count', f"for n={n}, m={m} there are {m} bins, one for each value that comes "
+                                    f"out, not {len(got)}.")
+    i = next(i for i, (a, e) in enumerate(zip(got, adaptive_bins(n, m))) if a != e)
+    return wrong(name, 'value', f"for n={n}, m={m}, bin {i} is not {got[i]}: its piece goes from "
+                                f"{i*n/m:g} to {(i+1)*n/m:g}.")
 
-# %% ../../nbs/12_pooling.ipynb #80199321
+# %% ../../nbs/12_pooling.ipynb #79948e2f
 def check_class_map(
     answer:Answer, # the learner's function of A `(C,H,W)`, W `(K,C)` and a class, which returns `(H,W)`
 ) -> Feedback:
-    "Lesson 12, exercise 3: the class activation map of one class."
+    "Lesson 12, exercise 3: the class activation map of one class, on two inputs."
     name = 'class map'
-    g = torch.Generator().manual_seed(8)
-    A, W, k = torch.randn(6, 3, 4, generator=g), torch.randn(6, 6, generator=g), 2
-    got, feedback = call(name, answer, A.clone(), W.clone(), k)
-    if feedback is not None: return feedback
+    A, W, k = _random(6, 3, 4, seed=8), _random(6, 6, seed=18), 2
+    got, problem = call(name, answer, A.clone(), W.clone(), k)
+    feedback = _mapped(name, got, A, W, k) if problem is None else problem
+    if not feedback: return feedback
+    A, W, k = _random(5, 6, 4, seed=9), _random(3, 5, seed=19), 1
+    got, problem = call(name, answer, A.clone(), W.clone(), k)
+    feedback = _mapped(name, got, A, W, k) if problem is None else problem
+    if feedback or problem is not None: return feedback
+    return wrong(name, 'one input only', f"right for class 2 of one picture, wrong for class {k} of another: "
+                                         f"{feedback.message}")
+
+def _mapped(name, got, A, W, k):
+    "Feedback on what a learner's function makes of the feature maps, the matrix and class `k`."
     if not isinstance(got, torch.Tensor):
         return wrong(name, 'type', f"return a tensor, not {type(got).__name__}.")
-    expected = torch.einsum('c,chw->hw', W[k], A)
-    if got.shape == (6,) or got.ndim == 0:
-        return wrong(name, 'pooled', "the positions are gone: that is a score or a vector. Sum over the "
-                                     "channels only.")
-    if got.shape == (6, 3, 4):
+    want, (c, h, w), shape = torch.einsum('c,chw->hw', W[k], A), A.shape, tuple(got.shape)
+    def close(v): return got.shape == v.shape and torch.allclose(got, v, atol=1e-4)
+    if close(torch.einsum('kc,chw->khw', W, A)):
+        return wrong(name, 'all classes', "these are the maps of all classes. Return the one of class k.")
+    if close(W[k].view(-1, 1, 1)*A):
         return wrong(name, 'not summed', "the weighted channels are still apart. Sum over them, the first "
                                          "axis.")
-    if got.shape == (3, 4):
-        close = lambda v: torch.allclose(got, v, atol=1e-5)
-        if close(torch.einsum('c,chw->hw', W[:, k], A)):
-            return wrong(name, 'transposed', "you took a column of W. A class has a *row*: W[k].")
-        if close(A.mean(0)):
-            return wrong(name, 'no class', "that is the plain mean over the channels. Weigh each channel "
-                                           "by the class's weight.")
-        if close(expected/6):
-            return wrong(name, 'scaled', "that is the mean over the channels of the weighted maps. Take "
-                                         "the sum, so that the "
-                                         "map adds up to the score.")
-    return compare(name, got, expected, message="right: its mean over the positions, plus the bias, is the "
-                                                "score.")
+    if shape in ((), (c,), (len(W),)):
+        return wrong(name, 'pooled', "the positions are gone: that is a score or a vector. Sum over the "
+                                     "channels only.")
+    if W.shape[0] == W.shape[1] and close(torch.einsum('c,chw->hw', W[:, k], A)):
+        return wrong(name, 'transposed', "you took a column of W. A class has a *row*: W[k].")
+    if close(A.mean(0)) or close(A.sum(0)):
+        return wrong(name, 'no class', "that is the plain mean or sum over the channels. Weigh each channel "
+                                       "by the class's weight.")
+    if close(want/c):
+        return wrong(name, 'scaled', "that is the mean over the channels of the weighted maps. Take "
+                                     "the sum, so that the map adds up to the score.")
+    if close(want.relu()) or close(want.abs()):
+        return wrong(name, 'sign lost', "what speaks against the class has lost its minus sign. The map must "
+                                        "keep it, or its mean is no longer the score.")
+    if close((W[k].view(-1, 1, 1)*A).relu().sum(0)):
+        return wrong(name, 'ReLU too early', "each channel was cut off at 0 before the sum. Add up first.")
+    if shape not in ((h, w), (w, h), (1, h, w), (h*w,)):
+        return wrong(name, 'shape', f"shape {shape} instead of {(h, w)}: one number for each position.")
+    return compare(name, got, want, message="its mean over the positions, plus the bias, is the score.")
