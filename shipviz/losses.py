@@ -12,7 +12,7 @@ from math import log
 def max_correct_loss(
     n_classes:int, # number of classes, at least 2
 ) -> float:
-    """The largest cross-entropy that a *correct* prediction can have, `ln n_classes`, in nats. Above it, the
+    """The largest cross-entropy that a *correct* prediction can have, `ln n_classes`. Above it, the
     prediction is wrong.
 
     From `max(p) >= 1/n_classes`. Raises `ValueError` for fewer than two classes."""

@@ -104,6 +104,7 @@ _ENERGY = {
     'negative heat': 'negative values were counted. What speaks against the class is no heat: set it to 0.',
     'absolute values': 'absolute values turn what speaks against the class into heat for it. Set negative '
                        'values to 0.',
+    'multiplied': "this multiplies by the area's share: divide by it. A large ship should need more heat.",
     'pixels': "divide by the mask's share of the area, not by its number of pixels.",
     'mean': 'this is the mean heat on the mask. Divide it by the mean heat of the whole map.',
     'inside and outside': 'this compares the mask with what is beside it. Compare it with the whole map, '
@@ -127,6 +128,7 @@ def check_energy_ratio(
              (lambda h, m: part(h.abs(), m)/area(m), 'absolute values'),
              (lambda h, m: part(h.abs(), m), 'absolute values'),
              (lambda h, m: _energy_share(h, m)/m.sum().item(), 'pixels'), (heat, 'mean'),
+             (lambda h, m: _energy_share(h, m)*area(m), 'multiplied'),
              (lambda h, m: heat(h, m)/heat(h, ~m), 'inside and outside'))
     return _judged('energy ratio', answer, cases, ratio, known, _ENERGY,
                    'Right: the share of the heat over the share of the area.')
@@ -134,7 +136,9 @@ def check_energy_ratio(
 # %% ../../nbs/16_evaluation.ipynb #f1600022
 _DIFFERENCE = {
     'unpaired': 'this treats the two as if they were scored on different pictures. Take the differences '
-                'first, and the interval of their mean then.',
+                'first, and then the interval of their mean.',
+    'ends': 'this subtracts the ends of two intervals. Take the differences first, and then the interval of '
+            'their mean.',
     'spread': 'this says how far single pictures lie apart. The mean of n of them is known better, by √n.',
     'one sigma': '1.96 is missing: this interval would hold about 68 %.',
     'root': 'divide by √n, not by n.',
@@ -159,6 +163,7 @@ def check_difference(
     of = lambda f: lambda a, b: _ends((a - b).mean(), f(a - b))
     known = ((lambda a, b: _ends((a - b).mean(), 1.96*np.hypot(error(a), error(b))), 'unpaired'),
              (lambda a, b: _ends((a - b).mean(), 1.96*(error(a) + error(b))), 'unpaired'),
+             (lambda a, b: ((a - b).mean(), *np.subtract(paired(a, 0*b)[1:], paired(b, 0*a)[1:])), 'ends'),
              (of(lambda x: 1.96*x.std(ddof=1)), 'spread'), (of(error), 'one sigma'),
              (lambda a, b: ((a - b).mean(), *np.quantile(a - b, [.025, .975])), 'spread'),
              (of(lambda x: 1.96*error(x)/len(x)**.5), 'root'),

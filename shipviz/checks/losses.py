@@ -30,11 +30,14 @@ def _known_losses(probs, actual):
                               "take −ln p."),
         (-(1 - p).log(), 'complement', "this is −ln(1 − p): it grows with the actual class's probability."),
         (p, 'probability', "this is the probability of the actual class; the loss is minus its logarithm."),
+        (-p, 'probability', "this is minus the probability of the actual class: the logarithm is missing."),
         (-p.log().mean(), 'mean', "one number came back: each picture's loss is wanted, not the mean."),
         (-p.log().sum(), 'mean', "one number came back: each picture's loss is wanted, not the sum."),
         (-probs.log(), 'all classes', "a loss for every class came back. In each row pick the actual one's."),
         (-probs[:, actual].log(), 'all rows', "probs[:, actual] takes these columns of all rows, N×N. "
                                               "Pick one entry of each row: index with two lists."),
+        (-probs[actual].log(), 'whole rows', "probs[actual] takes whole rows, by class number. Take from "
+                                             "row i the entry actual[i]: index with two lists."),
         (-(probs*probs.log()).sum(1), 'entropy', "this is the entropy of the prediction. The label "
                                                  "has no part in it."))
 
@@ -73,6 +76,8 @@ def _check_ranking(name, got, losses, k):
                                            "loss comes first."),
              (order.flip(0)[:k], 'smallest', "these are the smallest losses: what the network is best at."),
              (losses[best], 'values', "these are the losses themselves; their positions are wanted."),
+             (losses[best].flip(0), 'values', "these are the losses themselves, and the smallest of them "
+                                              "first; the positions are wanted, the largest first."),
              (best + 1, 'from one', "the right pictures, counted from 1. Positions count from 0."),
              (order.argsort()[:k], 'ranks', "these are the ranks of the first k pictures, not the positions "
                                             "of the k worst."))
@@ -105,6 +110,7 @@ def check_certainly_wrong(
              (0.1, 'probability', "that is the probability; the loss is minus its logarithm."),
              (10, 'probability', "that is the number of classes; the loss is the logarithm of it."),
              (1.0, 'base', "that is a logarithm to base 10; the loss uses the natural one."),
+             (2.3, 'rounded', "right as far as it goes; three decimals are wanted."),
              (log2(10), 'base', "that is a logarithm to base 2; the loss uses the natural one."),
              (log(2), 'majority', "below ln 2 it is certainly right. Above what is it certainly wrong?"))
     for value, kind, why in known:
