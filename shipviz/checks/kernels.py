@@ -23,6 +23,9 @@ def check_linear_weights(answer:Answer) -> Feedback:
         return right(name, f'{n:,} inputs times 10 outputs, and one bias for each output.')
     if answer == n*10:
         return wrong(name, 'bias', 'All the weights are there. Each output also adds one number of its own.')
+    if answer in (n*10 + 1, n*10 + n):
+        return wrong(name, 'biases', 'All the weights are there. It is the outputs that have biases, one '
+                                     'each.')
     if answer in (64*64*10, 64*64*10 + 10):
         return wrong(name, 'channels', 'You counted one number per pixel; a colour pixel has three.')
     if answer in (n, n + 1, n + 10):
@@ -181,6 +184,9 @@ def check_conv(answer:Answer) -> Feedback:
             return wrong(name, 'transposed', 'Rows and columns of the kernel are exchanged somewhere.')
         if _same(got.flip(0, 1), conv_loop(x, k)):
             return wrong(name, 'output flipped', 'The output was rotated instead of the kernel.')
+        if _same(got.flip(0, 1), want):
+            return wrong(name, 'picture flipped', 'The picture was rotated instead of the kernel, and the '
+                                                  'output with it.')
         return wrong(name, 'value', 'The shape is right, the numbers are not. Try it on a picture with one '
                                     'white dot.')
     return right(name, 'This agrees with the mathematical definition.')

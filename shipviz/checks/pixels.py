@@ -24,7 +24,8 @@ def _numbers(name, got):
 def check_blue_window(answer:Answer) -> Feedback:
     "Exercise 1: a function (a, row, col, size) that cuts the blue values of a square window."
     name = 'blue window'
-    for a, (row, col, size) in zip(_rounds(1, (9, 13), (14, 8)), [(2, 5, 3), (7, 1, 4)]):
+    # sizes other than 3, which is the number of channels
+    for a, (row, col, size) in zip(_rounds(1, (9, 13), (14, 8)), [(2, 5, 4), (7, 1, 5)]):
         got, problem = call(name, answer, a.copy(), row, col, size)
         if problem is not None: return problem
         got, problem = _numbers(name, got)
@@ -47,6 +48,9 @@ def check_blue_window(answer:Answer) -> Feedback:
                                                  'rows first.')
         if same(want[..., 2] / 255):
             return wrong(name, 'scaled', 'The right pixels, divided by 255. The bytes were asked for.')
+        if got.shape in (a[row:size, col:size].shape, a[row:size, col:size, 2].shape):
+            return wrong(name, 'slice', 'A slice `start:stop` needs the place where it stops, not its '
+                                        'length: that is `start + size`.')
         if got.shape != (size, size):
             return wrong(name, 'shape', f'A window of {size} rows and {size} columns was asked for; this has '
                                         f'shape {got.shape}.')
