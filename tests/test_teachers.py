@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,22 @@ def test_an_untouched_exam_gets_nothing_and_an_answer_its_points(marker, tmp_pat
     marker.main([tmp_path/name for name in ("broken.ipynb", "empty.ipynb", "one.ipynb")])
     broken, empty, one = capsys.readouterr().out.splitlines()
     assert "by hand" in broken and ": 0 of 55" in empty and ": 4 of 55" in one
+
+
+def test_answers_in_numpy_get_the_same_points(marker):
+    def conv(x, kernel, stride):
+        k, (h, w) = len(kernel), x.shape
+        return np.array([[np.sum(x[i:i+k, j:j+k]*kernel) for j in range(0, w - k + 1, stride)]
+                         for i in range(0, h - k + 1, stride)])
+
+    def step(w, b, x, y, rate):
+        error = w*x + b - y
+        return w - rate*2*np.mean(error*x), b - rate*2*np.mean(error)
+
+    points = marker.mark(dict(conv=conv, step=step))
+    assert (points["q4"], points["q7"]) == (marker.POINTS["q4"], marker.POINTS["q7"])
+    flipped = marker.mark(dict(conv=lambda x, kernel, stride: conv(x, kernel[::-1, ::-1], stride)))
+    assert flipped["q4"] == 0
 
 
 @pytest.mark.parametrize("number", ["0.82 [0.80, 0.83]", "7.6 minutes"])
