@@ -73,6 +73,8 @@ def _norm_mistakes(x, w, b, rm, rv, training, m, eps):
     if training:
         yield (line(mean, x.var((0, 2, 3))), 'unbiased',
                "the variance that normalises is divided by n (unbiased=False).")
+        yield (line((1-m)*rm + m*mean, (1-m)*rv + m*x.var((0, 2, 3))), 'running',
+               "you normalised with the *new running* statistics. In training mode the batch's normalise.")
         yield line(rm, rv), 'running', "in training mode the *batch's* statistics normalise."
         for dims, what in (((2, 3), 'each picture by itself'), ((0,), 'each position by itself'),
                            ((1, 2, 3), 'each picture by itself, over its channels'), ((0, 1, 2, 3),

@@ -75,7 +75,7 @@ def check_sgd_step(
         befores, grads = [p.detach().clone() for p in params], [p.grad.clone() for p in params]
         frozen = torch.randn(2, generator=g).requires_grad_()
         kept = frozen.detach().clone()
-        try: got = answer([*params, frozen], lr)
+        try: got = answer([params[0], frozen, *params[1:]], lr)
         except RuntimeError as e:
             if 'leaf' in str(e): return wrong(name, 'no_grad', "PyTorch refuses to change a parameter in "
                                                                "place while it "
@@ -112,7 +112,8 @@ def check_sgd_step(
             moved = [torch.allclose(p.detach(), b - lr*d, atol=1e-6) for p, b, d in moves]
             if any(moved): return wrong(name, 'some only', f"right for {sum(moved)} of {len(moved)} "
                                                            f"parameters. Is the "
-                                                           "return inside the loop?")
+                                                           "return inside the loop, or does it end at the "
+                                                           "first parameter without a gradient?")
             return wrong(name, 'value', "the parameters moved, but not by −lr · gradient.")
         if not torch.equal(frozen.detach(), kept):
             return wrong(name, 'frozen', "a parameter without gradient has moved.")
@@ -197,6 +198,15 @@ def check_cross_entropy(
                                                     "natural one."),
                     (-p.log().mean(), 'all classes', "only the true class counts. Pick it with "
                                                      "[torch.arange(N), target]."),
+                    ((z.logsumexp(1) - z[:, y]).mean(), 'pairs',
+                     "logits[:, target] takes every target from every picture. Pair them: "
+                     "[torch.arange(N), target]."),
+                    ((z.logsumexp(1)[:, None] - z[:, y]).mean(), 'pairs',
+                     "logits[:, target] takes every target from every picture; "
+                     "[torch.arange(N), target] pairs them."),
+                    ((z.flatten().logsumexp(0) - z[rows, y]).mean(), 'one sum',
+                     "you summed the exponentials of the whole batch. Each picture has a sum of its own: "
+                     "over axis 1."),
                     (-p.amax(1).log().mean(), 'best class', "you took the most probable class. Take the "
                                                             "true one.")]
         for value, kind, hint in mistakes:
@@ -211,7 +221,8 @@ def check_cross_entropy(
         except (TypeError, ValueError, RuntimeError): return result
         if not math.isfinite(value): return wrong(name, 'overflow', "right for small logits, but for "
                                                                     "logits in the thousands "
-                                                  f"it gives {value}. Subtract the largest logit first.")
+                                                  f"it gives {value}. Subtract each picture's own largest logit "
+                                                  "first.")
         return wrong(name, 'inaccurate', f"right for small logits, but for logits in the thousands it "
                                          f"gives {value:.4g} "
                                          f"instead of {expected:.4g}. Subtract each picture's own largest "

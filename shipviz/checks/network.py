@@ -120,6 +120,7 @@ def check_block(
                         mine.load_state_dict(r.state_dict())
                 except RuntimeError: continue
                 with torch.no_grad(): got, feedback = call(name, block.eval(), x.clone())
+                if feedback is not None and feedback.kind == 'error': return wrong(name, 'error', what + feedback.message)
                 if feedback is not None: return feedback
                 outs.append(got)
         if not outs: return wrong(name, 'channels', what + "the first 3 × 3 convolution goes from ni to nf "
@@ -163,6 +164,9 @@ def check_resnet(
             stem = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
             if stem is not None and stem.bias is not None:
                 return wrong(name, 'bias', "the first convolution has no bias: a norm follows.")
+            if stem is not None and stem.out_channels != stages[0][1]:
+                return wrong(name, 'stem', f"the stem gives {stem.out_channels} channels; the table's first "
+                                           f"stage has {stages[0][1]}.")
             got, want = count(model, nn.Conv2d), count(ref, nn.Conv2d)
             shortcuts = [sum(getattr(m, 'kernel_size', 0) == (1, 1) for m in o.modules()) for o in (model,
                     ref)]
@@ -173,7 +177,7 @@ def check_resnet(
             if got != want: return wrong(name, 'blocks', f"for the table {stages} there should be {want} "
                                                          f"convolutions, "
                                                          f"shortcuts included; here are {got}.")
-            return wrong(name, 'parts', f"the parts do not fit a resnet's. {e}")
+            return wrong(name, 'parts', f"the parts do not fit a resnet of BasicBlocks. {e}")
         with torch.no_grad():
             got, feedback = call(name, model.eval(), x.clone())
             if feedback is not None: return feedback
