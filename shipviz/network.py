@@ -10,7 +10,9 @@ __all__ = ['RESNET34', 'LITE0_STAGES', 'LITE0_STATS', 'multiply_adds', 'layer_ta
 # %% ../nbs/08_network.ipynb #b79064a9
 import copy
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -35,14 +37,16 @@ def multiply_adds(
 def layer_table(
     model:nn.Module, # any network; of a Learner, `learn.model`
     x:torch.Tensor, # an input it takes, for example `(1,3,224,224)`
-    depth:int=None, # levels of the module names to keep apart; None is one row for each layer
+    depth:int|None=None, # levels of the module names to keep apart; None is one row for each layer
 ) -> pd.DataFrame: # rows in the order of use: layer, output shape, parameters, multiply-adds
     """What each part of a network returns, holds and computes: a copy of it is run once in eval mode.
     The model is left as it is. Raises TypeError if it is no network."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"layer_table takes a network (nn.Module), not {type(model).__name__}. "
                         "From a Learner, give learn.model.")
-    model, rows, seen = copy.deepcopy(model).eval(), {}, set()
+    model = copy.deepcopy(model).eval()
+    rows:dict[str, dict[str, Any]] = {}
+    seen:set[nn.Parameter] = set()
     def note(name, m, y):
         key = '.'.join(name.split('.')[:depth])
         row = rows.setdefault(key, {'layer': '', 'output shape': (), 'parameters': 0, 'multiply-adds': 0})
@@ -80,7 +84,7 @@ class BasicBlock(nn.Module):
 RESNET34 = ((3,64,1), (4,128,2), (6,256,2), (3,512,2))  # blocks, channels, stride of the first block
 
 def resnet(
-    stages:tuple=RESNET34, # for each stage: blocks, channels, stride of its first block
+    stages:Sequence[tuple[int, int, int]]=RESNET34, # for each stage: blocks, channels, stride of its first block
     n_out:int=1000, # logits
 ) -> nn.Sequential:
     "A resnet of `BasicBlock`s with random weights (He et al. 2015): `(N,3,H,W)` to `(N,n_out)`."
@@ -120,7 +124,7 @@ def conv_bn(
 
     The weights were trained in TensorFlow, whose 'SAME' padding at stride 2 puts the odd pixel right, below.
     PyTorch pads both sides alike, so a stride-2 convolution gets a padding layer of its own."""
-    layers = OrderedDict()
+    layers:OrderedDict[str, nn.Module] = OrderedDict()
     if stride == 2:
         lo = (ks-2)//2
         layers['pad'] = nn.ZeroPad2d((lo, ks-2-lo, lo, ks-2-lo))
@@ -160,7 +164,8 @@ LITE0_STAGES = ((1,16,3,1,1), (2,24,3,2,6), (2,40,5,2,6), (3,80,3,2,6), (3,112,5
 # %% ../nbs/08_network.ipynb #aa8acf0e
 def _lite0_body() -> nn.Sequential:
     "Stem, seven stages of blocks, and the last 1×1 convolution: `(N,3,H,W)` to `(N,1280,H/32,W/32)`."
-    layers, ni = OrderedDict(stem=conv_bn(3, 32, 3, 2)), 32
+    layers:OrderedDict[str, nn.Module] = OrderedDict(stem=conv_bn(3, 32, 3, 2))
+    ni = 32
     for i,(n,nf,ks,stride,expand) in enumerate(LITE0_STAGES, 1):
         blocks = [MBConv(ni if j == 0 else nf, nf, ks, stride if j == 0 else 1, expand) for j in range(n)]
         layers[f'stage{i}'], ni = nn.Sequential(*blocks), nf

@@ -221,7 +221,7 @@ def check_cross_entropy(
         except (TypeError, ValueError, RuntimeError): return result
         if not math.isfinite(value): return wrong(name, 'overflow', "right for small logits, but for "
                                                                     "logits in the thousands "
-                                                  f"it gives {value}. Subtract each picture's own largest logit "
+                                                  f"it gives {value}. Subtract each picture's largest logit "
                                                   "first.")
         return wrong(name, 'inaccurate', f"right for small logits, but for logits in the thousands it "
                                          f"gives {value:.4g} "

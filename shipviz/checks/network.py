@@ -120,7 +120,8 @@ def check_block(
                         mine.load_state_dict(r.state_dict())
                 except RuntimeError: continue
                 with torch.no_grad(): got, feedback = call(name, block.eval(), x.clone())
-                if feedback is not None and feedback.kind == 'error': return wrong(name, 'error', what + feedback.message)
+                if feedback is not None and feedback.kind == 'error':
+                    return wrong(name, 'error', what + feedback.message)
                 if feedback is not None: return feedback
                 outs.append(got)
         if not outs: return wrong(name, 'channels', what + "the first 3 × 3 convolution goes from ni to nf "
