@@ -84,7 +84,7 @@ class BasicBlock(nn.Module):
 RESNET34 = ((3,64,1), (4,128,2), (6,256,2), (3,512,2))  # blocks, channels, stride of the first block
 
 def resnet(
-    stages:Sequence[tuple[int, int, int]]=RESNET34, # for each stage: blocks, channels, stride of its first block
+    stages:Sequence[tuple[int, int, int]]=RESNET34, # of each stage: blocks, channels, first stride
     n_out:int=1000, # logits
 ) -> nn.Sequential:
     "A resnet of `BasicBlock`s with random weights (He et al. 2015): `(N,3,H,W)` to `(N,n_out)`."
