@@ -46,7 +46,8 @@ def arrows():
             seen.add(other)
             below(other, seen)
         return seen
-    everything = {node: {other: below(other, set()) for other in used} for node, used in list(uses.items())}
+    everything = {node: {other: below(other, set()) for other in used}
+                  for node, used in list(uses.items())}
     return {node: [m for m in sorted(used) if not any(m in b for o, b in used.items() if o != m)]
             for node, used in sorted(everything.items())}
 
