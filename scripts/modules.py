@@ -57,9 +57,9 @@ def text():
     rows = [f"| {node} | " + ", ".join(f"`{m}` {lengths[m]}" for m in names.split()) + " |"
             for node, names in NODES.items()]
     alone = ", ".join(f"`{m}` {n}" for m, n in lengths.items() if m not in NODE_OF)
+    heading = "Where one name of the picture stands for several modules, and how many lines each has:"
     return "\n".join(["```mermaid", "graph BT", *picture, "```", "",
-                      "Where one name of the picture stands for several modules, and how many lines each has:",
-                      "", "| | modules |", "|---|---|", *rows, f"| by themselves | {alone} |"])
+                      heading, "", "| | modules |", "|---|---|", *rows, f"| by themselves | {alone} |"])
 
 def main():
     path = ROOT/"CONTRIBUTING.md"

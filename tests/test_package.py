@@ -109,7 +109,7 @@ def imported():
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}
 EXTRA = {"timm": "timm"}  # asked for with `try`: does without
 NOT_IMPORTED = {"jupyterlab": "`shipviz lessons` starts it",
-                "efficientnet-lite-pytorch": "lesson 6 compares with it"}
+                "efficientnet-lite-pytorch": "lesson 8 compares with it"}
 
 def distribution(module): return DISTRIBUTION.get(module, module).lower().replace("_", "-")
 
