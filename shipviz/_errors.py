@@ -94,3 +94,10 @@ def in_words_of_the_command_line(text, options=("--force", "--fresh", "--skip-br
     for python, option, with_it, without in ADVICE:
         text = text.replace(python, with_it if option is None or option in options else without)
     return text
+
+
+def reason(
+    e:BaseException,
+)->str: # at most 100 characters
+    "What was wrong, in one line: of an error's cause, if it has one."
+    return str(e.__cause__ or e).split("\n")[0][:100]

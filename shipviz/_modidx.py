@@ -997,6 +997,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                                  'shipviz.network.layer_table': ('network.html#layer_table', 'shipviz/network.py'),
                                  'shipviz.network.multiply_adds': ('network.html#multiply_adds', 'shipviz/network.py'),
                                  'shipviz.network.resnet': ('network.html#resnet', 'shipviz/network.py')},
+            'shipviz.notebooks': {},
             'shipviz.overlays': { 'shipviz.overlays.Heatmaps': ('library/overlays.html#heatmaps', 'shipviz/overlays.py'),
                                   'shipviz.overlays.Heatmaps.__getitem__': ( 'library/overlays.html#heatmaps.__getitem__',
                                                                              'shipviz/overlays.py'),

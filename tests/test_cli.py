@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from shipviz import __version__, _errors, cli
+from shipviz import __version__, _errors, cli, notebooks
 
 FEEDBACK = "from shipviz.exercises import *\n"
 COMMANDS = ["check", "demo", "explorer", "heatmap", "lessons", "predict", "report", "ships", "train"]
@@ -359,7 +359,7 @@ def test_lessons_that_cannot_be_signed_are_copied_all_the_same(run, tmp_path, so
     import nbformat.sign
     def no(*args): raise OSError("the disk is full")
     monkeypatch.setattr(nbformat.sign.NotebookNotary, "sign", no)
-    assert cli.sign([source/"10_data.ipynb"]) == 0
+    assert notebooks.sign([source/"10_data.ipynb"]) == 0
     r = run("lessons", "mine", "--no-open")
     assert r.exit_code == 0 and "Copied 3" in r.output and "full" not in r.output
 

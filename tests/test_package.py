@@ -1,5 +1,6 @@
 "What the package offers at its top, what it imports and when, and that its lists of requirements say so."
 import ast
+import importlib.util
 import json
 import re
 import subprocess
@@ -108,7 +109,7 @@ def imported():
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}
 EXTRA = {"timm": "timm"}  # asked for with `try`: does without
 NOT_IMPORTED = {"jupyterlab": "`shipviz lessons` starts it",
-                "efficientnet-lite-pytorch": "lesson 6 compares with it"}
+                "efficientnet-lite-pytorch": "lesson 8 compares with it"}
 
 def distribution(module): return DISTRIBUTION.get(module, module).lower().replace("_", "-")
 
@@ -211,3 +212,13 @@ def test_pictures_are_put_into_pages_by_one_function():
     "`core.data_uri` alone writes the address that holds a picture."
     writers = {p.name for p in (ROOT/"shipviz").rglob("*.py") if ";base64," in p.read_text(encoding="utf-8")}
     assert writers == {"core.py"}
+
+
+def test_modules_are_short_and_their_picture_is_true():
+    spec = importlib.util.spec_from_file_location("modules", ROOT/"scripts"/"modules.py")
+    modules = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(modules)
+    lengths = {p.stem: len(p.read_text(encoding="utf-8").splitlines()) for p in modules.modules()}
+    assert max(lengths.values()) <= 450, lengths
+    page = (ROOT/"CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert modules.text() in page, "run `python scripts/modules.py`"
