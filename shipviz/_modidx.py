@@ -113,7 +113,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                                                                                         'shipviz/checks/agreement.py'),
                                           'shipviz.checks.agreement._judge_repair': ( 'methods.html#_judge_repair',
                                                                                       'shipviz/checks/agreement.py'),
-                                          'shipviz.checks.agreement._known': ('methods.html#_known', 'shipviz/checks/agreement.py'),
                                           'shipviz.checks.agreement.check_correlation': ( 'methods.html#check_correlation',
                                                                                           'shipviz/checks/agreement.py'),
                                           'shipviz.checks.agreement.check_hirescam': ( 'methods.html#check_hirescam',

@@ -283,8 +283,8 @@ def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str
     free(out, True)
     free(out, force, outs)
     check_photos(photos)
+    from shipviz.core import readable
     from shipviz.report import heatmap_pictures
-    from shipviz.tables import readable
     for path, name, prob in heatmap_pictures(model, photos, outs, method=method, target=target):
         click.echo(readable(f"{path}: {name} ({100*prob:.1f} %)"))
 

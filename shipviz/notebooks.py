@@ -145,7 +145,7 @@ def run_exercises(
     try: nb = nbformat.read(path, 4)
     except Exception as e: return {}, f"this is not a notebook that can be read ({reason(e)})"
     paths = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     for cell in nb.cells: cell.outputs = [] if cell.cell_type == "code" else None
     cells = sum(c.cell_type == "code" for c in nb.cells)
     bar = tqdm(total=cells, desc=path.stem, unit="cell", delay=1, leave=False)
@@ -154,7 +154,7 @@ def run_exercises(
                             resources={"metadata": {"path": str(path.parent)}},
                             on_cell_complete=lambda cell, cell_index: bar.update(cell.cell_type == "code"))
     error = None
-    try: client.execute()
+    try: client.execute(env=env)
     except CellTimeoutError: error = "stopped: a cell ran for more than ten minutes"
     except DeadKernelError: error = "stopped: Python died while it ran (out of memory?)"
     finally: bar.close()

@@ -59,14 +59,14 @@ def check_deletion(
             try: got = [float(v) for v in got]
             except (TypeError, ValueError, RuntimeError):
                 return wrong(name, 'type', 'a list of numbers is wanted, one probability for each share.')
-        cases = {'coldest '
-                 'first': (dict(order='coldest'), 'the coldest pixels went first. Sort in descending order.'),
+        cases = {'coldest first': (dict(order='coldest'),
+                                   'the coldest pixels went first. Sort in descending order.'),
                  'logits': (dict(logits=True), 'these are logits; the probability comes after a softmax.'),
-                 'own '
-                 'class': (dict(target='predicted'), 'this follows the class that is predicted each time. '
-                                                     'Keep to `target`.'),
-                 'one '
-                 'channel': (dict(channels=1), 'only the first channel was blanked: `image[:, gone] = 0`.'),
+                 'own class': (dict(target='predicted'),
+                               'this follows the class that is predicted each time. '
+                               'Keep to `target`.'),
+                 'one channel': (dict(channels=1),
+                                 'only the first channel was blanked: `image[:, gone] = 0`.'),
                  'insertion': (dict(insert=True), 'this keeps the hottest pixels and deletes the others.'),
                  'ones': (dict(fill=1.), 'the pixels became 1. The mean colour of a normalised picture is '
                                          '0.')}
@@ -89,12 +89,12 @@ def check_area(
         area = (c[1:] + c[:-1]).sum()/2/(n - 1)
         known = {'mean': (c.mean(), 'this is the plain mean. The first and the last point bound only one '
                                     'step each: they count half.'),
-                 'left '
-                 'sum': (c[:-1].mean(), 'each step has the height of its left end here. Take the mean of its '
-                                             'two ends.'),
-                 'right '
-                 'sum': (c[1:].mean(), 'each step has the height of its right end here. Take the mean of its '
-                                             'two ends.'),
+                 'left sum': (c[:-1].mean(),
+                              'each step has the height of its left end here. Take the mean of its '
+                              'two ends.'),
+                 'right sum': (c[1:].mean(),
+                               'each step has the height of its right end here. Take the mean of its '
+                               'two ends.'),
                  'unscaled': (area*(n - 1), 'multiply by the width of a step, 1 over the number of steps.'),
                  'off by one': (area*(n - 1)/n, f'{n} points have {n - 1} steps between them.'),
                  'sum': (c.sum(), 'this is the plain sum: each step needs its width, and the ends count '
@@ -161,9 +161,9 @@ def check_effects(
         for kind, (value, why) in known.items():
             if compare(name, got, value): return wrong(name, kind, why)
         if np.shape(got) == (rows, 5):
-            return wrong(name, 'all '
-                               'classes', 'all classes came back; pick the column `target[owner[r]]` of row '
-                                          'r.')
+            return wrong(name, 'all classes',
+                         'all classes came back; pick the column `target[owner[r]]` of row '
+                         'r.')
         return compare(name, got, before - after)
     return right(name, 'Right, for two sets of ships.')
 

@@ -142,7 +142,7 @@ def check_gradcam(
     return feedback
 
 def _known(name, got, known, judged):
-    "The diagnosis of the first known wrong map that `got` is, or the one it has."
+    "The diagnosis of the first known wrong answer that `got` is, or the one it has."
     for value, kind, message in known:
         if got.shape == value.shape and torch.allclose(got, value, atol=1e-5):
             return wrong(name, kind, message)
