@@ -15,9 +15,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from . import attention, perturbation, relevance  # each registers its methods
 from .core import class_indices
+from .gradients import pixel_gradients
 from .inputs import Images, Model, class_names, model_inputs, network_of
-from .methods import METHODS, View, pixel_gradients
+from .methods import METHODS, View
 from .overlays import Heatmaps
 from .tracing import (Trace, find_layer, find_trace, finite, leaves, logits_of, map_leaves, pick, run,
                              tolerance, undisturbed)
