@@ -21,6 +21,7 @@ from .gradients import pixel_gradients
 from .inputs import Images, Model, class_names, model_inputs, network_of
 from .methods import METHODS, View
 from .overlays import Heatmaps
+from .plan import planned
 from .tracing import (Trace, find_layer, find_trace, finite, leaves, logits_of, map_leaves, pick, run,
                              tolerance, undisturbed)
 
@@ -54,9 +55,10 @@ class Pass:
         acts:dict[str, tuple[torch.Tensor, Callable]], # of layers: the output, what makes `(N,C,h,w)` of it
         trace:Trace|None, # of the network; None: no heatmaps will be asked for
         vocab:list|None, # class names
+        plan:bool=True, # may other passes of the network be planned?
     )->None:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, inputs, out, trace, vocab
-        self.acts = acts
+        self.acts, self.plan = acts, plan
         self.layers = list(acts)
         logits = logits_of(out)
         self.logits = None if logits is None else logits.detach().float().cpu()
@@ -83,13 +85,17 @@ class Pass:
         xs:torch.Tensor, # `(n,C,H,W)`
         i:int, # index of a picture
     )->Any: # what the network returns
-        """The output for changed copies `xs` of picture i; its other inputs stay. A CPU is faster if the
-        channels lie last in memory, but a `view` in the network may refuse that order: then the usual one."""
+        """The output for changed copies `xs` of picture i, by the network's plan; its other inputs stay. To be
+        called within `undisturbed`. A CPU is faster if the channels lie last in memory, but a `view` in the
+        network may refuse that order: then the usual one."""
         rest = [o[i:i+1].expand(len(xs), *o.shape[1:]) for o in self.inputs[1:]]
-        if xs.device.type == 'cpu' and xs.ndim == 4 and self._channels_last:
-            try: return self.run([xs.contiguous(memory_format=torch.channels_last), *rest])
-            except RuntimeError: self._channels_last = False
-        return self.run([xs, *rest])
+        def run(inputs):
+            x, *others = inputs
+            if x.device.type == 'cpu' and x.ndim == 4 and self._channels_last:
+                try: return self.run([x.contiguous(memory_format=torch.channels_last), *others])
+                except RuntimeError: self._channels_last = False
+            return self.run(inputs)
+        with torch.autocast(**self._autocast): return planned(self.net, [xs, *rest], run, plan=self.plan)
 
     def no_scores(self)->ValueError:
         "The error for a network whose output is no list of classes."
@@ -230,6 +236,7 @@ def one_pass(
     images:Images, # pictures, as for `heatmap`
     layer:str|nn.Module|Sequence|None=None, # or several; None: the last with spatial extent before pooling
     reshape:Callable|None=None, # turns the layer's output into `(N,C,h,w)`; None: found
+    plan:bool=True, # as for `heatmap`
 )->Pass:
     """One forward pass: predictions, and the layer's output with a graph above it only.
 
@@ -247,8 +254,8 @@ def one_pass(
                 raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
                                  f"{trace.choices()}")
             shapes[name] = shape
-        out, acts = _cut(net, inputs, shapes)
-    return Pass(net, inputs, out, {n: (acts[n], shapes[n]) for n in shapes}, trace, class_names(model))
+        out, acts = planned(net, inputs, lambda xs: _cut(net, xs, shapes), shapes, plan)
+    return Pass(net, inputs, out, {n: (acts[n], shapes[n]) for n in shapes}, trace, class_names(model), plan)
 
 def _cut(net, inputs, names):
     "`(output, {name: activation})` of one pass whose graph begins at the earliest of the named layers."

@@ -59,6 +59,7 @@ def heatmap(
     method:str='gradcam', # a name in `METHODS`
     reshape:Callable|None=None, # makes `(N,C,h,w)` of the layer's output; None: found, also for ViT and Swin
     bs:int=64, # pictures in a pass
+    plan:bool=True, # on a CPU, keep a folded copy of the weights from the second call on: passes take less time
     **options:Any, # of the method
 )->Heatmaps:
     """Heatmaps of the pictures: where the model looked for the class.
@@ -70,7 +71,7 @@ def heatmap(
         if isinstance(value, (list, tuple)):
             raise ValueError(f"heatmap() takes one {name}, not a {type(value).__name__} of {len(value)}: "
                              "heatmaps() takes several methods and layers.")
-    found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, options)
+    found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, plan, options)
     return next(iter(found.values()))
 
 def heatmaps(
@@ -81,13 +82,14 @@ def heatmaps(
     target:Any=None, # as for `heatmap`
     reshape:Callable|None=None, # as for `heatmap`
     bs:int=64, # pictures in a pass
+    plan:bool=True, # as for `heatmap`
     **options:Any, # of the methods: each gets those that it takes
 )->dict[tuple[str, str], Heatmaps]: # `(method, layer name)` -> `Heatmaps`, always
     """Heatmaps of several methods, layers or both: one forward pass for all of them and for all pictures of a
     batch."""
     methods, layers = _listed(methods), _listed(layers)
     if not methods or not layers: raise ValueError("There is no method, or no layer, to make heatmaps with.")
-    return _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options)
+    return _by_method_and_layer(model, images, target, layers, methods, reshape, bs, plan, options)
 
 def _listed(value):
     "One or several, as a list."
@@ -110,7 +112,7 @@ def _is_several(target): return isinstance(target, (list, tuple)) or getattr(tar
 def _are_tensors(images):
     return isinstance(images, torch.Tensor) or any(isinstance(o, torch.Tensor) for o in images)
 
-def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options):
+def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, plan, options):
     "`{(method, layer name): Heatmaps}`, batch by batch."
     options, images = _options_of(methods, options), gathered(images)
     n = count_pictures(images)
@@ -119,7 +121,7 @@ def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, op
         raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
     parts = {}
     for i in range(0, n, bs):
-        p = one_pass(model, some_pictures(images, i, i + bs), layers, reshape)
+        p = one_pass(model, some_pictures(images, i, i + bs), layers, reshape, plan)
         wanted = p.targets(target[i:i+bs] if _is_several(target) else target)
         for layer in p.layers:
             for m in dict.fromkeys(methods):
