@@ -50,7 +50,7 @@ from shipviz.widgets import (
 
 @pytest.fixture(autouse=True)
 def no_kernel(monkeypatch):
-    "Messages of widgets go nowhere, but they are sent, whatever another test has imported: ipykernel drops them."
+    "Messages are sent, though to nobody, whatever another test has imported: ipykernel would drop them."
     monkeypatch.setattr(comm, "create_comm", comm.DummyComm)
 
 
