@@ -15,7 +15,7 @@ NODES = {
     "kernels": "kernels padding walk",
     "learners": "archs cards learners runs",
     "fast": "fast folded",
-    "engine": "engine inputs methods overlays tracing",
+    "engine": "attention engine gradients inputs methods overlays perturbation relevance tracing",
     "interpretation": "answers interpretation",
     "report": "panels photos report",
     "widgets": "controls explorer_pages kernel_explorer widgets",

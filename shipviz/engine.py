@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from . import attention, perturbation, relevance  # each registers its methods
 from .calls import Place, cut, places_of, quantised_layers
 from .core import class_indices
+from .gradients import pixel_gradients
 from .inputs import Images, Inputs, Model, as_inputs, class_names, model_inputs, network_of
-from .methods import METHODS, View, pixel_gradients
+from .methods import METHODS, View
 from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of_two, of_two_classes,
                              scores_path)
 from .overlays import Heatmaps

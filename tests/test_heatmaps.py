@@ -37,8 +37,10 @@ from shipviz.heatmaps import (
 )
 
 ONE_PASS = ['mean_activation', 'gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam', 'cam']
-OWN_PASSES = ['ablationcam', 'scorecam', 'saliency', 'smoothgrad', 'guided', 'occlusion']
-QUICK = {'smoothgrad': {'n': 2}, 'occlusion': {'window': 16, 'stride': 16}}
+OWN_PASSES = ['ablationcam', 'scorecam', 'saliency', 'smoothgrad', 'guided', 'occlusion',
+              'integrated_gradients', 'rise', 'lrp']
+QUICK = {'smoothgrad': {'n': 2}, 'occlusion': {'window': 16, 'stride': 16}, 'integrated_gradients': {'n': 3},
+         'rise': {'n': 10}}
 
 
 def run(method, model, x, target=None, **kw):
@@ -756,4 +758,5 @@ print(sorted(heavy & set(sys.modules)))"""
     assert done.stdout.strip() == '[]'
 
 def test_every_method_has_a_source():
-    assert set(METHODS) == set(ONE_PASS + OWN_PASSES)
+    assert set(METHODS) == set(ONE_PASS + OWN_PASSES + ['rollout'])   # in test_methods.py
+    for name, f in METHODS.items(): assert any(w in f.__doc__ for w in ('arXiv', 'doi', 'fastai')), name

@@ -21,7 +21,8 @@ from shipviz.heatmaps import (
 )
 from shipviz.tracing import _differentiable_rnns, run, undisturbed
 
-QUICK = {'smoothgrad': {'n': 2}, 'occlusion': {'window': 16, 'stride': 16}}
+QUICK = {'smoothgrad': {'n': 2}, 'occlusion': {'window': 16, 'stride': 16}, 'rise': {'n': 20},
+         'integrated_gradients': {'n': 4}}
 HEADS = {'cam', 'lrp', 'rollout'}               # methods for networks of a certain build
 
 
