@@ -114,10 +114,12 @@ def _is_several(target): return isinstance(target, (list, tuple)) or getattr(tar
 def _are_tensors(images):
     return isinstance(images, torch.Tensor) or any(isinstance(o, torch.Tensor) for o in images)
 
+def _are_clips(images): return getattr(images[0], 'ndim', 0) + isinstance(images, torch.Tensor) == 5
+
 def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, head, options, one_layer=False):
     "`{(method, layer name): Heatmaps}`, batch by batch."
     options, images = _options_of(methods, options), gathered(images)
-    n = count_pictures(images)
+    n, bs = count_pictures(images), 1 if _are_clips(images) else bs
     if not n: raise ValueError("There is no picture.")
     if _is_several(target) and len(target) != n:
         raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")

@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from .arguments import as_inputs
 from .core import evaluating
-from .inputs import Images, Model, as_inputs, model_inputs, network_of
+from .inputs import Images, Model, model_inputs, network_of
 from .outputs import leaves, map_leaves, pick
 
 # %% ../nbs/library/13b_tracing.ipynb #786bb124
