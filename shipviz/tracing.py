@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['finite', 'tolerance', 'undisturbed', 'run', 'Spec', 'Call', 'record', 'Trace', 'find_layer',
-           'find_trace', 'Layer', 'layers']
+           'Structure', 'structure_of', 'find_trace', 'Layer', 'layers']
 
 # %% ../nbs/library/13b_tracing.ipynb #e1e8d87f
 import math
+import operator
 import re
 import threading
 import weakref
@@ -288,13 +289,39 @@ def _is_plain(value):
     "A number, a word, or a tuple of them?"
     return type(value) in _PLAIN or type(value) is tuple and all(type(v) in _PLAIN for v in value)
 
-def _settings(net):
-    "A number that changes when a module is exchanged, or one of its plain attributes."
-    seen = []
-    for m in net.modules():
-        seen.append(id(m))
-        seen += [v for v in m.__dict__.values() if _is_plain(v)]
-    return hash(tuple(seen))
+_HOOKS = operator.itemgetter('_forward_hooks', '_forward_pre_hooks', '_backward_hooks', '_backward_pre_hooks')
+
+class Structure:
+    "The modules of a network, their plain attributes, and whether they have hooks, at one moment."
+    def __init__(self,
+        net:nn.Module,
+    )->None:
+        self.rows = [self._row(m) for m in net.modules()]
+
+    def _row(self, m):
+        own = m.__dict__
+        get = operator.itemgetter(*[k for k, v in own.items() if _is_plain(v)])
+        return weakref.ref(m), len(own), get, get(own), any(_HOOKS(own)), [*map(id, own['_modules'].values())]
+
+    def same(self)->bool:
+        "Has nothing been exchanged, set, hooked or unhooked?"
+        try:
+            for ref, n, get, values, hooked, children in self.rows:
+                own = ref().__dict__
+                if len(own) != n or get(own) != values or any(_HOOKS(own)) != hooked: return False
+                if children != [*map(id, own['_modules'].values())]: return False
+        except Exception: return False  # a module or attribute is gone, or is no longer plain
+        return True
+
+_STRUCTURES:weakref.WeakKeyDictionary = weakref.WeakKeyDictionary() # network -> its last `Structure`
+
+def structure_of(
+    net:nn.Module,
+)->Structure: # the same one as long as nothing has changed
+    "What can be compared to know whether a network is as it was."
+    known = _STRUCTURES.get(net)
+    if known is None or not known.same(): known = _STRUCTURES[net] = Structure(net)
+    return known
 
 def find_trace(
     net:nn.Module, # `undisturbed`
@@ -303,7 +330,7 @@ def find_trace(
     """The trace of a network on inputs of this size; made if it is not known, or if something in the network
     has changed."""
     inputs = as_inputs(inputs)
-    key = inputs.key(), _settings(net)
+    key = inputs.key(), structure_of(net)
     known = _TRACES.setdefault(net, {})
     if key not in known:
         if len(known) > 15: known.clear()
