@@ -23,7 +23,7 @@ from .methods import METHODS, View
 from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of_two, of_two_classes,
                              scores_path)
 from .overlays import Heatmaps
-from .tracing import Trace, find_trace, finite, run, tolerance, undisturbed
+from .tracing import Trace, find_trace, finite, layout_of, run, tolerance, undisturbed
 
 # %% ../nbs/library/13e_engine.ipynb #5f667a41
 _LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|'
@@ -350,11 +350,7 @@ def one_pass(
         for l in wanted: places |= places_of(net, inputs, trace, l)
         shapes:dict[str, Callable] = {}
         for name, place in places.items():
-            shape = reshape or trace.layouts[place.call]
-            if shape is None:
-                raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
-                                 f"{trace.choices()}")
-            shapes[name] = shape
+            shapes[name] = reshape or layout_of(net, inputs, trace, place.call)
         out, acts = cut(net, inputs, places)
     kept = {name: (acts[name], shapes[name]) for name in places}
     return Pass(net, inputs, out, kept, trace, class_names(model), head, places)
