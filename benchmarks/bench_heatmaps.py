@@ -24,7 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 warnings.filterwarnings('ignore')
-SPEED = ['resnet18', 'resnet34', 'mobilenet_v3_large', 'efficientnet_b0', 'efficientnet_lite0']
+SPEED = ['resnet18', 'resnet34', 'mobilenet_v3_large', 'efficientnet_b0', 'efficientnet_lite0', 'regnet_y_400mf',
+         'convnext_tiny', 'densenet121']
 AGREE = ['resnet18', 'vgg11_bn', 'densenet121', 'mobilenet_v3_small', 'efficientnet_b0', 'efficientnet_lite0']
 # densenet's `features` ends before an in-place ReLU: there the peers mix what is before and after it
 LAYER = {'densenet121': 'features.denseblock4'}
@@ -89,12 +90,15 @@ def cases(model, x, layer, found):
     import torch
 
     from shipviz import heatmaps as hm
-    from shipviz import tracing
+    from shipviz import plan, tracing
     module = model.get_submodule(layer)
     def bare():
         with torch.no_grad(): return model(x)
-    def first(): tracing._TRACES.clear(); return hm.heatmap(model, x)
-    out = {'bare': bare, 'ours': lambda: hm.heatmap(model, x), 'ours, first call': first,
+    def forgotten(): tracing._TRACES.clear(); plan._KNOWN.clear()
+    def first(): forgotten(); return hm.heatmap(model, x)
+    def second(): return hm.heatmap(model, x)                  # runs after `first`: where the plan is made, if not there
+    out = {'bare': bare, 'ours, first call': first, 'second call': second, 'ours': lambda: hm.heatmap(model, x),
+           'without a plan': lambda: hm.heatmap(model, x, plan=False),
            f'ours, {len(FREE)} methods': lambda: hm.heatmaps(model, x, FREE)}
     if 'pytorch_grad_cam' in found:
         def pgc():

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from .inputs import Inputs
+from .arguments import Inputs
 from .outputs import graph_above, leaves, map_leaves, pick
 from .tracing import Trace, find_layer, run
 

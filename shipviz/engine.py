@@ -15,14 +15,16 @@ import torch
 from torch import nn
 
 from . import attention, perturbation, relevance  # each registers its methods
+from .arguments import Inputs, as_inputs
 from .calls import Place, cut, places_of, quantised_layers
 from .core import class_indices
 from .gradients import pixel_gradients
-from .inputs import Images, Inputs, Model, as_inputs, class_names, model_inputs, network_of
+from .inputs import Images, Model, class_names, model_inputs, network_of
 from .methods import METHODS, View
 from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of_two, of_two_classes,
                              scores_path)
 from .overlays import Heatmaps
+from .plan import planned
 from .tracing import Trace, find_trace, finite, layout_of, run, tolerance, undisturbed
 
 # %% ../nbs/library/13e_engine.ipynb #5f667a41
@@ -55,11 +57,12 @@ class Pass:
         acts:dict[str, tuple[torch.Tensor, Callable]], # of layers: the output, what makes `(N,C,h,w)` of it
         trace:Trace|None, # of the network; None: no heatmaps will be asked for
         vocab:list|None, # class names
+        plan:bool=True, # may other passes of the network be planned?
         head:Head|None=None, # which part of the output holds the scores; None: found
         places:dict[str, Place]|None=None, # of the layers; None: each at its last call
     )->None:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, as_inputs(inputs), out, trace, vocab
-        self.acts, self.places = acts, places or {}
+        self.acts, self.places, self.plan = acts, places or {}, plan
         self.layers = list(acts)
         device = inputs[0].device.type
         self._autocast:dict[str, Any] = dict(device_type=device, dtype=torch.get_autocast_dtype(device),
@@ -79,11 +82,12 @@ class Pass:
             if self._head is None:
                 of_one = None if self.layers else self._with_graph
                 known = len(self.vocab) if self.vocab else None
-                self._path = scores_path(self.out, len(self), known, of_one)
+                self._path = scores_path(self.out, self._rows, known, of_one)
             found = self._found_in(self.out)
         except ValueError as e: self._unclear, found = str(e), None
         if found is None: return
-        self.logits = found.detach().float().cpu()
+        self.logits = found.detach().float().cpu().expand(len(self), -1)
+        if self.vocab and found.shape[1] not in (1, len(self.vocab)): self.vocab = None  # of something else
         if found.shape[1] == 1:
             self.vocab = names_of_two(self.vocab)
             self._probability = is_sigmoid(found if self.layers else self._found_in(self._with_graph()))
@@ -115,6 +119,8 @@ class Pass:
     def __len__(self)->int: return len(self.inputs[0])
     def __repr__(self)->str: return f"Pass({len(self)} pictures, layers {self.layers})"
     @property
+    def _rows(self): return 1 if self.inputs.clip else len(self) # of the output: one for all frames of a clip
+    @property
     def size(self)->tuple: return tuple(self.inputs[0].shape[-2:])
 
     def run(self,
@@ -128,13 +134,19 @@ class Pass:
         xs:torch.Tensor, # `(n,C,H,W)`
         i:int, # index of a picture
     )->Any: # what the network returns
-        """The output for changed copies `xs` of picture i; its other inputs stay. A CPU is faster if the
-        channels lie last in memory, but a `view` in the network may refuse that order: then the usual one."""
-        rest = self.inputs.copies(i, len(xs))[1:]
-        if xs.device.type == 'cpu' and xs.ndim == 4 and self._channels_last:
-            try: return self.run([xs.contiguous(memory_format=torch.channels_last), *rest])
-            except RuntimeError: self._channels_last = False
-        return self.run([xs, *rest])
+        """The output for changed copies `xs` of picture i, by the network's plan; its other inputs stay. To
+        be called within `undisturbed`. A CPU is faster if the channels lie last in memory, but a `view` in
+        the network may refuse that order: then the usual one."""
+        changed = self.inputs.changed(xs, i)
+        def run(inputs):
+            x, *others = inputs
+            if x.device.type == 'cpu' and x.ndim == 4 and self._channels_last:
+                x = x.contiguous(memory_format=torch.channels_last)
+                try: return self.run(changed.like([x, *others]))
+                except RuntimeError: self._channels_last = False
+            return self.run(changed.like(inputs))
+        plan = self.plan and not self.inputs.clip
+        with torch.autocast(**self._autocast): return planned(self.net, changed, run, plan=plan)
 
     def no_scores(self)->ValueError:
         "The error for a network whose output is no list of classes, or more than one."
@@ -151,7 +163,10 @@ class Pass:
             one = self.logits.shape[1] == 1
             scores = of_two_classes(self.logits, self._probability) if one else self.logits
             if target is None: return scores.argmax(1)
-            return torch.tensor(class_indices(target, len(self), scores.shape[1], self.vocab))
+            each = isinstance(target, (list, tuple)) or getattr(target, 'ndim', 0) > 0
+            n = len(target) if each and self._rows == 1 else len(self)   # of a clip one will do
+            found = torch.tensor(class_indices(target, n, scores.shape[1], self.vocab))
+            return found.expand(len(self)) if n == 1 else found
 
     def score(self,
         target:Any, # as from `targets`
@@ -161,7 +176,10 @@ class Pass:
         returns. Raises ValueError if that is not one number for each."""
         out = self.out if out is None else out
         if not callable(target):
-            return self.class_scores(out).gather(1, target.to(self.inputs[0].device)[:, None])[:, 0]
+            scores, target = self.class_scores(out), target.to(self.inputs[0].device)
+            if len(scores) == 1 < len(target):  # of a clip: the score of each frame, whose sum is the clip's
+                scores = torch.cat([scores, scores.detach().expand(len(target) - 1, -1)])
+            return scores.gather(1, target[:, None])[:, 0]
         s = target(out)
         if isinstance(s, torch.Tensor) and s.ndim == 2 and s.shape[1] == 1: return s[:, 0]
         if isinstance(s, torch.Tensor) and s.ndim < 2: return s
@@ -190,7 +208,8 @@ class Pass:
         """Above the layer nothing but average pooling and a linear layer: the gradient is W/(h*w), without a
         backward pass."""
         if not isinstance(target, torch.Tensor) or len(self.layers) > 1: return None
-        if self._probability or not _only_linear(self._found_in(self.out).grad_fn): return None
+        if self._probability or self.inputs.clip: return None
+        if not _only_linear(self._found_in(self.out).grad_fn): return None
         layer, = self.layers
         w, act = self.linear_head(layer), self.activations(layer)
         if w is None: return None
@@ -226,20 +245,22 @@ class Pass:
         after:int=-1, # index in the trace
     )->None:
         "Raises ValueError if layers that run after a call of the trace are quantised: no gradient is right."
-        found = quantised_layers(self.net)
+        known = vars(self.trace) if self.trace else {}   # a trace holds as long as the modules stay the same
+        if 'quantised' not in known: known['quantised'] = quantised_layers(self.net)
+        found = known['quantised']
         if found and self.trace: found = [n for n in found if (self.trace.last_call(n) or 0) > after]
         if not found: return
         more = f' and {len(found) - 1} more' if len(found) > 1 else ''
-        raise ValueError(f"This network is quantised (layer {found[0]!r}{more}), and no gradient passes through "
-                         "that. Take the network that it was quantised from, or a method without gradients: "
-                         "mean_activation, eigencam, ablationcam, scorecam, occlusion.")
+        raise ValueError(f"This network is quantised (layer {found[0]!r}{more}), and no gradient passes "
+                         "through that. Take the network that it was quantised from, or a method without "
+                         "gradients: mean_activation, eigencam, ablationcam, scorecam, occlusion.")
 
     def linear_head(self,
         layer:str, # one of the pass's layers
     )->torch.Tensor|None: # `(K,C)`; of one logit `(2,C)`
         """The weights of the linear layer if only average pooling lies between, else None; verified on this
         pass: `mean(A) @ W.T + b` are the logits."""
-        if self.logits is None: return None
+        if self.logits is None or self.inputs.clip: return None
         with torch.inference_mode(False): pooled = self.activations(layer).mean((2, 3))
         logits = self.logits.to(pooled.device)
         atol = tolerance(self.acts[layer][0], self.logits)
@@ -334,6 +355,7 @@ def one_pass(
     images:Images, # pictures, as for `heatmap`
     layer:str|nn.Module|Sequence|None=None, # or several; None: the last with spatial extent before pooling
     reshape:Callable|None=None, # turns the layer's output into `(N,C,h,w)`; None: found
+    plan:bool=True, # as for `heatmap`
     head:Head|None=None, # which part of the output holds the scores; None: found
 )->Pass:
     """One forward pass: predictions, and the layer's output with a graph above it only.
@@ -345,15 +367,31 @@ def one_pass(
     inputs = model_inputs(model, net, images)
     wanted:Sequence = layer if isinstance(layer, (list, tuple)) else [layer]
     with undisturbed(net):
-        trace = find_trace(net, inputs)
+        trace = _traced(net, inputs)
         places:dict[str, Place] = {}
         for l in wanted: places |= places_of(net, inputs, trace, l)
         shapes:dict[str, Callable] = {}
         for name, place in places.items():
             shapes[name] = reshape or layout_of(net, inputs, trace, place.call)
-        out, acts = cut(net, inputs, places)
+        modules = {place.name for place in places.values()}
+        out, acts = planned(net, inputs, lambda xs: cut(net, inputs.like(xs), places), modules,
+                            plan and not inputs.clip)
     kept = {name: (acts[name], shapes[name]) for name in places}
-    return Pass(net, inputs, out, kept, trace, class_names(model), head, places)
+    if inputs.clip and any(len(act) != len(inputs[0]) for act in acts.values()): raise _no_clip(net)
+    return Pass(net, inputs, out, kept, trace, class_names(model), plan, head, places)
+
+def _no_clip(net):
+    return ValueError(f"{type(net).__name__} makes no maps of the single frames of a clip (N,T,C,H,W). A "
+                      "network does that sees the frames as one batch, clips.flatten(0, 1): let it do that, "
+                      "or give it pictures (N,C,H,W).")
+
+def _traced(net, inputs):
+    "The trace; for a clip an error in words if no layer keeps its frames apart."
+    if not inputs.clip: return find_trace(net, inputs)
+    try: trace = find_trace(net, inputs)
+    except (RuntimeError, ValueError, IndexError): raise _no_clip(net) from None
+    if not trace.candidates: raise _no_clip(net)
+    return trace
 
 # %% ../nbs/library/13e_engine.ipynb #bf8d73be
 def input_gradients(
@@ -366,5 +404,5 @@ def input_gradients(
     "The gradient of the score at every pixel and channel of the (normalised) picture."
     net = network_of(model)
     inputs = model_inputs(model, net, images)
-    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head)
+    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head=head)
     return pixel_gradients(p, inputs, p.targets(target), guided).float().cpu()

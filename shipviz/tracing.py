@@ -18,11 +18,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from .arguments import as_inputs
 from .core import evaluating
-from .inputs import Images, Model, as_inputs, model_inputs, network_of
+from .inputs import Images, Model, model_inputs, network_of
 from .outputs import leaves, logits_of, map_leaves
 from .places import Graph, Layout, changed, find_layout, layouts_of, patches_of, profile
 from .recording import Call, Recorder
+from .structure import structure_of
 
 # %% ../nbs/library/13b_tracing.ipynb #786bb124
 def finite(
@@ -359,19 +361,6 @@ def layout_of(
 
 # %% ../nbs/library/13b_tracing.ipynb #c3852f22
 _TRACES:weakref.WeakKeyDictionary = weakref.WeakKeyDictionary() # network -> {key: Trace}
-_PLAIN = {int, float, bool, str, type(None), torch.Size}
-
-def _is_plain(value):
-    "A number, a word, or a tuple of them?"
-    return type(value) in _PLAIN or type(value) is tuple and all(type(v) in _PLAIN for v in value)
-
-def _settings(net):
-    "A number that changes when a module is exchanged, or one of its plain attributes."
-    seen = []
-    for m in net.modules():
-        seen.append(id(m))
-        seen += [v for v in m.__dict__.values() if _is_plain(v)]
-    return hash(tuple(seen))
 
 def find_trace(
     net:nn.Module, # `undisturbed`
@@ -380,7 +369,7 @@ def find_trace(
     """The trace of a network on inputs of this size; made if it is not known, or if something in the network
     has changed."""
     inputs = as_inputs(inputs)
-    key = inputs.key(), _settings(net)
+    key = inputs.key(), structure_of(net)
     known = _TRACES.setdefault(net, {})
     if key not in known:
         if len(known) > 15: known.clear()

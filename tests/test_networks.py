@@ -5,6 +5,7 @@ import shipviz  # first: it repairs torchvision
 import dataclasses
 import warnings
 from collections import UserDict
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from shipviz.heatmaps import (
     input_gradients,
     layers,
     one_pass,
+    overlay,
     predict_with_heatmaps,
 )
 from shipviz.tracing import _differentiable_rnns, run, undisturbed
@@ -250,6 +252,17 @@ def test_names_of_the_two_classes_of_one_logit():
         same(heatmap(net, x, names[0]), heatmap(net, x, 0))
 
 
+def test_names_of_classes():
+    net, x = conv(), pictures(2)
+    net.vocab = list('abc')                       # of something else: there are four scores
+    assert heatmap(net, x, 3).labels == [3, 3]
+    del net.vocab
+    net.config = SimpleNamespace(id2label={1: 'dog', 0: 'cat', 2: 'fish', 3: 'ship'})   # as in transformers
+    assert heatmap(net, x, 'ship').labels == ['ship', 'ship']
+    net.config.id2label = {i: f'LABEL_{i}' for i in range(4)}
+    assert heatmap(net, x, 3).labels == [3, 3]
+
+
 # ---- networks that hooks or gradients do not get into
 
 def quantised():
@@ -343,3 +356,64 @@ def test_an_rnn_head_on_a_gpu():
     got = heatmap(net.cuda(), x, 1, 'body')
     torch.testing.assert_close(got.maps, expected.maps, rtol=.01, atol=1e-4*expected.maps.abs().max().item())
     assert one_pass(net, x).logits.shape == (3, 4)
+
+
+# ---- clips
+
+def as_one_batch(self, clips):
+    e = self.pooled(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
+    return self.fc(self.rnn(e)[0][:, -1])
+
+def test_every_frame_of_a_clip_has_a_map():
+    net = Net(as_one_batch)
+    net.rnn = nn.GRU(8, 8, batch_first=True)
+    clips = pictures(10).unflatten(0, (2, 5))
+    h = heatmap(net, clips, 1)
+    assert h.maps.shape == (10, 8, 8) and h.logits.shape == (10, 4) and h.targets.tolist() == [1]*10
+    assert h.size == (32, 32)
+    A = net.body(clips.flatten(0, 1)).detach().requires_grad_()
+    logits = net.fc(net.rnn(A.mean((2, 3)).unflatten(0, (2, 5)))[0][:, -1])
+    torch.testing.assert_close(h.logits[::5], logits.detach())
+    g, = torch.autograd.grad(logits[:, 1].sum(), A)
+    torch.testing.assert_close(h.maps, (g.mean((2, 3), keepdim=True)*A).sum(1).detach())
+    each = heatmap(net, clips, [1, 2])
+    torch.testing.assert_close(each.maps[5:], heatmap(net, clips[1:], 2).maps)
+    torch.testing.assert_close(heatmap(net, clips, lambda out: out[:, 1]).maps, h.maps)
+    x = clips.clone().requires_grad_()
+    g, = torch.autograd.grad(net(x)[:, 1].sum(), x)
+    torch.testing.assert_close(heatmap(net, clips, 1, method='saliency').maps, g.abs().amax(2).flatten(0, 1))
+    covered = clips.clone()
+    covered[1, 3, :, :16, :16] = 0
+    o = heatmap(net, clips, 1, method='occlusion', window=16, stride=16).maps[8]
+    drop = (net(clips) - net(covered))[1, 1].item()
+    assert o[:16, :16].unique().tolist() == pytest.approx([drop], abs=1e-6)
+    with pytest.raises(ValueError, match='without its clip'): heatmap(net, clips, method='ablationcam')
+    with pytest.raises(ValueError, match=r'one clip \(1,T,C,H,W\) at a time, not 2'): one_pass(net, clips)
+
+def test_networks_that_do_not_keep_frames_apart_are_refused():
+    def one_by_one(self, clips): return self.fc(sum(self.pooled(clips[:, t]) for t in range(clips.shape[1])))
+    def as_channels(self, clips): return self.fc(self.pooled(clips[:, :, 0].repeat(1, 2, 1, 1)[:, :3]))
+    volume = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+    clips = pictures(5)[None]
+    for net in (Net(one_by_one), conv(), volume, Net(as_channels)):
+        with pytest.raises(ValueError, match=r'no maps of the single frames of a clip \(N,T,C,H,W\)'):
+            heatmap(net, clips[:, :, :, :, :] if net is not volume else clips.transpose(1, 2))
+
+
+# ---- pictures of other shapes
+
+@pytest.mark.parametrize('channels', [1, 4, 5, 13])
+def test_any_number_of_channels(channels):
+    net, x = conv(channels=channels), pictures(2, channels=channels)
+    for method in everyday_methods():
+        h = heatmap(net, x, 1, method=method, **QUICK.get(method, {}))
+        assert torch.isfinite(h.maps).all()
+    shown = torch.rand(channels, 32, 32)
+    if channels < 5: assert overlay(shown, h[0]).size == overlay((255*shown).byte(), h[0]).size == (32, 32)
+    else:
+        with pytest.raises(ValueError, match=f'No screen shows {channels} channels'): overlay(shown, h[0])
+        assert overlay(shown[[2, 1, 0]], h[0]).size == (32, 32)
+
+def test_channels_last_are_refused():
+    with pytest.raises(ValueError, match=r'looks like \(N,H,W,C\): give x.permute\(0, 3, 1, 2\)'):
+        heatmap(conv(), pictures().permute(0, 2, 3, 1))
