@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from .methods import method
-from .tracing import _MAX_EXTRA, undisturbed
+from .places import MAX_EXTRA
+from .tracing import undisturbed
 
 # %% ../nbs/library/13cd_attention.ipynb #7f4c7e90
 _JOINT = inspect.signature(F.multi_head_attention_forward)
@@ -89,7 +90,7 @@ def _read_tokens(v, layers):
         torch.set_grad_enabled(True)   # until `undisturbed` ends
         return out*1
     with undisturbed(p.net):
-        with _Attentions(keep, 1): out = p.run([x[:1] for x in p.inputs])
+        with _Attentions(keep, 1): out = p.run(p.inputs.part(0, 1))
         last, tokens = found
         score = p.score(v.rows(0, 1), out).sum()
         g = torch.autograd.grad(score, last, allow_unused=True)[0] if score.requires_grad else None
@@ -128,7 +129,7 @@ def _check(v, shapes):
         why = f"those in {name} look at parts of a picture (windows; their matrices are {said})"
     elif len(sizes) > 1 or sizes[0][0] != sizes[0][1]:
         why = f"those in {name} are not all over the same tokens (their matrices are {said})"
-    elif not 0 <= sizes[0][0] - math.prod(grid) <= _MAX_EXTRA:
+    elif not 0 <= sizes[0][0] - math.prod(grid) <= MAX_EXTRA:
         why = f"the {sizes[0][0]} tokens in {name} are not the {grid[0]}×{grid[1]} places of {v.layer!r}"
     else: return
     raise ValueError("Attention rollout needs layers of self-attention over all patches, as in a ViT; "

@@ -45,6 +45,7 @@ def pixel_gradients(
     guided:bool=False, # guided backpropagation: ReLUs pass back positive gradients only
 )->torch.Tensor: # as `inputs[0]`
     "The gradient of the target's score at the first input."
+    p.refuse_quantised()
     with undisturbed(p.net), torch.enable_grad():
         x = inputs[0].detach().clone().requires_grad_()
         relus = _Guided()
@@ -54,7 +55,7 @@ def pixel_gradients(
         if guided and not relus.used:
             raise ValueError(f"{type(p.net).__name__} has no ReLU, so there is nothing to guide: use "
                              "'saliency' instead.")
-        return torch.autograd.grad(score.sum(), x)[0]
+        return p.differentiated(score, [x])[0]
 
 # %% ../nbs/library/13cb_gradients.ipynb #e12b045f
 @method

@@ -16,7 +16,9 @@ from typing import Any
 
 import torch
 
-from .tracing import Spec, map_leaves, pick, tolerance, undisturbed
+from .outputs import leaves, map_leaves
+from .recording import Spec
+from .tracing import tolerance, undisturbed
 
 # %% ../nbs/library/13c_methods.ipynb #fa5a9349
 class View:
@@ -172,14 +174,14 @@ def _answering(module, outs):
 @contextmanager
 def _skipping(p, layer, act, fill):
     "Within it, every module that had ended before `layer` hands on blanks, and `layer` returns `act`."
-    i = p.trace.last_call(layer)
+    i = p.call_of(layer)
     call = p.trace.calls[i]
     blank = partial(_blank, copies=len(act), fill=fill, device=act.device)
     answers = defaultdict(list)
     for before in _outermost_before(p.trace.calls, i):
         answers[before.name].append(map_leaves(before.output, blank, Spec))
     def act_or_blank(spec): return act if spec.shape == call.picks else blank(spec)
-    answers[layer].append(map_leaves(call.output, act_or_blank, Spec))
+    answers[call.name].append(map_leaves(call.output, act_or_blank, Spec))
     with ExitStack() as stack:
         for name, outs in answers.items(): stack.enter_context(_answering(p.net.get_submodule(name), outs))
         yield
@@ -188,22 +190,29 @@ def _skipping(p, layer, act, fill):
 def _restart(v, act, i, fill=0.):
     "The output for activations `(n,…)` at the layer, by running only what lies above it."
     p = v.p
-    blanks = [_blank(Spec((1, *x.shape[1:]), x.dtype), len(act), fill, x.device) for x in p.inputs]
+    blanks = [_blank(Spec(x.shape, x.dtype), 1, fill, x.device) for x in p.inputs.copies(0, len(act))]
     with _skipping(p, v.layer, act, fill): return p.run(blanks)
+
+def _like(act, own):
+    "Activations as the layer returns them: quantised if its own are."
+    if not own.is_quantized: return act
+    return torch.quantize_per_tensor(act, own.q_scale(), own.q_zero_point(), own.dtype)
 
 def _whole_pass(v, act, i):
     "The output for activations `(n,…)` at the layer, by passes of picture `i` in which they replace its own."
     p, thread = v.p, threading.get_ident()
-    left = sum(c.name == v.layer for c in p.trace.calls)  # calls of the layer in a pass; the last one counts
+    calls = p.trace.calls[:p.call_of(v.layer) + 1]
+    name = calls[-1].name
+    left = sum(c.name == name for c in calls)  # calls of the layer in a pass, up to the one that counts
     def replace(module, args, out):
         nonlocal left
         if threading.get_ident() != thread: return None
         left -= 1
         if left: return None
-        own = pick(out)
-        return map_leaves(out, lambda t: act if t is own else t)
-    handle = p.net.get_submodule(v.layer).register_forward_hook(replace)
-    try: return p.run([x[i:i+1].expand(len(act), *x.shape[1:]) for x in p.inputs])
+        own = leaves(out)[calls[-1].leaf]
+        return map_leaves(out, lambda t: _like(act, own) if t is own else t)
+    handle = p.net.get_submodule(name).register_forward_hook(replace)
+    try: return p.run(p.inputs.copies(i, len(act)))
     finally: handle.remove()
 
 def _head(v):

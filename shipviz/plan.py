@@ -6,7 +6,7 @@
 __all__ = ['WORTH', 'TOGETHER', 'MOST_BYTES', 'Plan', 'planned', 'plan_bytes']
 
 # %% ../nbs/library/13da_plan.ipynb #13da0002
-import operator
+import math
 import threading
 import weakref
 from collections.abc import Callable, Collection
@@ -17,7 +17,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .tracing import leaves, map_leaves
+from .outputs import leaves, map_leaves
+from .structure import Structure, structure_of
 
 # %% ../nbs/library/13da_plan.ipynb #13da0005
 _ONEDNN:dict = {  # activation -> its name there, its numbers, its variant
@@ -96,58 +97,21 @@ def _can_be_packed(m, x):
     return type(m) is nn.Linear or m.padding_mode == 'zeros' and not isinstance(m.padding, str)
 
 # %% ../nbs/library/13da_plan.ipynb #13da0007
-_KINDS = {int, float, bool, str, type(None), tuple, torch.Size}
-_HOOKS = '_forward_hooks', '_forward_pre_hooks', '_backward_hooks', '_backward_pre_hooks'
-
-def _hooked(own):
-    "Has a module with these attributes a hook?"
-    for h in _HOOKS:
-        if own.get(h): return True
-    return False
-
-class _Structure:
-    "The modules of a network with their plain attributes, and whether they are still the same."
-    def __init__(self, net):
-        self.rows = [self._row(m) for m in net.modules()]
-        self.can_be_planned = not any(map(self._is_special, net.modules()))
-
-    def _row(self, m):
-        own = m.__dict__
-        get = operator.itemgetter(*[k for k, v in own.items() if type(v) in _KINDS])
-        return weakref.ref(m), len(own), get, get(own), _hooked(own), list(map(id, own['_modules'].values()))
-
-    def _is_special(self, m):
-        "Has it hooks, a `forward` of its own, or is it compiled or scripted?"
-        if 'forward' in m.__dict__ or _hooked(m.__dict__) or getattr(m, '_compiled_call_impl', None) is not None: return True
-        return isinstance(m, torch.jit.ScriptModule) or type(m).__name__ == 'OptimizedModule'
-
-    def same(self):
-        "Is nothing exchanged, set or hooked, or unhooked?"
-        for ref, n, get, values, hooked, children in self.rows:
-            m = ref()
-            if m is None: return False
-            own = m.__dict__
-            try:
-                if len(own) != n or get(own) != values: return False
-            except KeyError: return False
-            if _hooked(own) != hooked: return False
-            if children != list(map(id, own['_modules'].values())): return False
-        return True
-
 class _Source:
     "A tensor that a plan copied: where it was found, and what tells whether it has changed."
     def __init__(self, module, name):
-        t = getattr(module, name)
-        self.module, self.name, self.tensor = weakref.ref(module), name, weakref.ref(t)
-        self.stamp = t._version, t.data_ptr()
+        self.kind = '_parameters' if name in module._parameters else '_buffers'
+        self.module, self.name, t = weakref.ref(module), name, getattr(module, name)
+        self.tensor, self.version, self.pointer = weakref.ref(t), t._version, t.data_ptr()
         step = 1 if t.numel() <= 2048 else t.numel()//16
         self.sample = t.detach().as_strided((t.numel()//step,), (step,)).numpy()
         self.values = self.sample.tobytes()
 
     def same(self):
-        t = getattr(self.module(), self.name, None)
-        if t is None or t is not self.tensor() or (t._version, t.data_ptr()) != self.stamp: return False
-        return self.sample.tobytes() == self.values
+        module = self.module()
+        t = None if module is None else module.__dict__[self.kind].get(self.name)
+        if t is None or t is not self.tensor() or t._version != self.version: return False
+        return t.data_ptr() == self.pointer and self.sample.tobytes() == self.values
 
 # %% ../nbs/library/13da_plan.ipynb #13da0009
 def _folded(layer, bn):
@@ -184,6 +148,12 @@ class _Step:
         return [_Source(m, n) for m in (self.layer, *self.then) for n in names
                 if isinstance(getattr(m, n, None), torch.Tensor)]
 
+def _is_worth_it(layer, members, size):
+    """Not so for a linear layer that does nothing more, or is the head (large weights, read once), and for a
+    convolution of a single cell, as in squeeze-and-excitation: there the call is what costs."""
+    if type(layer) is nn.Linear: return len(members) > 1 and math.prod(size[:-1]) >= 16*size[0]
+    return size[2:] != (1, 1)
+
 def _steps(chains):
     "The steps of a plan: of each layer those members that follow it in all its calls."
     calls:dict = {}
@@ -191,8 +161,7 @@ def _steps(chains):
     for layer, found in calls.items():
         members, size = found[0].sure(), found[0].size
         if any(c.sure() != members for c in found): members = members[:1]
-        # where there is little to do, the call itself is what costs
-        if len(members) == 1 and type(layer) is nn.Linear or size[2:] == (1, 1): continue
+        if not _is_worth_it(layer, members, size): continue
         inner = {n for c in found for link in c.links[:len(members) - 1] for n in link.names}
         yield _Step(members, size, inner)
 
@@ -323,13 +292,19 @@ MOST_BYTES = 2**30     # of all plans together; a larger one is not made, and th
 
 class _Known:
     "What is known of a network: how often it was met in this state, and its plan if it has one."
-    def __init__(self, net):
-        self.structure, self.uses = _Structure(net), 0
+    def __init__(self, net:nn.Module, structure:Structure)->None:
+        self.structure, self.uses = structure, 0
         self.plan:Plan|None = None
-        self.plain = not self.structure.can_be_planned  # is it to be run plainly, for good?
-        self.small:set = set()                     # sizes of pictures for which no plan pays
+        self.plain = any(map(_is_special, net.modules()))  # is it to be run plainly, for good?
+        self.small:set = set()                             # sizes of pictures for which no plan pays
 
-    def same(self): return self.structure.same() and (self.plan is None or self.plan.same())
+    def same(self, structure): return structure is self.structure and (self.plan is None or self.plan.same())
+
+def _is_special(m):
+    "Has a module hooks or a `forward` of its own, or is it compiled or scripted?"
+    if 'forward' in m.__dict__ or getattr(m, '_compiled_call_impl', None) is not None: return True
+    if isinstance(m, torch.jit.ScriptModule) or type(m).__name__ == 'OptimizedModule': return True
+    return bool(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks)
 
 _KNOWN:weakref.WeakKeyDictionary = weakref.WeakKeyDictionary() # network -> `_Known`
 
@@ -351,8 +326,8 @@ def planned(
 )->Any: # what `run` returns
     "A pass of the network: by its plan, if it has one or one is about to pay, else plainly."
     if not plan or not _is_possible(inputs): return run(inputs)
-    known = _KNOWN.get(net)
-    if known is None or not known.same(): known = _KNOWN[net] = _Known(net)
+    known, structure = _KNOWN.get(net), structure_of(net)
+    if known is None or not known.same(structure): known = _KNOWN[net] = _Known(net, structure)
     known.uses += 1
     size = tuple(inputs[0].shape[1:])
     if known.plain or size in known.small or known.uses < 2 and len(inputs[0]) < 8: return run(inputs)

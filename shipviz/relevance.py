@@ -12,7 +12,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from .methods import method
-from .tracing import leaves, map_leaves, tolerance, undisturbed
+from .outputs import leaves, map_leaves
+from .tracing import tolerance, undisturbed
 
 # %% ../nbs/library/13cc_relevance.ipynb #9753b168
 def _words(text): return frozenset(text.split())
@@ -107,5 +108,5 @@ def _lrp(
         atol = 1e-4 if p.logits is None else tolerance(x, p.logits)
         if not torch.allclose(score.float(), v.score, rtol=1e-3, atol=atol):
             raise ValueError(f"LRP can't follow {type(p.net).__name__}, which changes its tensors in place.")
-        relevance = torch.autograd.grad(score.sum(), x)[0].float()*x.detach().float()
+        relevance = p.differentiated(score, [x])[0].float()*x.detach().float()
     return relevance.sum(1)
