@@ -47,7 +47,7 @@ class _Attentions(TorchFunctionMode):
         return out, (weights.mean(1) if averaged else weights) if asked else None
 
     def _four_axes(self, weights, out):
-        "Weights with axes for pictures and heads; parts of a picture, on axes of their own, count as pictures."
+        "Weights with axes for pictures and heads; parts of pictures, on more axes, count as pictures."
         if weights.ndim == 3 and len(weights) % self.n == 0:
             def split(t): return t.unflatten(0, (self.n, -1))
         elif weights.ndim == 4:
