@@ -25,7 +25,7 @@ from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of
                              scores_path)
 from .overlays import Heatmaps
 from .plan import planned
-from .tracing import Trace, find_trace, finite, run, tolerance, undisturbed
+from .tracing import Trace, find_trace, finite, layout_of, run, tolerance, undisturbed
 
 # %% ../nbs/library/13e_engine.ipynb #5f667a41
 _LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|'
@@ -372,11 +372,7 @@ def one_pass(
         for l in wanted: places |= places_of(net, inputs, trace, l)
         shapes:dict[str, Callable] = {}
         for name, place in places.items():
-            shape = reshape or trace.layouts[place.call]
-            if shape is None:
-                raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
-                                 f"{trace.choices()}")
-            shapes[name] = shape
+            shapes[name] = reshape or layout_of(net, inputs, trace, place.call)
         modules = {place.name for place in places.values()}
         out, acts = planned(net, inputs, lambda xs: cut(net, inputs.like(xs), places), modules,
                             plan and not inputs.clip)

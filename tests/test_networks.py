@@ -301,8 +301,10 @@ def test_a_quantised_layer_in_the_middle_is_not_taken_for_a_saturated_score():
     net.forward = bypass.__get__(net)             # here a gradient comes through, but not all of it
     with pytest.raises(ValueError, match=r"quantised \(layer 'mid.0'\)"): heatmap(net, pictures())
     net.body[0], net.mid = nn.Sequential(net.body[0], net.mid), nn.Identity()
+    mid = nn.Linear(256, 256)
+    nn.init.eye_(mid.weight)                      # it leaves every place where it is
     net.body[0][1] = nn.Sequential(nn.Flatten(2, 3), quantize_dynamic(
-        nn.Sequential(nn.Linear(256, 256)), {nn.Linear}, dtype=torch.qint8), nn.Unflatten(2, (16, 16)))
+        nn.Sequential(mid), {nn.Linear}, dtype=torch.qint8), nn.Unflatten(2, (16, 16)))
     assert not any(heatmap(net, pictures()).flags)  # what is quantised below the layer does no harm
     with pytest.raises(ValueError, match='quantised'): heatmap(net, pictures(), method='saliency')
 
