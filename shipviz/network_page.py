@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['network_html', 'network_page']
 
-# %% ../nbs/library/12d_network_page.ipynb #bff5e8c2
+# %% ../nbs/library/12d_network_page.ipynb #56563773
 import base64
 import hashlib
 import json
@@ -31,7 +31,7 @@ from .pages import write_text
 from .ships import CLASSES, render_ship
 from .signs import KERNELS, signed_rgb
 
-# %% ../nbs/library/12d_network_page.ipynb #8b97e9d0
+# %% ../nbs/library/12d_network_page.ipynb #e63a20a0
 _SHIPS = [(label, seed) for seed in (3, 12) for label in CLASSES]    # in the page: two of each class
 
 def _ship_facts(label, seed):
@@ -40,7 +40,7 @@ def _ship_facts(label, seed):
     mask = Image.fromarray(np.uint8(ship.mask)*255)
     return dict(title=f'a rendered {label} ship, number {seed}', label=label,
                 alt=f"{ship.meta['kind'].replace('_', ' ')}, {'land' if ship.meta['land'] else 'open sea'} behind it",
-                image=data_uri(encoded(ship.image, 'jpeg', quality=88), 'jpeg'),
+                image=data_uri(encoded(ship.image, 'jpeg', quality=84), 'jpeg'),
                 mask=data_uri(encoded(mask.convert('1'), 'png'), 'png'))
 
 def _photo_facts(photo):
@@ -52,7 +52,7 @@ def _photo_facts(photo):
         raise ValueError(f'a picture of {said} pixels is too small to explore: 8 a side are the least')
     name = Path(photo).name if isinstance(photo, (str, PathLike)) else 'your picture'
     return dict(title=name, label=None, alt='', mask=None, own=True,
-                image=data_uri(encoded(picture, 'jpeg', quality=92), 'jpeg'))
+                image=data_uri(encoded(picture, 'jpeg', quality=88), 'jpeg'))
 
 def _told_apart(names):
     "Names that stand for two classes, such as the two cranes, get the number of their class."
@@ -68,12 +68,16 @@ def _config(told, classes, pictures):
         signed=signed_rgb(torch.linspace(-1, 1, 511)[None], 1)[0].tolist(),
         kernelPage=explorer_html(Image.new('RGB', (8, 8)), compact=True))
 
-# %% ../nbs/library/12d_network_page.ipynb #bec93c8a
+# %% ../nbs/library/12d_network_page.ipynb #895ecdf8
 _SCRIPTS = ('core', 'picture', 'look', 'paint', 'how', 'lens', 'game', 'learn', 'share', 'main')  # in this order
 
 def _source(name): return (files('shipviz')/'page'/name).read_text(encoding='utf-8')
 
 def _hash(text): return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+def _text(data):
+    "Bytes as text that a script element may hold: base 85, its `<` and `&` replaced; a comma ends none."
+    return base64.b85encode(data).decode().replace('<', ',').replace('&', '.')
 
 def _policy(scripts, styles):
     "A Content Security Policy: these scripts and styles, WASM, a worker, pictures from memory; nothing else."
@@ -90,14 +94,14 @@ def network_html(
     Errors as in `open_picture`, and `ImportError` without the package of the weights."""
     pictures = [] if photo is None else [_photo_facts(photo)]
     ships = real_ships()
-    weights, told = pack(list(packed_layers(efficientnet_lite0())), ships.model[1][-1])
+    weights, told = pack(packed_layers(efficientnet_lite0()), ships.model[1][-1])
     config = _config(told, ships.dls.vocab, [*pictures, *(_ship_facts(*ship) for ship in _SHIPS)])
     script, style = '\n'.join(_source(f'{name}.js') for name in _SCRIPTS), _source('page.css')
     inner = [re.findall(rf'<{tag}>(.*?)</{tag}>', config['kernelPage'], re.S) for tag in ('script', 'style')]
     parts = dict(
         POLICY=_policy([script, *inner[0]], [style, *inner[1]]), STYLE=style, SCRIPT=script,
-        WORKER=_source('worker.js'), WEIGHTS=base64.b64encode(weights).decode(),
-        WASM=base64.b64encode((files('shipviz')/'page'/'engine.wasm').read_bytes()).decode(),
+        WORKER=_source('worker.js'), WEIGHTS=_text(weights),
+        WASM=_text((files('shipviz')/'page'/'engine.wasm').read_bytes()),
         CONFIG=json.dumps(config, separators=(',', ':'), ensure_ascii=False).replace('</', '<\\/'))
     return re.sub('@([A-Z]+)@', lambda m: parts[m[1]], _source('page.html'))
 

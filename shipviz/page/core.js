@@ -7,7 +7,20 @@ const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 const percent = v => `${(100 * v).toFixed(v > .0995 ? 0 : 1)} %`;
 const minus = text => String(text).replace("-", "−");
 const fixed = (v, digits = 2) => minus((Math.abs(v) < .5 * 10 ** -digits ? 0 : v).toFixed(digits));
-const bytes = id => Uint8Array.from(atob($(id).textContent), c => c.charCodeAt(0));
+
+// Bytes from base 85, as `_text` in network_page.py writes it: five signs for four bytes, the last group may be shorter.
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%.()*+-;,=>?@^_`{|}~";
+function bytes(id) {
+  const text = $(id).textContent, value = new Uint8Array(128), groups = Math.ceil(text.length / 5);
+  for (let i = 0; i < 85; i++) value[DIGITS.charCodeAt(i)] = i;
+  const view = new DataView(new ArrayBuffer(4 * groups));
+  for (let g = 0; g < groups; g++) {
+    let number = 0;
+    for (let i = 5 * g; i < 5 * g + 5; i++) number = number * 85 + (i < text.length ? value[text.charCodeAt(i)] : 84);
+    view.setUint32(4 * g, number);
+  }
+  return new Uint8Array(view.buffer, 0, Math.floor(text.length * 4 / 5));
+}
 
 function element(name, properties = {}, ...children) {
   const e = document.createElement(name);
@@ -91,7 +104,7 @@ function cellColour(cell, value, limit) {
 
 // ---- the network ----
 
-const network = { ready: null, weights: null, layers: null, waiting: new Map(), count: 0 };
+const network = { ready: null, layers: null, ints: null, floats: null, head: null, waiting: new Map(), count: 0 };
 network.ask = (what, content, give = []) => new Promise((resolve, reject) => {
   const id = ++network.count;
   network.waiting.set(id, { resolve, reject });
@@ -106,12 +119,10 @@ network.boot = async () => {
     network.waiting.delete(id);
     if (error) reject(new Error(error)); else resolve(result);
   };
-  const wasm = bytes("wasm").buffer, weights = bytes("weights").buffer;
-  const { raw, layers } = await network.ask("boot", { wasm, weights, told: config.told }, [wasm, weights]);
+  const wasm = bytes("wasm"), weights = bytes("weights");
+  const found = await network.ask("boot", { wasm, weights, told: config.told }, [wasm.buffer, weights.buffer]);
   $("weights").remove();
-  network.layers = layers;
-  network.ints = new Int8Array(raw, 0, config.told.floats);
-  network.floats = new Float32Array(raw, config.told.floats);
+  Object.assign(network, found);
   network.head = network.floats.subarray(-(config.ships.length * 1281));
 };
 

@@ -12,19 +12,23 @@ async function inflate(bytes) {
 
 // Weights as whole numbers and steps become floats in the engine's memory, each layer in the order its loop wants.
 async function boot({ wasm, weights, told }) {
-  const raw = await inflate(weights), ints = new Int8Array(raw, 0, told.floats), floats = new Float32Array(raw, told.floats);
+  const raw = await inflate(weights), whole = new Int8Array(raw, 0, told.floats);
+  const floats = new Float32Array(raw, told.floats), ints = new Int16Array(told.high);
+  for (let i = 0; i < told.high; i++) ints[i] = whole[i];
   engine = (await WebAssembly.instantiate(wasm, { env: { memory } })).instance.exports;
   const convolutions = told.layers.filter(l => l.kind !== "linear");
   const largest = 96 * padded(SIDE * SIDE / 4), pictures = 3 * SIDE * SIDE, scratch = 3 * (SIDE + 8) * (SIDE + 24);
-  const wanted = convolutions.reduce((sum, l) => sum + padded(l.out * l.n) + padded(l.out), 0) + 3 * largest + pictures + scratch;
+  const forWeights = convolutions.reduce((sum, l) => sum + padded(l.out * l.n) + padded(l.out), 0);
+  const wanted = forWeights + 3 * largest + pictures + scratch;
   const start = Math.ceil(engine.__heap_base.value / 64) * 16;            // in floats
   memory.grow(Math.ceil((start + wanted) / 16384));
   numbers = new Float32Array(memory.buffer);
-  let end = start, i = 0, f = 0;
+  let end = start, i = 0, f = 0, high = told.high;
   const take = n => { const at = end; end += padded(n); return at };
   layers = told.layers.map(l => {
     const layer = { ...l, ints: i, floats: f };
     i += l.out * l.n; f += 2 * l.out;
+    if (l.wide) for (let j = layer.ints; j < i; j++) ints[j] += 256 * whole[high++];
     if (l.kind === "linear") return layer;
     layer.w = take(l.out * l.n); layer.b = take(l.out);
     numbers.set(floats.subarray(layer.floats + l.out, layer.floats + 2 * l.out), layer.b);
@@ -37,7 +41,7 @@ async function boot({ wasm, weights, told }) {
     return layer;
   });
   spaces = { picture: take(pictures), scratch: take(scratch), maps: [take(largest), take(largest), take(largest)] };
-  return { raw, layers };                    // the page needs the weights too: heat and lens
+  return { ints, floats: floats.slice(), layers };       // the page needs the weights too: heat and lens
 }
 
 // Red, green and blue of each pixel, scaled to about -1..1 as in training
@@ -84,6 +88,6 @@ const answer = { boot, run, layer: ({ index }) => kept[index] ?? null };
 onmessage = async ({ data: { id, what, content } }) => {
   try {
     const result = await answer[what](content);
-    postMessage({ id, result }, result?.raw ? [result.raw] : result?.ms ? [result.maps.buffer] : []);
+    postMessage({ id, result }, result?.ints ? [result.ints.buffer, result.floats.buffer] : result?.ms ? [result.maps.buffer] : []);
   } catch (e) { postMessage({ id, error: `${e.name}: ${e.message}` }) }
 };
