@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['network_html', 'network_page']
 
-# %% ../nbs/library/12d_network_page.ipynb #56563773
+# %% ../nbs/library/12d_network_page.ipynb #16d3ce9f
 import base64
 import hashlib
 import json
@@ -28,11 +28,13 @@ from .models import real_ships
 from .network import efficientnet_lite0, imagenet_categories
 from .packed import pack, packed_layers
 from .pages import write_text
-from .ships import CLASSES, render_ship
+from .ships import render_ship
 from .signs import KERNELS, signed_rgb
 
-# %% ../nbs/library/12d_network_page.ipynb #e63a20a0
-_SHIPS = [(label, seed) for seed in (3, 12) for label in CLASSES]    # in the page: two of each class
+# %% ../nbs/library/12d_network_page.ipynb #03c31ce7
+_SHIPS = [ # class and seed: two of each class, far and near, clear and hazy, with cranes and without
+    ('Cruise', 23), ('Cargo', 14), ('Military', 18), ('Carrier', 21), ('Tankers', 19),
+    ('Cargo', 4), ('Military', 10), ('Carrier', 9), ('Cruise', 16), ('Tankers', 4)]
 
 def _ship_facts(label, seed):
     "A rendered ship as the page carries it: picture, mask, and what to call it."
@@ -40,7 +42,7 @@ def _ship_facts(label, seed):
     mask = Image.fromarray(np.uint8(ship.mask)*255)
     return dict(title=f'a rendered {label} ship, number {seed}', label=label,
                 alt=f"{ship.meta['kind'].replace('_', ' ')}, {'land' if ship.meta['land'] else 'open sea'} behind it",
-                image=data_uri(encoded(ship.image, 'jpeg', quality=84), 'jpeg'),
+                image=data_uri(encoded(ship.image, 'webp', quality=75), 'webp'),
                 mask=data_uri(encoded(mask.convert('1'), 'png'), 'png'))
 
 def _photo_facts(photo):
@@ -52,23 +54,23 @@ def _photo_facts(photo):
         raise ValueError(f'a picture of {said} pixels is too small to explore: 8 a side are the least')
     name = Path(photo).name if isinstance(photo, (str, PathLike)) else 'your picture'
     return dict(title=name, label=None, alt='', mask=None, own=True,
-                image=data_uri(encoded(picture, 'jpeg', quality=88), 'jpeg'))
+                image=data_uri(encoded(picture, 'webp', quality=80), 'webp'))
 
 def _told_apart(names):
     "Names that stand for two classes, such as the two cranes, get the number of their class."
     return [f'{name} ({i})' if names.count(name) > 1 else name for i, name in enumerate(names)]
 
-def _config(told, classes, pictures):
+def _config(told, ships, pictures):
     "All that the page's script must know, but the weights."
     inferno = colormaps['inferno'](np.arange(256))[:, :3]
     return dict(
-        told=told, names=_told_apart(imagenet_categories()), ships=list(classes), pictures=pictures,
+        told=told, names=_told_apart(imagenet_categories()), ships=list(ships), pictures=pictures,
         kernels={name: kernel.tolist() for name, kernel in KERNELS.items()},
         heat=np.round(255*inferno).astype(int).tolist(),
         signed=signed_rgb(torch.linspace(-1, 1, 511)[None], 1)[0].tolist(),
         kernelPage=explorer_html(Image.new('RGB', (8, 8)), compact=True))
 
-# %% ../nbs/library/12d_network_page.ipynb #895ecdf8
+# %% ../nbs/library/12d_network_page.ipynb #a4c2a058
 _SCRIPTS = ('core', 'picture', 'look', 'paint', 'how', 'lens', 'game', 'learn', 'share', 'main')  # in this order
 
 def _source(name): return (files('shipviz')/'page'/name).read_text(encoding='utf-8')

@@ -5,8 +5,11 @@ const config = JSON.parse($("config").textContent);
 const SIDE = 224, CELLS = 7;                 // the network sees 224×224 pixels and ends with 7×7 places
 const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 const percent = v => `${(100 * v).toFixed(v > .0995 ? 0 : 1)} %`;
-const minus = text => String(text).replace("-", "−");
-const fixed = (v, digits = 2) => minus((Math.abs(v) < .5 * 10 ** -digits ? 0 : v).toFixed(digits));
+const minus = text => String(text).replaceAll("-", "−");
+function fixed(v, digits = 2) {
+  if (!(Math.abs(v) < 1e5)) return minus(v.toExponential(1));
+  return minus((Math.abs(v) < .5 * 10 ** -digits ? 0 : v).toFixed(digits));
+}
 
 // Bytes from base 85, as `_text` in network_page.py writes it: five signs for four bytes, the last group may be shorter.
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%.()*+-;,=>?@^_`{|}~";
@@ -97,9 +100,10 @@ function drawSigned(canvas, values, width, height, limit) {
 }
 const largest = values => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-6);
 function cellColour(cell, value, limit) {
-  const [r, g, b] = SIGNED[clamp(Math.round(255 + 255 * value / limit), 0, 510)];
-  cell.style.background = `rgb(${r},${g},${b})`;
-  cell.style.color = .299 * r + .587 * g + .114 * b > 140 ? "#000" : "#fff";
+  const colour = SIGNED[clamp(Math.round(255 + 255 * value / limit), 0, 510)];
+  const [r, g, b] = colour.map(v => v < 10 ? v / 3295 : ((v / 255 + .055) / 1.055) ** 2.4);
+  cell.style.background = `rgb(${colour})`;
+  cell.style.color = .2126 * r + .7152 * g + .0722 * b > .179 ? "#000" : "#fff";     // contrast above 4.5 either way
 }
 
 // ---- the network ----

@@ -72,9 +72,15 @@ function groupSection([title, indices]) {
   select.onchange = () => { picked.set(title, +select.value); drawGroup(section, title, indices) };
   return section;
 }
+function photoSection() {                    // where it all begins
+  const canvas = surface(SIDE, SIDE);
+  return element("section", { className: "stage", id: "how-photo" }, element("h3", {}, "The picture, as the network gets it"),
+    element("p", { className: "soft" }, "Squeezed to 224×224 pixels: three maps, red, green and blue."), canvas);
+}
 async function drawHow() {
   if (!result.keep) return analyse();        // that draws again, with the maps kept
   const all = groups(), list = $("stages");
-  if (!list.children.length) list.append(...all.map(groupSection));
-  await Promise.all(all.map((group, i) => drawGroup(list.children[i], ...group)));
+  if (!list.children.length) list.append(photoSection(), ...all.map(groupSection));
+  $("how-photo").lastChild.getContext("2d").drawImage(current.canvas, 0, 0, SIDE, SIDE);
+  await Promise.all(all.map((group, i) => drawGroup(list.children[i + 1], ...group)));
 }

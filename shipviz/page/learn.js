@@ -2,7 +2,7 @@
 const GREY = 128, INNER = GREY - 2;          // the picture's side, and the response's
 const STEPS = 20;                            // of gradient descent for each picture on the screen
 const learn = { x: null, want: null, truth: null, kernel: [], speed: [], gram: [], pull: [], rest: 0, losses: [], every: 1,
-  count: 0, on: false, of: null };
+  count: 0, on: false, of: null, end: "" };
 
 function greyPicture() {                     // mean 0 and spread 1, so that one learning rate suits every picture
   const canvas = surface(GREY, GREY), context = paper(canvas);
@@ -42,7 +42,7 @@ function beginLearning() {
   learn.rest = dot(learn.want, learn.want);
   learn.kernel = Array.from({ length: 9 }, () => Math.random() * 2 - 1);
   learn.speed = new Array(9).fill(0);
-  learn.losses = [errorNow()]; learn.every = 1; learn.count = 0;
+  learn.losses = [errorNow()]; learn.every = 1; learn.count = 0; learn.end = "";
   stopLearning();
   drawLearn();
 }
@@ -71,11 +71,11 @@ function goOn() {
   if (!learn.on || state.screen !== "learn") return stopLearning();
   for (let i = 0; i < STEPS; i++) learnStep();
   const error = errorNow();
+  if (!(error < 1e6)) learn.end = `After ${learn.count} steps the error grows beyond all bounds: the learning rate is too `
+    + "large. Make it smaller, and begin again.";
+  else if (error < 1e-9) learn.end = `Learned after ${learn.count} steps.`;
+  if (learn.end) stopLearning(); else requestAnimationFrame(goOn);
   drawLearn();
-  if (!(error < 1e6)) { stopLearning(); $("learn-said").textContent = `After ${learn.count} steps the error grows beyond all `
-    + "bounds: the learning rate is too large. Make it smaller, and begin again."; return }
-  if (error < 1e-9) { stopLearning(); $("learn-said").textContent = `Learned after ${learn.count} steps.`; return }
-  requestAnimationFrame(goOn);
 }
 
 function kernelTable(table, kernel) {
@@ -121,7 +121,7 @@ function drawLearn() {
   kernelTable($("learn-truth"), shown ? learn.truth : null);
   $("learn-rate-text").textContent = rate().toPrecision(2);
   drawCurve();
-  if (!learn.on) $("learn-said").textContent = `Error ${errorNow().toPrecision(3)} after ${learn.count} steps.`
+  if (!learn.on) $("learn-said").textContent = learn.end || `Error ${errorNow().toPrecision(3)} after ${learn.count} steps.`
     + (shown && !learn.truth ? " Here is no hidden kernel." : "");
 }
 function connectLearn() {
@@ -131,11 +131,13 @@ function connectLearn() {
   select.value = "top_edge";
   select.onchange = beginLearning; $("learn-new").onclick = beginLearning;
   $("learn-rate").oninput = () => $("learn-rate-text").textContent = rate().toPrecision(2);
-  $("learn-step").onclick = () => { stopLearning(); learnStep(); drawLearn() };
+  $("learn-step").onclick = () => { stopLearning(); learn.end = ""; learnStep(); drawLearn() };
   $("learn-go").onclick = () => {
     if (learn.on) { stopLearning(); return drawLearn() }
+    if (learn.end) beginLearning();
     learn.on = true;
-    $("learn-go").textContent = "⏸ stop";
+    $("learn-go").textContent = "■ stop";
+    $("learn-said").textContent = "Learning…";
     goOn();
   };
   $("learn-show").onclick = e => {

@@ -6,6 +6,12 @@ function picturePlanes() {                   // red, green and blue as the netwo
   const rgba = look();
   return [0, 1, 2].map(c => Float32Array.from({ length: SIDE * SIDE }, (_, i) => (rgba[4 * i + c] - 127) / 128));
 }
+function strongest(values, side) {           // the place of the largest value, not at the border, where zeros are read
+  let best = (side >> 1) * side + (side >> 1);
+  for (let y = 1; y < side - 1; y++) for (let x = 1; x < side - 1; x++)
+    if (Math.abs(values[y * side + x]) > Math.abs(values[best])) best = y * side + x;
+  return best;
+}
 async function openLens(index, channel, at = null) {
   if (!result.keep) await analyse();
   if (!$("lens").open) { $("lens").showModal(); if (!result.keep) await analyse() }
@@ -15,9 +21,8 @@ async function openLens(index, channel, at = null) {
   Object.assign(lens, { index, layer, channel, made, own: null, answer: null, side: before ? before.side : SIDE });
   lens.reads = !before ? picturePlanes() : layer.kind === "depthwise" ? [plane(before, channel)]
     : Array.from({ length: layer.n }, (_, c) => plane(before, c));
-  const strongest = [...plane(made, channel).keys()].reduce((best, i) => Math.abs(plane(made, channel)[i])
-    > Math.abs(plane(made, channel)[best]) ? i : best, 0);
-  Object.assign(state, { layer: index, map: channel, at: at !== null && at < made.side ** 2 ? at : strongest });
+  const known = at !== null && at < made.side ** 2;
+  Object.assign(state, { layer: index, map: channel, at: known ? at : strongest(plane(made, channel), made.side) });
   $("lens-kernel").value = "learned";
   drawLens();
 }
@@ -105,8 +110,9 @@ function drawField() {
   canvas.width = canvas.height = 2 * SIDE;
   const context = canvas.getContext("2d"), y = start + (state.at / side | 0) * jump, x = start + state.at % side * jump;
   context.drawImage(current.canvas, 0, 0, 2 * SIDE, 2 * SIDE);
-  frame(context, 2 * y, 2 * x, 2 * width, 2 * width, 3);
-  $("lens-photo-text").textContent = `in the photo: this value depends on ${width}×${width} of 224×224 pixels at most`;
+  if (width < 2 * SIDE) frame(context, 2 * y, 2 * x, 2 * width, 2 * width, 3);
+  $("lens-photo-text").textContent = width < 2 * SIDE ? `in the photo: this value depends on ${width}×${width} pixels`
+    : "in the photo: this value depends on all of it";
 }
 function numbersTable(caption, size, fill) {
   const table = element("table", { className: "patch" }, element("caption", {}, caption)), body = element("tbody");
@@ -135,7 +141,8 @@ function drawWindowSum() {
   const top = y0 + (k >> 1) - (PATCH >> 1), left = x0 + (k >> 1) - (PATCH >> 1), limit = largest(values);
   const patch = numbersTable(lens.layer.kind === "stem" ? "what it reads, this colour" : "what it reads", PATCH, (cell, r, i) => {
     const y = top + r, x = left + i, v = read(values, y, x), inside = y >= y0 && y < y0 + k && x >= x0 && x < x0 + k;
-    cell.textContent = fixed(v); cellColour(cell, v, limit);
+    const beyond = y < 0 || x < 0 || y >= lens.side || x >= lens.side;
+    cell.textContent = beyond ? "0" : fixed(v); cellColour(cell, v, limit);
     if (inside) cell.className = "in";
     return cell;
   });
@@ -182,7 +189,7 @@ function drawPointSum() {                    // 1×1: the largest products of al
 }
 function drawLens() {
   const { layer, channel } = lens, flat = !spatial();
-  $("lens-title").textContent = `${layer.name}, map ${channel}`;
+  $("lens-title").textContent = `${layer.name === "last" ? "last layer" : layer.name}, map ${channel}`;
   $("lens-what").textContent = `${WHAT[layer.kind]} Press or drag on a picture to move the window; arrow keys do it too.`;
   $("lens-map").max = layer.out - 1; $("lens-map").value = channel;
   $("lens-kernel-row").hidden = flat; $("lens-colour-row").hidden = layer.kind !== "stem";
@@ -211,7 +218,7 @@ function stopWalk() {
 function walk() {
   if (lens.timer) { stopWalk(); return drawLens() }
   state.at = 0;
-  $("lens-walk").textContent = "⏸ stop";
+  $("lens-walk").textContent = "■ stop";
   lens.timer = setInterval(() => {
     if (state.at + 1 >= lens.made.side ** 2) { stopWalk(); return drawLens() }
     moveTo(state.at + 1);

@@ -58,9 +58,9 @@ function sentence(k) {
 }
 function drawWords() {
   const a = chosen(), seen = current.alt ? `${current.title}: ${current.alt}` : current.title;
-  const text = state.b === null ? sentence(a) : `left ${sentence(a)}; right ${sentence(state.b)}`;
-  view.setAttribute("aria-label", state.heat ? `${seen}. Heat for ${text}.` : `${seen}, without heat.`);
-  $("view-text").textContent = state.heat ? `Heat for ${text}.` : "";
+  const text = state.b === null ? `for ${sentence(a)}` : `on the left for ${sentence(a)}; on the right for ${sentence(state.b)}`;
+  view.setAttribute("aria-label", state.heat ? `${seen}. Heat ${text}.` : `${seen}, without heat.`);
+  $("view-text").textContent = state.heat ? `Heat ${text}.` : "";
   $("scale").hidden = !state.heat;
   $("split-row").hidden = state.b === null || !state.heat;
   $("split-left").textContent = names()[a];
@@ -78,6 +78,11 @@ function tellPicture() { say(`${current.title}. ${sentence(chosen())}.`) }
 
 // ---- the bars: their buttons stay, only what is in them changes ----
 
+function keep(k) {                           // this class stays, until another is pressed
+  state.a = k;
+  if (k === state.b) state.b = null;         // beside itself it would be no comparison
+  drawLook(); say(sentence(chosen()));
+}
 function bar() {
   const button = element("button", {}, element("span", { className: "name" }), element("span", { className: "share" }),
     element("span", { className: "bar" }));
@@ -86,7 +91,7 @@ function bar() {
   button.onpointerleave = () => { if (pointed !== null) point(null) };
   button.onfocus = () => { if (button.matches(":focus-visible")) point(button.k) };
   button.onblur = () => point(null);
-  button.onclick = () => { state.a = state.a === button.k ? null : button.k; drawLook(); say(sentence(chosen())) };
+  button.onclick = () => keep(state.a === button.k ? null : button.k);
   return element("li", {}, button);
 }
 function drawBars() {
@@ -121,15 +126,16 @@ function connectLook() {
   };
   $("find").onchange = e => {
     const text = e.target.value.trim().toLowerCase(), found = name => name.toLowerCase();
-    if (!text) { state.a = null; return drawLook() }
+    if (!text) return keep(null);
     let k = names().findIndex(name => found(name) === text);
     if (k < 0) k = names().findIndex(name => found(name).includes(text));
     trouble(k < 0 ? `There is no class "${e.target.value}" among these ${names().length.toLocaleString("en")}.` : "");
-    if (k >= 0) { state.a = k; e.target.value = names()[k]; drawLook(); say(sentence(k)) }
+    if (k >= 0) { e.target.value = names()[k]; keep(k) }
   };
   $("beside").onchange = e => {
     state.b = e.target.value === "" ? null : +e.target.value;
-    if (state.b !== null) state.a ??= result.order(state.head).find(k => k !== state.b);
+    if (state.b !== null && (state.a === null || state.a === state.b))
+      state.a = result.order(state.head).find(k => k !== state.b);
     drawLook(); say($("view-text").textContent);
   };
   $("split").oninput = e => { state.split = +e.target.value; drawView(); writeAddress() };
