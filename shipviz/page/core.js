@@ -1,4 +1,5 @@
-// What every screen uses: the configuration, state and address, colours, small helpers, and the network's other side.
+// What every screen uses: the configuration, state and address, colours, small helpers, and the network's
+// other side.
 "use strict";
 const $ = id => document.getElementById(id);
 const config = JSON.parse($("config").textContent);
@@ -11,7 +12,8 @@ function fixed(v, digits = 2) {
   return minus((Math.abs(v) < .5 * 10 ** -digits ? 0 : v).toFixed(digits));
 }
 
-// Bytes from base 85, as `_text` in network_page.py writes it: five signs for four bytes, the last group may be shorter.
+// Bytes from base 85, as `_text` in network_page.py writes it: five signs for four bytes, the last group
+// may be shorter.
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%.()*+-;,=>?@^_`{|}~";
 function bytes(id) {
   const text = $(id).textContent, value = new Uint8Array(128), groups = Math.ceil(text.length / 5);
@@ -19,7 +21,8 @@ function bytes(id) {
   const view = new DataView(new ArrayBuffer(4 * groups));
   for (let g = 0; g < groups; g++) {
     let number = 0;
-    for (let i = 5 * g; i < 5 * g + 5; i++) number = number * 85 + (i < text.length ? value[text.charCodeAt(i)] : 84);
+    for (let i = 5 * g; i < 5 * g + 5; i++)
+      number = number * 85 + (i < text.length ? value[text.charCodeAt(i)] : 84);
     view.setUint32(4 * g, number);
   }
   return new Uint8Array(view.buffer, 0, Math.floor(text.length * 4 / 5));
@@ -62,14 +65,16 @@ const FIRST = { ...state };
 function writeAddress() {
   const parts = [state.screen];
   for (const [key, value] of Object.entries(state))
-    if (key !== "screen" && value !== FIRST[key] && value !== null) parts.push(`${key}=${Number(value) || value}`);
+    if (key !== "screen" && value !== FIRST[key] && value !== null)
+      parts.push(`${key}=${Number(value) || value}`);
   const hash = `#${parts.join("&")}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);
 }
 
 // Only what makes sense is taken over: an address may come from anywhere.
 function readAddress() {
-  const [screen, ...parts] = location.hash.slice(1).split("&"), given = Object.fromEntries(parts.map(p => p.split("=")));
+  const [screen, ...parts] = location.hash.slice(1).split("&"),
+    given = Object.fromEntries(parts.map(p => p.split("=")));
   const whole = (key, below) => /^\d+$/.test(given[key]) && +given[key] < below ? +given[key] : FIRST[key];
   state.screen = SCREENS.includes(screen) ? screen : "look";
   if (!parts.length) return;
@@ -95,7 +100,8 @@ function drawSigned(canvas, values, width, height, limit) {
   canvas.width = width; canvas.height = height;
   const context = canvas.getContext("2d"), image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer), f = 255 / limit;
-  for (let i = 0; i < pixels.length; i++) pixels[i] = SIGNED_WORDS[clamp(Math.round(255 + values[i] * f), 0, 510)];
+  for (let i = 0; i < pixels.length; i++)
+    pixels[i] = SIGNED_WORDS[clamp(Math.round(255 + values[i] * f), 0, 510)];
   context.putImageData(image, 0, 0);
 }
 const largest = values => values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-6);
@@ -103,12 +109,14 @@ function cellColour(cell, value, limit) {
   const colour = SIGNED[clamp(Math.round(255 + 255 * value / limit), 0, 510)];
   const [r, g, b] = colour.map(v => v < 10 ? v / 3295 : ((v / 255 + .055) / 1.055) ** 2.4);
   cell.style.background = `rgb(${colour})`;
-  cell.style.color = .2126 * r + .7152 * g + .0722 * b > .179 ? "#000" : "#fff";     // contrast above 4.5 either way
+  // contrast above 4.5 either way
+  cell.style.color = .2126 * r + .7152 * g + .0722 * b > .179 ? "#000" : "#fff";
 }
 
 // ---- the network ----
 
-const network = { ready: null, layers: null, ints: null, floats: null, head: null, waiting: new Map(), count: 0 };
+const network = { ready: null, layers: null, ints: null, floats: null, head: null, waiting: new Map(),
+  count: 0 };
 network.ask = (what, content, give = []) => new Promise((resolve, reject) => {
   const id = ++network.count;
   network.waiting.set(id, { resolve, reject });
@@ -117,14 +125,16 @@ network.ask = (what, content, give = []) => new Promise((resolve, reject) => {
 network.boot = async () => {
   if (!window.WebAssembly || !window.DecompressionStream || !window.Worker)
     throw new Error("this browser is too old for it: one of the year 2023 or later is needed");
-  network.worker = new Worker(URL.createObjectURL(new Blob([$("worker").textContent], { type: "text/javascript" })));
+  const script = new Blob([$("worker").textContent], { type: "text/javascript" });
+  network.worker = new Worker(URL.createObjectURL(script));
   network.worker.onmessage = ({ data: { id, result, error } }) => {
     const { resolve, reject } = network.waiting.get(id);
     network.waiting.delete(id);
     if (error) reject(new Error(error)); else resolve(result);
   };
   const wasm = bytes("wasm"), weights = bytes("weights");
-  const found = await network.ask("boot", { wasm, weights, told: config.told }, [wasm.buffer, weights.buffer]);
+  const found = await network.ask("boot", { wasm, weights, told: config.told },
+    [wasm.buffer, weights.buffer]);
   $("weights").remove();
   Object.assign(network, found);
   network.head = network.floats.subarray(-(config.ships.length * 1281));
@@ -186,7 +196,8 @@ class Result {
     const key = `${head} ${k}`;
     if (!this.heats.has(key)) {
       const cells = this.side * this.side, map = new Float32Array(cells), w = classRow(head, k);
-      for (let c = 0; c < 1280; c++) for (let i = 0; i < cells; i++) map[i] += w[c] * this.maps[c * this.n + i];
+      for (let c = 0; c < 1280; c++)
+        for (let i = 0; i < cells; i++) map[i] += w[c] * this.maps[c * this.n + i];
       this.heats.set(key, map.map(v => Math.max(v, 0)));
     }
     return this.heats.get(key);
@@ -199,7 +210,8 @@ function enlarge(map, side, width, height = width) {
   for (let y = 0; y < height; y++) {
     const v = clamp((y + .5) * side / height - .5, 0, side - 1), r = Math.min(v | 0, side - 2), dy = v - r;
     for (let x = 0; x < width; x++) {
-      const u = clamp((x + .5) * side / width - .5, 0, side - 1), c = Math.min(u | 0, side - 2), dx = u - c, i = r * side + c;
+      const u = clamp((x + .5) * side / width - .5, 0, side - 1), c = Math.min(u | 0, side - 2),
+        dx = u - c, i = r * side + c;
       out[y * width + x] = (map[i] * (1 - dx) + map[i + 1] * dx) * (1 - dy)
         + (map[i + side] * (1 - dx) + map[i + side + 1] * dx) * dy;
     }
@@ -214,7 +226,8 @@ function energyIn(map, mask) {               // the share of the heat that lies 
 }
 function hottest(map) {                      // index, and in words where
   const i = map.indexOf(Math.max(...map)), third = v => v < 2 ? 0 : v < 5 ? 1 : 2;
-  const row = ["top", "middle", "bottom"][third(i / CELLS | 0)], column = ["left", "centre", "right"][third(i % CELLS)];
+  const row = ["top", "middle", "bottom"][third(i / CELLS | 0)],
+    column = ["left", "centre", "right"][third(i % CELLS)];
   return { i, where: row === "middle" && column === "centre" ? "middle" : `${row} ${column}` };
 }
 const HEAT_SIDE = 112;

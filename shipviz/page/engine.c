@@ -1,9 +1,10 @@
-// The arithmetic of an EfficientNet-Lite for a browser: WASM with 128-bit SIMD, no library, no memory of its own.
+// The arithmetic of an EfficientNet-Lite for a browser: WASM with 128-bit SIMD, no library, no memory of
+// its own.
 //
-// A picture or a stack of maps is C planes of floats, one after the other. A plane of H×W values takes n floats,
-// n being the next multiple of eight: whole blocks can be computed without a look at the end. What lies behind
-// the H×W values is finite and never read as a value. Batch norm is folded into weights w and biases b. `act` 1
-// ends with ReLU6.
+// A picture or a stack of maps is C planes of floats, one after the other. A plane of H×W values takes n
+// floats, n being the next multiple of eight: whole blocks can be computed without a look at the end.
+// What lies behind the H×W values is finite and never read as a value. Batch norm is folded into weights
+// w and biases b. `act` 1 ends with ReLU6.
 //
 // `python scripts/wasm.py build` compiles this file.
 #include <wasm_simd128.h>
@@ -47,7 +48,8 @@ void pointwise(float *out, const float *x, const float *w, const float *b, int c
     }
 }
 
-// One plane of h×w into rows of `pitch`, `before` zeros above and on the left, the rest of `rows` rows zeros too
+// One plane of h×w into rows of `pitch`, `before` zeros above and on the left, the rest of `rows` rows
+// zeros too
 static void pad(float *to, const float *x, int h, int w, int before, int rows, int pitch) {
   for (int i = 0; i < rows * pitch; i++) to[i] = 0;
   for (int y = 0; y < h; y++)
@@ -74,12 +76,14 @@ static inline void slide(float *out, const float *planes, const float *w, const 
     }
 }
 
-static inline int pitch_of(int w, int k) { return (w + k + 11) / 4 * 4; }   // the loads of the last four go that far
+// The loads of a row's last four values go that far.
+static inline int pitch_of(int w, int k) { return (w + k + 11) / 4 * 4; }
 
-// k×k convolution (3 or 5), a kernel for each plane. Every case gets code of its own: loops of known length unroll.
+// k×k convolution (3 or 5), a kernel for each plane. Every case gets code of its own: loops of known
+// length unroll.
 EXPORT(depthwise)
-void depthwise(float *out, const float *x, const float *w, const float *b, float *scratch, int channels, int h,
-               int width, int k, int stride, int before, int oh, int ow, int n_out, int n_in) {
+void depthwise(float *out, const float *x, const float *w, const float *b, float *scratch, int channels,
+               int h, int width, int k, int stride, int before, int oh, int ow, int n_out, int n_in) {
   int pitch = pitch_of(width, k), rows = h + k;
   for (int c = 0; c < channels; c++, w += k * k, x += n_in, out += n_out) {
     pad(scratch, x, h, width, before, rows, pitch);
@@ -91,12 +95,15 @@ void depthwise(float *out, const float *x, const float *w, const float *b, float
   }
 }
 
-// The first layer: 3×3 kernels over the three colours, stride 2, one row and column of zeros below and on the right
+// The first layer: 3×3 kernels over the three colours, stride 2, one row and column of zeros below and on
+// the right
 EXPORT(stem)
-void stem(float *out, const float *x, const float *w, const float *b, float *scratch, int co, int h, int width) {
+void stem(float *out, const float *x, const float *w, const float *b, float *scratch, int co, int h,
+          int width) {
   int pitch = pitch_of(width, 3), rows = h + 3, oh = h / 2, ow = width / 2;
   for (int c = 0; c < 3; c++) pad(scratch + c * rows * pitch, x + c * h * width, h, width, 0, rows, pitch);
-  for (int c = 0; c < co; c++) slide(out + c * oh * ow, scratch, w + 27 * c, b + c, 3, 3, 2, rows, pitch, oh, ow);
+  for (int c = 0; c < co; c++)
+    slide(out + c * oh * ow, scratch, w + 27 * c, b + c, 3, 3, 2, rows, pitch, oh, ow);
 }
 
 // out += x, n floats: the shortcut around a block

@@ -1,4 +1,5 @@
-// The game: press where you think that the network looks. The heat answers, and the ship's true mask scores the heat.
+// The game: press where you think that the network looks. The heat answers, and the ship's true mask scores
+// the heat.
 const game = { order: [], turn: -1, picture: null, result: null, at: null, answered: false, rounds: [] };
 const gameView = $("game-view");
 
@@ -24,7 +25,8 @@ async function nextShip() {
     result: new Result(await network.ask("run", { rgba, keep: false }, [rgba.buffer])) });
   gameView.width = 640; gameView.height = Math.round(640 * picture.height / picture.width);
   const p = game.result.probabilities("ships")[gameClass()];
-  $("game-task").textContent = `Where is the most heat for ${picture.label}? The network gives it ${percent(p)}.`;
+  $("game-task").textContent = `Where is the most heat for ${picture.label}? `
+    + `The network gives it ${percent(p)}.`;
   $("game-said").textContent = "";
   $("game-next").disabled = true;
   gameView.setAttribute("aria-label", `${picture.title}: ${picture.alt}`);
@@ -43,37 +45,47 @@ function drawGame() {
   for (const [colour, line] of [["#000", 6], ["#fff", 3]]) {
     context.strokeStyle = colour; context.lineWidth = line;
     context.beginPath();
-    context.moveTo(x - 14, y); context.lineTo(x + 14, y); context.moveTo(x, y - 14); context.lineTo(x, y + 14);
+    context.moveTo(x - 14, y); context.lineTo(x + 14, y);
+    context.moveTo(x, y - 14); context.lineTo(x, y + 14);
     context.stroke();
   }
 }
 function answerGame() {
   if (game.answered || !game.at) return;
   game.answered = true;
-  const map = game.result.heat("ships", gameClass()), heat = enlarge(map, CELLS, SIDE), most = Math.max(...heat) || 1;
-  const cell = v => Math.min(SIDE - 1, Math.floor(v * SIDE)), here = heat[cell(game.at[1]) * SIDE + cell(game.at[0])] / most;
+  const map = game.result.heat("ships", gameClass()), heat = enlarge(map, CELLS, SIDE),
+    most = Math.max(...heat) || 1;
+  const cell = v => Math.min(SIDE - 1, Math.floor(v * SIDE)),
+    here = heat[cell(game.at[1]) * SIDE + cell(game.at[0])] / most;
   const mean = heat.reduce((a, b) => a + b) / heat.length / most, share = energyIn(map, game.picture.mask);
   const peak = hottest(map), onShip = game.picture.mask[heat.indexOf(Math.max(...heat))];
   game.rounds.push({ here, mean });
   const cells = [here, mean, share].map(v => element("td", {}, Number.isNaN(v) ? "none" : percent(v)));
   $("game-table").tBodies[0].append(element("tr", {}, element("td", {}, game.picture.title), ...cells));
   const average = key => game.rounds.reduce((sum, r) => sum + r[key], 0) / game.rounds.length;
-  $("game-said").textContent = `At your place is ${percent(here)} of the most heat. It is most ${peak.where}, `
+  $("game-said").textContent = `At your place is ${percent(here)} of the most heat. `
+    + `It is most ${peak.where}, `
     + `${onShip ? "on the ship" : "beside the ship"}. ${percent(share)} of all heat lies on the ship. `
-    + `After ${game.rounds.length}: you ${percent(average("here"))}, a place drawn by chance ${percent(average("mean"))}.`;
+    + `After ${game.rounds.length}: you ${percent(average("here"))}, `
+    + `a place drawn by chance ${percent(average("mean"))}.`;
   $("game-next").disabled = false;
   drawGame();
 }
 function connectGame() {
   $("game-next").onclick = nextShip;
-  $("game-again").onclick = () => { game.rounds = []; $("game-table").tBodies[0].replaceChildren(); nextShip() };
+  $("game-again").onclick = () => {
+    game.rounds = [];
+    $("game-table").tBodies[0].replaceChildren();
+    nextShip();
+  };
   gameView.addEventListener("click", e => {
     if (game.answered) return;
     game.at = place(e, gameView).map(v => clamp(v, 0, .9999));
     answerGame();
   });
   gameView.addEventListener("keydown", e => {
-    const step = { ArrowUp: [0, -.03], ArrowDown: [0, .03], ArrowLeft: [-.03, 0], ArrowRight: [.03, 0] }[e.key];
+    const step = { ArrowUp: [0, -.03], ArrowDown: [0, .03], ArrowLeft: [-.03, 0],
+      ArrowRight: [.03, 0] }[e.key];
     if (!(step || e.key === "Enter") || game.answered) return;
     e.preventDefault();
     game.at ??= [.5, .5];

@@ -27,7 +27,8 @@ const WHAT = {
 };
 function shapeOf(layer, made) {
   const by = layer.kind === "pointwise" ? "1×1" : `${layer.size}×${layer.size}`;
-  return `${layer.out} maps of ${made.side}×${made.side}, kernels ${by}${layer.stride > 1 ? `, stride ${layer.stride}` : ""}`;
+  const stride = layer.stride > 1 ? `, stride ${layer.stride}` : "";
+  return `${layer.out} maps of ${made.side}×${made.side}, kernels ${by}${stride}`;
 }
 
 // The maps that speak most for the chosen class, or simply the first ones
@@ -38,10 +39,12 @@ function mapsToShow(index, count) {
   return all.sort((i, j) => w[j] * result.means[j] - w[i] * result.means[i]).slice(0, count);
 }
 function mapButton(index, c, made) {
-  const canvas = surface(made.side, made.side), values = plane(made, c), last = index === network.layers.length - 2;
+  const canvas = surface(made.side, made.side), values = plane(made, c),
+    last = index === network.layers.length - 2;
   drawSigned(canvas, values, made.side, made.side, largest(values));
   const said = last ? `${c}: ${fixed(classRow(state.head, chosen())[c] * result.means[c])}` : String(c);
-  const button = element("button", { "aria-label": `map ${said}, ${network.layers[index].name}` }, canvas, said);
+  const button = element("button", { "aria-label": `map ${said}, ${network.layers[index].name}` }, canvas,
+    said);
   button.onclick = () => openLens(index, c);
   return button;
 }
@@ -51,8 +54,9 @@ async function drawGroup(section, title, indices) {
   if (!made) return;
   const [, row, about, maps] = section.children;
   about.textContent = `${shapeOf(layer, made)}. ${WHAT[layer.kind]}`;
-  if (title === "last") about.textContent += ` Below, those that speak most for ${names()[chosen()]}, and by how much: `
-    + `map's mean times the weight of the class. All ${layer.out} together, and a constant, make its logit of `
+  if (title === "last") about.textContent += ` Below, those that speak most for ${names()[chosen()]}, and by `
+    + `how much: a map's mean times the weight of the class. All ${layer.out} together, and a constant, make `
+    + "its logit of "
     + `${fixed(result.logits(state.head)[chosen()])}.`;
   maps.replaceChildren(...mapsToShow(index, count).map(c => mapButton(index, c, made)));
   const rest = layer.out - count, button = row.lastChild;
@@ -61,7 +65,8 @@ async function drawGroup(section, title, indices) {
   button.onclick = () => { more.set(title, count + 24); drawGroup(section, title, indices) };
 }
 function groupSection([title, indices]) {
-  const heading = title === "last" ? "The last maps, before the mean" : title[0].toUpperCase() + title.slice(1);
+  const heading = title === "last" ? "The last maps, before the mean" : title[0].toUpperCase()
+    + title.slice(1);
   const select = element("select"), label = element("label", {}, "Layer ", select);
   for (const i of indices) select.append(new Option(network.layers[i].name.replace(`${title}, `, ""), i));
   select.value = indices.find(i => network.layers[i].kind === "depthwise") ?? indices[0];
@@ -74,8 +79,10 @@ function groupSection([title, indices]) {
 }
 function photoSection() {                    // where it all begins
   const canvas = surface(SIDE, SIDE);
-  return element("section", { className: "stage", id: "how-photo" }, element("h3", {}, "The picture, as the network gets it"),
-    element("p", { className: "soft" }, "Squeezed to 224×224 pixels: three maps, red, green and blue."), canvas);
+  return element("section", { className: "stage", id: "how-photo" },
+    element("h3", {}, "The picture, as the network gets it"),
+    element("p", { className: "soft" }, "Squeezed to 224×224 pixels: three maps, red, green and blue."),
+    canvas);
 }
 async function drawHow() {
   if (!result.keep) return analyse();        // that draws again, with the maps kept

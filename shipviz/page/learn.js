@@ -1,15 +1,18 @@
 // A 3×3 kernel learned by gradient descent from a picture and a target.
 const GREY = 128, INNER = GREY - 2;          // the picture's side, and the response's
 const STEPS = 20;                            // of gradient descent for each picture on the screen
-const learn = { x: null, want: null, truth: null, kernel: [], speed: [], gram: [], pull: [], rest: 0, losses: [], every: 1,
+const learn = { x: null, want: null, truth: null, kernel: [], speed: [], gram: [], pull: [], rest: 0,
+  losses: [], every: 1,
   count: 0, on: false, of: null, end: "" };
 
-function greyPicture() {                     // mean 0 and spread 1, so that one learning rate suits every picture
+// mean 0 and spread 1, so that one learning rate suits every picture
+function greyPicture() {
   const canvas = surface(GREY, GREY), context = paper(canvas);
   context.imageSmoothingQuality = "high";
   context.drawImage(current.canvas, 0, 0, GREY, GREY);
   const { data } = context.getImageData(0, 0, GREY, GREY);
-  const x = Float32Array.from({ length: GREY * GREY }, (_, i) => (data[4 * i] + data[4 * i + 1] + data[4 * i + 2]) / 765);
+  const x = Float32Array.from({ length: GREY * GREY },
+    (_, i) => (data[4 * i] + data[4 * i + 1] + data[4 * i + 2]) / 765);
   const mean = x.reduce((a, b) => a + b) / x.length;
   const spread = Math.sqrt(x.reduce((a, v) => a + (v - mean) ** 2, 0) / x.length) || 1;
   return x.map(v => (v - mean) / spread);
@@ -18,7 +21,8 @@ function convolved(x, kernel) {
   const out = new Float32Array(INNER * INNER);
   for (let i = 0; i < 9; i++) {
     const w = kernel[i], from = (i / 3 | 0) * GREY + i % 3;
-    for (let r = 0; r < INNER; r++) for (let c = 0; c < INNER; c++) out[r * INNER + c] += w * x[from + r * GREY + c];
+    for (let r = 0; r < INNER; r++)
+      for (let c = 0; c < INNER; c++) out[r * INNER + c] += w * x[from + r * GREY + c];
   }
   return out;
 }
@@ -28,9 +32,10 @@ function beginLearning() {
   const name = $("learn-target").value, { x } = learn, n = INNER * INNER;
   learn.truth = name === TURNED ? null : config.kernels[name].flat();
   learn.want = learn.truth ? convolved(x, learn.truth)
-    : Float32Array.from({ length: n }, (_, i) => x[(GREY - 2 - (i / INNER | 0)) * GREY + GREY - 2 - i % INNER]);
-  // The error is a quadratic function of the nine weights: w·G·w - 2 w·p + rest. With G and p computed once, a step costs
-  // 81 products, and is to the last digits the step that the pictures would give.
+    : Float32Array.from({ length: n }, (_, i) => x[(GREY - 2 - (i / INNER | 0)) * GREY + GREY - 2
+      - i % INNER]);
+  // The error is a quadratic function of the nine weights: w·G·w - 2 w·p + rest. With G and p computed once,
+  // a step costs 81 products, and is to the last digits the step that the pictures would give.
   const shifted = Array.from({ length: 9 }, (_, i) => {
     const one = new Array(9).fill(0);
     one[i] = 1;
@@ -46,7 +51,8 @@ function beginLearning() {
   stopLearning();
   drawLearn();
 }
-const slope = () => learn.gram.map((row, i) => 2 * (row.reduce((sum, g, j) => sum + g * learn.kernel[j], 0) - learn.pull[i]));
+const slope = () => learn.gram.map((row, i) =>
+  2 * (row.reduce((sum, g, j) => sum + g * learn.kernel[j], 0) - learn.pull[i]));
 function errorNow() {
   const { gram, pull, kernel, rest } = learn;
   let sum = rest;
@@ -64,15 +70,17 @@ function learnStep() {
   learn.count++;
   if (learn.count % learn.every) return;
   learn.losses.push(errorNow());
-  if (learn.losses.length > 600) { learn.losses = learn.losses.filter((_, i) => i % 2 === 0); learn.every *= 2 }
+  if (learn.losses.length <= 600) return;
+  learn.losses = learn.losses.filter((_, i) => i % 2 === 0);
+  learn.every *= 2;
 }
 function stopLearning() { learn.on = false; $("learn-go").textContent = "▶ learn" }
 function goOn() {
   if (!learn.on || state.screen !== "learn") return stopLearning();
   for (let i = 0; i < STEPS; i++) learnStep();
   const error = errorNow();
-  if (!(error < 1e6)) learn.end = `After ${learn.count} steps the error grows beyond all bounds: the learning rate is too `
-    + "large. Make it smaller, and begin again.";
+  if (!(error < 1e6)) learn.end = `After ${learn.count} steps the error grows beyond all bounds: `
+    + "the learning rate is too large. Make it smaller, and begin again.";
   else if (error < 1e-9) learn.end = `Learned after ${learn.count} steps.`;
   if (learn.end) stopLearning(); else requestAnimationFrame(goOn);
   drawLearn();
@@ -92,11 +100,13 @@ function kernelTable(table, kernel) {
 }
 function drawCurve() {                       // error upwards, in powers of ten
   const canvas = $("learn-curve"), context = canvas.getContext("2d"), { width, height } = canvas, left = 60;
-  const style = getComputedStyle(document.body), logs = learn.losses.map(v => Math.log10(clamp(v, 1e-12, 1e12)));
+  const style = getComputedStyle(document.body),
+    logs = learn.losses.map(v => Math.log10(clamp(v, 1e-12, 1e12)));
   const top = Math.ceil(Math.max(...logs) + .01), bottom = Math.min(Math.floor(Math.min(...logs)), top - 2);
   const y = v => 10 + (top - v) / (top - bottom) * (height - 40);
   context.clearRect(0, 0, width, height);
-  context.font = "15px system-ui, sans-serif"; context.fillStyle = context.strokeStyle = style.color; context.lineWidth = 1;
+  context.font = "15px system-ui, sans-serif"; context.fillStyle = context.strokeStyle = style.color;
+  context.lineWidth = 1;
   const apart = Math.ceil((top - bottom) / 6);
   for (let p = top; p >= bottom; p -= apart) {
     context.globalAlpha = .25;
@@ -121,7 +131,8 @@ function drawLearn() {
   kernelTable($("learn-truth"), shown ? learn.truth : null);
   $("learn-rate-text").textContent = rate().toPrecision(2);
   drawCurve();
-  if (!learn.on) $("learn-said").textContent = learn.end || `Error ${errorNow().toPrecision(3)} after ${learn.count} steps.`
+  if (!learn.on) $("learn-said").textContent = learn.end
+    || `Error ${errorNow().toPrecision(3)} after ${learn.count} steps.`
     + (shown && !learn.truth ? " Here is no hidden kernel." : "");
 }
 function connectLearn() {

@@ -1,12 +1,15 @@
 // The lens: one kernel at work. A 9×9 piece of what it reads, the weights, the products, their sum.
-const lens = { index: 0, layer: null, channel: 0, reads: [], side: SIDE, made: null, own: null, answer: null, timer: 0 };
+const lens = { index: 0, layer: null, channel: 0, reads: [], side: SIDE, made: null, own: null,
+  answer: null, timer: 0 };
 const PATCH = 9;
 
 function picturePlanes() {                   // red, green and blue as the network gets them
   const rgba = look();
-  return [0, 1, 2].map(c => Float32Array.from({ length: SIDE * SIDE }, (_, i) => (rgba[4 * i + c] - 127) / 128));
+  return [0, 1, 2].map(c => Float32Array.from({ length: SIDE * SIDE },
+    (_, i) => (rgba[4 * i + c] - 127) / 128));
 }
-function strongest(values, side) {           // the place of the largest value, not at the border, where zeros are read
+// the place of the largest value, not at the border, where zeros are read
+function strongest(values, side) {
   let best = (side >> 1) * side + (side >> 1);
   for (let y = 1; y < side - 1; y++) for (let x = 1; x < side - 1; x++)
     if (Math.abs(values[y * side + x]) > Math.abs(values[best])) best = y * side + x;
@@ -18,17 +21,24 @@ async function openLens(index, channel, at = null) {
   const layer = network.layers[index], made = await layerMaps(index);
   const before = index ? await layerMaps(index - 1) : null;
   stopWalk();
-  Object.assign(lens, { index, layer, channel, made, own: null, answer: null, side: before ? before.side : SIDE });
+  Object.assign(lens, { index, layer, channel, made, own: null, answer: null,
+    side: before ? before.side : SIDE });
   lens.reads = !before ? picturePlanes() : layer.kind === "depthwise" ? [plane(before, channel)]
     : Array.from({ length: layer.n }, (_, c) => plane(before, c));
   const known = at !== null && at < made.side ** 2;
-  Object.assign(state, { layer: index, map: channel, at: known ? at : strongest(plane(made, channel), made.side) });
+  Object.assign(state, { layer: index, map: channel,
+    at: known ? at : strongest(plane(made, channel), made.side) });
   $("lens-kernel").value = "learned";
   drawLens();
 }
-function closeLens() { stopWalk(); if ($("lens").open) $("lens").close(); state.layer = null; state.map = state.at = 0; writeAddress() }
+function closeLens() {
+  stopWalk();
+  Object.assign(state, { layer: null, map: 0, at: 0 });
+  writeAddress();
+}
 
-const before = ({ size, stride }) => stride === 2 ? (size - 2) >> 1 : size >> 1;     // zeros above and on the left
+// zeros above and on the left
+const before = ({ size, stride }) => stride === 2 ? (size - 2) >> 1 : size >> 1;
 const spatial = () => lens.layer.kind !== "pointwise";
 const channelOfPatch = () => lens.layer.kind === "stem" ? +$("lens-colour").value : 0;
 function weightsOf() {                       // one array for each plane that is read; the bias last
@@ -36,7 +46,8 @@ function weightsOf() {                       // one array for each plane that is
   const all = kernelOf(lens.layer, lens.channel), n = spatial() ? lens.layer.size ** 2 : 1;
   return { kernels: lens.reads.map((_, c) => all.subarray(c * n, c * n + n)), bias: all.at(-1) };
 }
-function read(values, y, x) { return y < 0 || x < 0 || y >= lens.side || x >= lens.side ? 0 : values[y * lens.side + x] }
+const beyond = (y, x) => y < 0 || x < 0 || y >= lens.side || x >= lens.side;
+const read = (values, y, x) => beyond(y, x) ? 0 : values[y * lens.side + x];
 function windowAt(at) {                      // its upper left corner
   const { size, stride } = lens.layer, side = lens.made.side, p = spatial() ? before(lens.layer) : 0;
   return [(at / side | 0) * stride - p, at % side * stride - p, spatial() ? size : 1];
@@ -95,7 +106,8 @@ function drawReads(shown) {
   }
 }
 function drawResponse() {
-  const values = response(), side = lens.made.side, [context, f] = scaled($("lens-out"), values, side, largest(values));
+  const values = response(), side = lens.made.side,
+    [context, f] = scaled($("lens-out"), values, side, largest(values));
   const row = state.at / side | 0, column = state.at % side;
   if (lens.timer) {                          // on a walk, only what has been computed
     context.fillStyle = getComputedStyle(document.body).getPropertyValue("--field");
@@ -108,14 +120,17 @@ function drawResponse() {
 function drawField() {
   const canvas = $("lens-photo"), { start, jump, width } = field(lens.index), side = lens.made.side;
   canvas.width = canvas.height = 2 * SIDE;
-  const context = canvas.getContext("2d"), y = start + (state.at / side | 0) * jump, x = start + state.at % side * jump;
+  const context = canvas.getContext("2d"), y = start + (state.at / side | 0) * jump,
+    x = start + state.at % side * jump;
   context.drawImage(current.canvas, 0, 0, 2 * SIDE, 2 * SIDE);
   if (width < 2 * SIDE) frame(context, 2 * y, 2 * x, 2 * width, 2 * width, 3);
-  $("lens-photo-text").textContent = width < 2 * SIDE ? `in the photo: this value depends on ${width}×${width} pixels`
+  $("lens-photo-text").textContent = width < 2 * SIDE
+    ? `in the photo: this value depends on ${width}×${width} pixels`
     : "in the photo: this value depends on all of it";
 }
 function numbersTable(caption, size, fill) {
-  const table = element("table", { className: "patch" }, element("caption", {}, caption)), body = element("tbody");
+  const table = element("table", { className: "patch" }, element("caption", {}, caption)),
+    body = element("tbody");
   for (let r = 0; r < size; r++) {
     const row = element("tr");
     for (let c = 0; c < size; c++) row.append(fill(element("td"), r, c));
@@ -137,12 +152,14 @@ function weightField(weights, i, k) {
   return input;
 }
 function drawWindowSum() {
-  const [y0, x0, k] = windowAt(state.at), c = channelOfPatch(), { kernels, bias } = weightsOf(), values = lens.reads[c];
+  const [y0, x0, k] = windowAt(state.at), c = channelOfPatch(), { kernels, bias } = weightsOf(),
+    values = lens.reads[c];
   const top = y0 + (k >> 1) - (PATCH >> 1), left = x0 + (k >> 1) - (PATCH >> 1), limit = largest(values);
-  const patch = numbersTable(lens.layer.kind === "stem" ? "what it reads, this colour" : "what it reads", PATCH, (cell, r, i) => {
-    const y = top + r, x = left + i, v = read(values, y, x), inside = y >= y0 && y < y0 + k && x >= x0 && x < x0 + k;
-    const beyond = y < 0 || x < 0 || y >= lens.side || x >= lens.side;
-    cell.textContent = beyond ? "0" : fixed(v); cellColour(cell, v, limit);
+  const patch = numbersTable(lens.layer.kind === "stem" ? "what it reads, this colour" : "what it reads",
+    PATCH, (cell, r, i) => {
+    const y = top + r, x = left + i, v = read(values, y, x),
+      inside = y >= y0 && y < y0 + k && x >= x0 && x < x0 + k;
+    cell.textContent = beyond(y, x) ? "0" : fixed(v); cellColour(cell, v, limit);
     if (inside) cell.className = "in";
     return cell;
   });
@@ -152,7 +169,8 @@ function drawWindowSum() {
     cell.append(weightField(kernels[c], r * k + i, k));
     return cell;
   });
-  const products = Array.from({ length: k * k }, (_, i) => kernels[c][i] * read(values, y0 + (i / k | 0), x0 + i % k));
+  const products = Array.from({ length: k * k },
+    (_, i) => kernels[c][i] * read(values, y0 + (i / k | 0), x0 + i % k));
   const made = numbersTable("products", k, (cell, r, i) => {
     cell.textContent = fixed(products[r * k + i]); cellColour(cell, products[r * k + i], largest(products));
     return cell;
@@ -167,36 +185,42 @@ function drawWindowSum() {
 function drawPointSum() {                    // 1×1: the largest products of all that meet at this place
   const { kernels, bias } = weightsOf(), [y, x] = windowAt(state.at), { layer } = lens;
   const products = lens.reads.map((values, c) => kernels[c][0] * read(values, y, x));
-  const order = [...products.keys()].sort((i, j) => Math.abs(products[j]) - Math.abs(products[i])), top = order.slice(0, 10);
+  const order = [...products.keys()].sort((i, j) => Math.abs(products[j]) - Math.abs(products[i])),
+    top = order.slice(0, 10);
   const head = element("tr", {}, ...["map before", "its value here", "weight", "product"]
     .map(text => element("th", { scope: "col" }, text)));
   const body = top.map(c => {
-    const cell = element("td"), back = element("button", {}, `map ${c}`), last = element("td", {}, fixed(products[c], 3));
+    const cell = element("td"), back = element("button", {}, `map ${c}`),
+      last = element("td", {}, fixed(products[c], 3));
     back.onclick = () => openLens(lens.index - 1, c, y * lens.side + x);
     cell.append(back);
     cellColour(last, products[c], Math.abs(products[top[0]]) || 1);
     return element("tr", {}, cell, element("td", {}, fixed(read(lens.reads[c], y, x), 3)),
       element("td", {}, fixed(kernels[c][0], 3)), last);
   });
-  $("lens-sum").replaceChildren(element("table", {}, element("caption", {}, `the ten largest of ${layer.n} products`),
+  $("lens-sum").replaceChildren(element("table", {},
+    element("caption", {}, `the ten largest of ${layer.n} products`),
     element("thead", {}, head), element("tbody", {}, ...body)));
-  const sum = products.reduce((a, b) => a + b), ten = top.reduce((a, c) => a + products[c], 0), total = sum + bias;
+  const sum = products.reduce((a, b) => a + b), ten = top.reduce((a, c) => a + products[c], 0),
+    total = sum + bias;
   const value = plane(lens.made, lens.channel)[state.at];
   const end = layer.act ? `; ReLU6 makes it ${fixed(clamp(total, 0, 6))}`
     : layer.skip ? `; with what came into the block it is ${fixed(value)}` : "";
-  $("lens-total").textContent = `Ten products ${fixed(ten)}, all ${layer.n} ${fixed(sum)}, plus ${fixed(bias)} = ${fixed(total)}${end}.`;
+  $("lens-total").textContent = `Ten products ${fixed(ten)}, all ${layer.n} ${fixed(sum)}, `
+    + `plus ${fixed(bias)} = ${fixed(total)}${end}.`;
   return order[0];
 }
 function drawLens() {
   const { layer, channel } = lens, flat = !spatial();
   $("lens-title").textContent = `${layer.name === "last" ? "last layer" : layer.name}, map ${channel}`;
-  $("lens-what").textContent = `${WHAT[layer.kind]} Press or drag on a picture to move the window; arrow keys do it too.`;
+  $("lens-what").textContent = `${WHAT[layer.kind]} Press or drag on a picture to move the window; `
+    + "arrow keys do it too.";
   $("lens-map").max = layer.out - 1; $("lens-map").value = channel;
   $("lens-kernel-row").hidden = flat; $("lens-colour-row").hidden = layer.kind !== "stem";
   const shown = flat ? drawPointSum() : (drawWindowSum(), channelOfPatch());
   drawReads(shown); drawResponse(); drawField();
   $("lens-in-text").textContent = layer.kind === "stem" ? "what it reads: the picture, 224×224"
-    : `what it reads: ${flat ? `${layer.n} maps; here map ${shown}, of ${lens.side}×${lens.side}` : `${lens.side}×${lens.side}`}`;
+    : `what it reads: ${flat ? `${layer.n} maps; here map ${shown}, of ` : ""}${lens.side}×${lens.side}`;
   writeAddress();
 }
 
@@ -249,7 +273,9 @@ function connectLens() {
     if (select.value === "learned") { lens.own = lens.answer = null; return drawLens() }
     const k = lens.layer.size, o = (k - 3) / 2, own = new Array(k * k).fill(0);
     if (select.value === "own") return;
-    config.kernels[select.value].flat().forEach((v, i) => own[(o + (i / 3 | 0)) * k + o + i % 3] = v / lens.reads.length);
+    config.kernels[select.value].flat().forEach((v, i) => {
+      own[(o + (i / 3 | 0)) * k + o + i % 3] = v / lens.reads.length;
+    });
     useOwn(own, select.value);
   };
   $("lens-colour").onchange = () => drawLens();
@@ -258,11 +284,13 @@ function connectLens() {
     if (Number.isInteger(c) && c >= 0 && c < lens.layer.out) openLens(lens.index, c, state.at);
     else e.target.value = lens.channel;
   };
-  $("lens-walk").onclick = walk; $("lens-next").onclick = animate; $("lens-close").onclick = () => $("lens").close();
+  $("lens-walk").onclick = walk; $("lens-next").onclick = animate;
+  $("lens-close").onclick = () => $("lens").close();
   $("lens").addEventListener("close", closeLens);
   for (const [id, stride] of [["lens-in", true], ["lens-out", false]]) {
     const canvas = $(id), move = e => {
-      const [x, y] = place(e, canvas), side = lens.made.side, cells = stride ? lens.side / lens.layer.stride : side;
+      const [x, y] = place(e, canvas), side = lens.made.side,
+        cells = stride ? lens.side / lens.layer.stride : side;
       stopWalk();
       moveTo(clamp(Math.floor(y * cells), 0, side - 1) * side + clamp(Math.floor(x * cells), 0, side - 1));
     };

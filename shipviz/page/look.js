@@ -5,7 +5,8 @@ const view = $("view");
 
 // Where in the view a pointer is, in 0..1; on a phone there are empty stripes beside a tall picture.
 function place(e, canvas = view) {
-  const box = canvas.getBoundingClientRect(), f = Math.min(box.width / canvas.width, box.height / canvas.height);
+  const box = canvas.getBoundingClientRect(),
+    f = Math.min(box.width / canvas.width, box.height / canvas.height);
   return [(e.clientX - box.left - box.width / 2) / (canvas.width * f) + .5,
     (e.clientY - box.top - box.height / 2) / (canvas.height * f) + .5];
 }
@@ -25,7 +26,8 @@ function drawHeat(context, k, from, to) {    // between two columns of the view
 function drawOutline(context, mask, width, height) { // the mask's border: white inside, black outside
   const canvas = surface(SIDE, SIDE), c = canvas.getContext("2d"), image = c.createImageData(SIDE, SIDE);
   for (let i = SIDE; i < SIDE * (SIDE - 1); i++) {
-    const inside = mask[i], edge = inside !== mask[i - 1] || inside !== mask[i + 1] || inside !== mask[i - SIDE]
+    const inside = mask[i], edge = inside !== mask[i - 1] || inside !== mask[i + 1]
+      || inside !== mask[i - SIDE]
       || inside !== mask[i + SIDE];
     if (edge) image.data.set(inside ? [255, 255, 255, 255] : [0, 0, 0, 255], 4 * i);
   }
@@ -34,7 +36,8 @@ function drawOutline(context, mask, width, height) { // the mask's border: white
   context.drawImage(canvas, 0, 0, width, height);
 }
 function drawView() {
-  const context = view.getContext("2d"), { width } = view, a = chosen(), cut = state.b === null ? width : width * state.split / 100;
+  const context = view.getContext("2d"), { width } = view, a = chosen(),
+    cut = state.b === null ? width : width * state.split / 100;
   context.imageSmoothingQuality = "high";
   context.drawImage(current.canvas, 0, 0, width, view.height);
   if (state.heat) {
@@ -58,7 +61,8 @@ function sentence(k) {
 }
 function drawWords() {
   const a = chosen(), seen = current.alt ? `${current.title}: ${current.alt}` : current.title;
-  const text = state.b === null ? `for ${sentence(a)}` : `on the left for ${sentence(a)}; on the right for ${sentence(state.b)}`;
+  const text = state.b === null ? `for ${sentence(a)}`
+    : `on the left for ${sentence(a)}; on the right for ${sentence(state.b)}`;
   view.setAttribute("aria-label", state.heat ? `${seen}. Heat ${text}.` : `${seen}, without heat.`);
   $("view-text").textContent = state.heat ? `Heat ${text}.` : "";
   $("scale").hidden = !state.heat;
@@ -69,7 +73,8 @@ function drawWords() {
   const share = current.mask && energyIn(result.heat(state.head, a), current.mask);
   const area = current.mask && current.mask.reduce((x, y) => x + y) / current.mask.length;
   $("score").textContent = !current.mask ? "" : Number.isNaN(share) ? "There is no heat to score."
-    : `${percent(share)} of the heat for ${names()[a]} lies on the ship, which covers ${percent(area)} of the picture: `
+    : `${percent(share)} of the heat for ${names()[a]} lies on the ship, which covers ${percent(area)} of `
+    + "the picture: "
     + `${(share / area).toFixed(1)} times what heat spread evenly would have.`;
   const rate = camera.stream ? ` ${camera.rate.toFixed(0)} pictures a second.` : "";
   $("timing").textContent = `The network took ${result.ms.toFixed(0)} ms.${rate}`;
@@ -84,7 +89,8 @@ function keep(k) {                           // this class stays, until another 
   drawLook(); say(sentence(chosen()));
 }
 function bar() {
-  const button = element("button", {}, element("span", { className: "name" }), element("span", { className: "share" }),
+  const button = element("button", {}, element("span", { className: "name" }),
+    element("span", { className: "share" }),
     element("span", { className: "bar" }));
   const point = k => { pointed = k; drawView(); drawWords() };
   button.onpointerenter = e => { if (e.pointerType === "mouse") point(button.k) };
@@ -95,7 +101,8 @@ function bar() {
   return element("li", {}, button);
 }
 function drawBars() {
-  const p = result.probabilities(state.head), order = result.order(state.head).slice(0, state.head === "ships" ? 5 : SHOWN);
+  const p = result.probabilities(state.head),
+    order = result.order(state.head).slice(0, state.head === "ships" ? 5 : SHOWN);
   for (const k of [state.a, state.b]) if (k !== null && !order.includes(k)) order.push(k);
   const list = $("bars");
   while (list.children.length < order.length) list.append(bar());
@@ -129,7 +136,8 @@ function connectLook() {
     if (!text) return keep(null);
     let k = names().findIndex(name => found(name) === text);
     if (k < 0) k = names().findIndex(name => found(name).includes(text));
-    trouble(k < 0 ? `There is no class "${e.target.value}" among these ${names().length.toLocaleString("en")}.` : "");
+    const among = `among these ${names().length.toLocaleString("en")}`;
+    trouble(k < 0 ? `There is no class "${e.target.value}" ${among}.` : "");
     if (k >= 0) { e.target.value = names()[k]; keep(k) }
   };
   $("beside").onchange = e => {
@@ -147,7 +155,10 @@ function connectLook() {
     $("split").value = state.split;
     drawView(); writeAddress();
   };
-  view.addEventListener("pointerdown", e => { splits = state.b !== null && !paint.tool; if (splits) move(e) });
+  view.addEventListener("pointerdown", e => {
+    splits = state.b !== null && !paint.tool;
+    if (splits) move(e);
+  });
   view.addEventListener("pointermove", e => { if (splits && e.buttons) move(e) });
   view.addEventListener("pointerup", () => splits = false);
 }

@@ -14,7 +14,8 @@ function handOver() {                        // the kernel explorer gets the pic
 function openScreen() {
   for (const name of SCREENS) $(name).hidden = name !== state.screen;
   for (const link of document.querySelectorAll("nav a"))
-    if (link.hash === `#${state.screen}`) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    if (link.hash === `#${state.screen}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   if (!current) return;
   if (state.screen === "how") drawHow();
   if (state.screen === "game" && !game.picture) nextShip();
@@ -26,12 +27,15 @@ async function toAddress() {                 // the address was changed: by a li
   readAddress();
   if (state.picture !== before && state.picture !== null) await show(await opened(state.picture));
   showChoices(); openScreen();
-  if (result) { drawLook(); if (state.layer !== null && state.screen === "how") openLens(state.layer, state.map, state.at) }
+  if (!result) return;
+  drawLook();
+  if (state.layer !== null && state.screen === "how") openLens(state.layer, state.map, state.at);
 }
 async function start() {
   $("off").remove();
   readAddress(); showChoices(); openScreen();
-  connectPicture(); connectLook(); connectPaint(); connectLens(); connectGame(); connectLearn(); connectShare();
+  connectPicture(); connectLook(); connectPaint(); connectLens(); connectGame(); connectLearn();
+  connectShare();
   network.ready = network.boot();
   try {
     await show(await opened(state.picture));
@@ -41,5 +45,6 @@ async function start() {
   } catch (e) { trouble(`The network does not run here: ${e.message}.`) }
 }
 start();
-window.shipviz = { state, network, config, analyse, energyIn, get current() { return current }, get result() { return result },
+window.shipviz = { state, network, config, analyse, energyIn, get current() { return current },
+  get result() { return result },
   Result, holds, show, game, learn, lens, camera };  // for those who look under the bonnet, and for the tests

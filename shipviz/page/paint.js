@@ -1,10 +1,13 @@
-// Painting over the picture: a list of strokes, so that each can be taken back; the network answers while one is drawn.
+// Painting over the picture: a list of strokes, so that each can be taken back; the network answers while
+// one is drawn.
 const paint = { tool: "", width: 12, stroke: null, at: null };
-const TOOLS = { grey: "mean colour", blur: "blur", black: "black", white: "white", restore: "the picture itself" };
+const TOOLS = { grey: "mean colour", blur: "blur", black: "black", white: "white",
+  restore: "the picture itself" };
 
 function blurred(picture) {                  // down to 12 pixels a side and up again
   if (!picture.blurred) {
-    const small = surface(12, 12), large = surface(picture.width, picture.height), context = large.getContext("2d");
+    const small = surface(12, 12), large = surface(picture.width, picture.height),
+      context = large.getContext("2d");
     small.getContext("2d").imageSmoothingQuality = "high";
     small.getContext("2d").drawImage(picture.original, 0, 0, 12, 12);
     context.imageSmoothingQuality = "high";
@@ -17,7 +20,8 @@ function inkOf(tool, picture, context) {
   if (tool === "blur") return context.createPattern(blurred(picture), "no-repeat");
   if (tool === "restore") return context.createPattern(picture.original, "no-repeat");
   if (tool !== "grey") return tool;
-  const one = paper(surface(1, 1)), { data } = paper(picture.original).getImageData(0, 0, picture.width, picture.height);
+  const one = paper(surface(1, 1)), { data } = paper(picture.original).getImageData(0, 0, picture.width,
+    picture.height);
   const sum = [0, 0, 0], n = data.length / 4;
   for (let i = 0; i < data.length; i += 4) for (let c = 0; c < 3; c++) sum[c] += data[i + c];
   one.fillStyle = `rgb(${sum.map(v => Math.round(v / n))})`;
@@ -31,7 +35,8 @@ function ink(picture, { tool, width, points }) {
   context.beginPath();
   context.moveTo(...points[0]);
   for (const point of points.slice(1)) context.lineTo(...point);
-  if (points.length === 1) { context.arc(...points[0], width / 2, 0, 7); context.fill() } else context.stroke();
+  if (points.length === 1) { context.arc(...points[0], width / 2, 0, 7);
+    context.fill() } else context.stroke();
   context.restore();
 }
 function repaint() {
@@ -69,8 +74,10 @@ function drawBrush(context) {                // where the brush is, for those wh
 }
 function drawChange() {                      // what painting did to the class that was first
   if (!first || !current.strokes.length || first === result) { $("change").textContent = ""; return }
-  const k = first.order(state.head)[0], now = result.order(state.head)[0], p = r => percent(r.probabilities(state.head)[k]);
-  const other = now === k ? "" : ` Now it says ${names()[now]}, ${percent(result.probabilities(state.head)[now])}.`;
+  const k = first.order(state.head)[0], now = result.order(state.head)[0],
+    p = r => percent(r.probabilities(state.head)[k]);
+  const other = now === k ? ""
+    : ` Now it says ${names()[now]}, ${percent(result.probabilities(state.head)[now])}.`;
   $("change").textContent = `${names()[k]}: ${p(first)} before, ${p(result)} painted.${other}`;
 }
 
@@ -105,7 +112,8 @@ function connectPaint() {
     e.preventDefault();
     const at = paint.at ??= [current.width / 2, current.height / 2], step = brushWidth() / 2;
     if (!move) { begin([...at]); return end() }
-    at[0] = clamp(at[0] + move[0] * step, 0, current.width); at[1] = clamp(at[1] + move[1] * step, 0, current.height);
+    at[0] = clamp(at[0] + move[0] * step, 0, current.width);
+    at[1] = clamp(at[1] + move[1] * step, 0, current.height);
     drawView();
   });
   view.addEventListener("focus", () => drawView()); view.addEventListener("blur", () => drawView());

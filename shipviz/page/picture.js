@@ -1,16 +1,21 @@
-// Where pictures come from: those in the page, a file, a drop, the clipboard, the camera; and their way to the network.
+// Where pictures come from: those in the page, a file, a drop, the clipboard, the camera; and their way to
+// the network.
 const LONG = 640;                            // longest side at which a picture is kept
-let current = null, result = null, first = null;     // the picture, what the network says, and what it said unpainted
+// the picture, what the network says, and what it said unpainted
+let current = null, result = null, first = null;
 const camera = { stream: null, rate: 0 };
 
 function holds(source, width, height, facts) {       // a picture: as it came, and as it is painted
-  const f = Math.min(1, LONG / Math.max(width, height)), w = Math.round(width * f), h = Math.round(height * f);
-  if (Math.min(w, h) < 8) throw new Error(`a picture of ${w}×${h} pixels is too small: 8 a side are the least`);
+  const f = Math.min(1, LONG / Math.max(width, height)), w = Math.round(width * f),
+    h = Math.round(height * f);
+  if (Math.min(w, h) < 8)
+    throw new Error(`a picture of ${w}×${h} pixels is too small: 8 a side are the least`);
   const original = surface(w, h), canvas = surface(w, h), context = original.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(source, 0, 0, w, h);
   canvas.getContext("2d").drawImage(original, 0, 0);
-  return { original, canvas, width: w, height: h, mask: null, label: null, strokes: [], undone: [], ...facts };
+  return { original, canvas, width: w, height: h, mask: null, label: null, strokes: [], undone: [],
+    ...facts };
 }
 function decoded(address) {
   return new Promise((resolve, reject) => {
@@ -31,7 +36,8 @@ async function opened(index) {
   const { image, mask, ...facts } = config.pictures[index];
   if (!ships[index]) {
     const picture = await decoded(image);
-    ships[index] = { ...holds(picture, picture.naturalWidth, picture.naturalHeight, facts), mask: mask && await maskOf(mask) };
+    ships[index] = { ...holds(picture, picture.naturalWidth, picture.naturalHeight, facts),
+      mask: mask && await maskOf(mask) };
   }
   return ships[index];
 }
@@ -101,7 +107,8 @@ async function startCamera() {
     if (!navigator.mediaDevices) throw new Error("this browser gives a page like this no camera");
     camera.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch (e) {
-    const why = { NotAllowedError: "it was not allowed", NotFoundError: "there is none", NotReadableError: "it is in use" };
+    const why = { NotAllowedError: "it was not allowed", NotFoundError: "there is none",
+      NotReadableError: "it is in use" };
     return trouble(`No camera: ${why[e.name] || e.message}.`);
   }
   $("camera").setAttribute("aria-pressed", true);
@@ -120,7 +127,8 @@ async function startCamera() {
     camera.rate = times.length > 1 ? 1000 * (times.length - 1) / (times.at(-1) - times[0]) : 0;
     await new Promise(requestAnimationFrame);
   }
-  current.original.getContext("2d").drawImage(current.canvas, 0, 0);     // the last frame stays, to be painted
+  // the last frame stays, to be painted
+  current.original.getContext("2d").drawImage(current.canvas, 0, 0);
   current.strokes = []; current.undone = [];
   if (current.title === "camera") show(Object.assign(current, { title: "a frame of the camera" }));
 }
@@ -135,7 +143,8 @@ function connectPicture() {
     if (file) take(file);
   });
   config.pictures.forEach(async (facts, i) => {
-    const canvas = surface(132, 88), button = element("button", { "aria-label": facts.title, title: facts.title }, canvas);
+    const canvas = surface(132, 88);
+    const button = element("button", { "aria-label": facts.title, title: facts.title }, canvas);
     button.onclick = () => choose(i);
     $("gallery").append(button);
     const picture = await decoded(facts.image), w = picture.naturalWidth, h = picture.naturalHeight;

@@ -6,9 +6,12 @@ function fitText(context, text, width) {
   return `${text}…`;
 }
 function drawCard() {
-  const [width, height] = CARD, canvas = surface(width, height), context = canvas.getContext("2d"), right = 720;
-  const style = getComputedStyle(document.documentElement), colour = name => style.getPropertyValue(name).trim();
-  const p = result.probabilities(state.head), order = result.order(state.head).slice(0, 5), font = "system-ui, sans-serif";
+  const [width, height] = CARD, canvas = surface(width, height), context = canvas.getContext("2d"),
+    right = 720;
+  const style = getComputedStyle(document.documentElement),
+    colour = name => style.getPropertyValue(name).trim();
+  const p = result.probabilities(state.head), order = result.order(state.head).slice(0, 5),
+    font = "system-ui, sans-serif";
   context.fillStyle = colour("--bg"); context.fillRect(0, 0, width, height);
   const f = Math.min(650 / view.width, 520 / view.height), w = view.width * f, h = view.height * f;
   context.drawImage(view, 40 + (650 - w) / 2, 40 + (520 - h) / 2, w, h);
@@ -20,7 +23,8 @@ function drawCard() {
     context.fillStyle = colour("--fg"); context.textAlign = "left";
     context.fillText(fitText(context, names()[k], 330), right, y);
     context.textAlign = "right"; context.fillText(percent(p[k]), width - 40, y);
-    context.fillStyle = colour("--hit"); context.fillRect(right, y + 12, Math.max(2, p[k] * (width - right - 40)), 16);
+    context.fillStyle = colour("--hit");
+    context.fillRect(right, y + 12, Math.max(2, p[k] * (width - right - 40)), 16);
   });
   context.textAlign = "left"; context.fillStyle = colour("--soft"); context.font = `20px ${font}`;
   const heat = !state.heat ? "" : state.b === null ? `Heat (Grad-CAM): ${names()[chosen()]}`
@@ -41,12 +45,16 @@ function connectShare() {
   $("share").hidden = !navigator.canShare?.({ files: [probe] });
   $("share").onclick = async () => {
     try { await navigator.share({ files: [await card()], title: document.title }) }
-    catch (e) { if (e.name !== "AbortError") $("shared").textContent = "This browser shared nothing. Save the picture instead." }
+    catch (e) {
+      if (e.name !== "AbortError") $("shared").textContent = "Nothing was shared. Save the picture instead.";
+    }
   };
   $("link").onclick = async () => {
     writeAddress();
     const own = current.own ? " Your own photo is not in it: it stays here." : "";
     try { await navigator.clipboard.writeText(location.href); $("shared").textContent = `Copied.${own}` }
-    catch { $("shared").textContent = `Copy it from the address line: this browser gives pages no clipboard.${own}` }
+    catch {
+      $("shared").textContent = `Copy it from the address line: this browser gives pages no clipboard.${own}`;
+    }
   };
 }

@@ -1,4 +1,5 @@
-// The network, in a thread of its own. Messages in: { boot } once, { run }, { layer }; each is answered under its id.
+// The network, in a thread of its own. Messages in: { boot } once, { run }, { layer }; each is answered
+// under its id.
 "use strict";
 const SIDE = 224;                            // the network sees 224×224 pixels
 const padded = n => (n + 7) & ~7;            // a plane takes whole blocks of eight numbers
@@ -10,14 +11,16 @@ async function inflate(bytes) {
   return new Response(stream).arrayBuffer();
 }
 
-// Weights as whole numbers and steps become floats in the engine's memory, each layer in the order its loop wants.
+// Weights as whole numbers and steps become floats in the engine's memory, each layer in the order its loop
+// wants.
 async function boot({ wasm, weights, told }) {
   const raw = await inflate(weights), whole = new Int8Array(raw, 0, told.floats);
   const floats = new Float32Array(raw, told.floats), ints = new Int16Array(told.high);
   for (let i = 0; i < told.high; i++) ints[i] = whole[i];
   engine = (await WebAssembly.instantiate(wasm, { env: { memory } })).instance.exports;
   const convolutions = told.layers.filter(l => l.kind !== "linear");
-  const largest = 96 * padded(SIDE * SIDE / 4), pictures = 3 * SIDE * SIDE, scratch = 3 * (SIDE + 8) * (SIDE + 24);
+  const largest = 96 * padded(SIDE * SIDE / 4), pictures = 3 * SIDE * SIDE,
+    scratch = 3 * (SIDE + 8) * (SIDE + 24);
   const forWeights = convolutions.reduce((sum, l) => sum + padded(l.out * l.n) + padded(l.out), 0);
   const wanted = forWeights + 3 * largest + pictures + scratch;
   const start = Math.ceil(engine.__heap_base.value / 64) * 16;            // in floats
@@ -40,7 +43,8 @@ async function boot({ wasm, weights, told }) {
     }
     return layer;
   });
-  spaces = { picture: take(pictures), scratch: take(scratch), maps: [take(largest), take(largest), take(largest)] };
+  spaces = { picture: take(pictures), scratch: take(scratch),
+    maps: [take(largest), take(largest), take(largest)] };
   return { ints, floats: floats.slice(), layers };       // the page needs the weights too: heat and lens
 }
 
@@ -54,14 +58,16 @@ function load(rgba) {
 // One layer from place `at` to place `to`; sizes in `s` are brought up to date.
 function compute(layer, at, to, s) {
   const { w, b, size, stride } = layer;
-  if (layer.kind === "pointwise") engine.pointwise(4 * to, 4 * at, 4 * w, 4 * b, layer.out, layer.n, s.n, layer.act);
+  if (layer.kind === "pointwise")
+    engine.pointwise(4 * to, 4 * at, 4 * w, 4 * b, layer.out, layer.n, s.n, layer.act);
   else if (layer.kind === "stem") {
     engine.stem(4 * to, 4 * spaces.picture, 4 * w, 4 * b, 4 * spaces.scratch, layer.out, SIDE, SIDE);
     s.side = SIDE / 2; s.n = padded(s.side * s.side);
   } else {
-    const before = stride === 2 ? (size - 2) >> 1 : size >> 1, side = Math.ceil(s.side / stride), n = padded(side * side);
-    engine.depthwise(4 * to, 4 * at, 4 * w, 4 * b, 4 * spaces.scratch, layer.out, s.side, s.side, size, stride, before,
-      side, side, n, s.n);
+    const before = stride === 2 ? (size - 2) >> 1 : size >> 1, side = Math.ceil(s.side / stride),
+      n = padded(side * side);
+    engine.depthwise(4 * to, 4 * at, 4 * w, 4 * b, 4 * spaces.scratch, layer.out, s.side, s.side, size,
+      stride, before, side, side, n, s.n);
     s.side = side; s.n = n;
   }
   s.channels = layer.out;
@@ -88,6 +94,8 @@ const answer = { boot, run, layer: ({ index }) => kept[index] ?? null };
 onmessage = async ({ data: { id, what, content } }) => {
   try {
     const result = await answer[what](content);
-    postMessage({ id, result }, result?.ints ? [result.ints.buffer, result.floats.buffer] : result?.ms ? [result.maps.buffer] : []);
+    const give = result?.ints ? [result.ints.buffer, result.floats.buffer]
+      : result?.ms ? [result.maps.buffer] : [];      // handed over, not copied
+    postMessage({ id, result }, give);
   } catch (e) { postMessage({ id, error: `${e.name}: ${e.message}` }) }
 };
