@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Compile shipviz/page/engine.c, the network of the explorer page, or check what is committed.
 
-    python scripts/wasm.py build    write shipviz/page/engine.wasm (with the compiler: `make wasm` installs it)
+    python scripts/wasm.py build    write shipviz/page/engine.wasm (with the compiler that `make wasm` has)
     python scripts/wasm.py check    compile, and compare with the committed bytes
     python scripts/wasm.py source   without a compiler: does engine.wasm name this engine.c as its source?
 

@@ -406,9 +406,10 @@ def explorer(photo:Path|None, out:Path, kernel:bool, force:bool)->None:
     out = free(out, force)
     if photo: check_photos([photo])
     if kernel:
-        from shipviz.widgets import explorer_page as page
+        from shipviz.widgets import explorer_page
+        explorer_page(out, photo, force=force)
     else:
-        from shipviz.network_page import network_page as page
-    page(out, photo, force=force)
+        from shipviz.network_page import network_page
+        network_page(out, photo, force=force)
     size = out.stat().st_size/1e6 if out.is_file() else 0
     click.echo(f"Wrote {out}, {size:.1f} MB. Open it in a browser.")

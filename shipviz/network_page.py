@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['network_html', 'network_page']
 
-# %% ../nbs/library/12d_network_page.ipynb #16d3ce9f
+# %% ../nbs/library/12d_network_page.ipynb #ab768ec0
 import base64
 import hashlib
 import json
@@ -27,11 +27,11 @@ from .explorer_pages import explorer_html
 from .models import real_ships
 from .network import efficientnet_lite0, imagenet_categories
 from .packed import pack, packed_layers
-from .pages import write_text
+from .pages import free_file, write_text
 from .ships import render_ship
 from .signs import KERNELS, signed_rgb
 
-# %% ../nbs/library/12d_network_page.ipynb #03c31ce7
+# %% ../nbs/library/12d_network_page.ipynb #47599ad4
 _SHIPS = [ # class and seed: two of each class, far and near, clear and hazy, with cranes and without
     ('Cruise', 23), ('Cargo', 14), ('Military', 18), ('Carrier', 21), ('Tankers', 19),
     ('Cargo', 4), ('Military', 10), ('Carrier', 9), ('Cruise', 16), ('Tankers', 4)]
@@ -70,7 +70,7 @@ def _config(told, ships, pictures):
         signed=signed_rgb(torch.linspace(-1, 1, 511)[None], 1)[0].tolist(),
         kernelPage=explorer_html(Image.new('RGB', (8, 8)), compact=True))
 
-# %% ../nbs/library/12d_network_page.ipynb #a4c2a058
+# %% ../nbs/library/12d_network_page.ipynb #373ce740
 _SCRIPTS = ('core', 'picture', 'look', 'paint', 'how', 'lens', 'game', 'learn', 'share', 'main')  # in this order
 
 def _source(name): return (files('shipviz')/'page'/name).read_text(encoding='utf-8')
@@ -95,7 +95,7 @@ def network_html(
 
     Errors as in `open_picture`, and `ImportError` without the package of the weights."""
     pictures = [] if photo is None else [_photo_facts(photo)]
-    ships = real_ships()
+    ships:Any = real_ships()
     weights, told = pack(packed_layers(efficientnet_lite0()), ships.model[1][-1])
     config = _config(told, ships.dls.vocab, [*pictures, *(_ship_facts(*ship) for ship in _SHIPS)])
     script, style = '\n'.join(_source(f'{name}.js') for name in _SCRIPTS), _source('page.css')
@@ -115,4 +115,4 @@ def network_page(
     """Write the page: one HTML file of some 6 MB that needs no Python and no network.
 
     Raises `FileExistsError` unless `force`, and the errors of `network_html`."""
-    return write_text(path, network_html(photo), force)
+    return write_text(free_file(path, force), network_html(photo), force)

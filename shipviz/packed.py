@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PackedLayer', 'packed_layers', 'bits_of', 'quantise', 'pack', 'rounded']
 
-# %% ../nbs/library/12c_packed.ipynb #38816554
+# %% ../nbs/library/12c_packed.ipynb #a22ae466
 import copy
 import zlib
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from .batchnorm import fold_norm
 from .network import MBConv, efficientnet_lite0
 
-# %% ../nbs/library/12c_packed.ipynb #fff181ff
+# %% ../nbs/library/12c_packed.ipynb #f126c1bd
 class PackedLayer(NamedTuple):
     "One layer: its weights, and what the engine must know to compute it."
     name:str            # where it stands, as 'stage2, block 1: depthwise'
@@ -49,14 +49,15 @@ def packed_layers(
     model:nn.Sequential, # `efficientnet_lite0()`
 ) -> Iterator[PackedLayer]: # in the order in which they are computed
     "The layers of an EfficientNet-Lite with batch norm folded; the model is left as it is."
-    for name, part in model.body.named_children():
+    net:Any = model
+    for name, part in net.body.named_children():
         if isinstance(part[0], MBConv):
             for i, block in enumerate(part, 1):
                 yield from _block_layers(f'{name.replace("stage", "stage ")}, block {i}', block)
         else: yield _folded(name, 'stem' if name == 'stem' else 'pointwise', part)
-    yield PackedLayer('classes', 'linear', model.fc.weight.detach(), model.fc.bias.detach())
+    yield PackedLayer('classes', 'linear', net.fc.weight.detach(), net.fc.bias.detach())
 
-# %% ../nbs/library/12c_packed.ipynb #d34983e8
+# %% ../nbs/library/12c_packed.ipynb #2269c908
 def bits_of(
     name:str, # of a `PackedLayer`
     kind:str, # of it
@@ -78,7 +79,7 @@ def quantise(
     step[step == 0] = 1
     return np.round(w/step[:, None]).astype(np.int16), step.astype(np.float32)
 
-# %% ../nbs/library/12c_packed.ipynb #78683b2f
+# %% ../nbs/library/12c_packed.ipynb #2deb16d0
 def _planes(q, bits):
     "The low bytes of whole numbers, and the high ones if there are any: `256*high + low`, both with a sign."
     low = q.astype(np.int8)
@@ -89,7 +90,8 @@ def pack(
     head:nn.Linear|None=None, # another last layer, on the same features; it is kept in 32 bits
 ) -> tuple[bytes, dict[str, Any]]: # compressed by zlib; what is in it, for JSON
     "The weights in a form that the page's engine reads."
-    low, high, floats, told = [], [], [], []
+    low, high, told = [], [], []
+    floats:list[np.ndarray] = []
     for layer in layers:
         bits = bits_of(layer.name, layer.kind)
         q, step = quantise(layer.weight, bits)
@@ -111,7 +113,7 @@ def rounded(
     model:nn.Sequential, # `efficientnet_lite0()`; it is left as it is
 ) -> nn.Sequential: # the same network with batch norm folded and weights rounded, for torch
     "What the page computes, in torch: to tell errors of rounding from errors of the engine."
-    twin = copy.deepcopy(model).eval()
+    twin:Any = copy.deepcopy(model).eval()
     blocks = [m for m in twin.body.modules() if hasattr(m, 'conv')]
     for block, layer in zip([*blocks, twin], packed_layers(model)):
         q, step = quantise(layer.weight, bits_of(layer.name, layer.kind))

@@ -1,4 +1,5 @@
-"""A real Chromium, a real Firefox and a real JupyterLab, for the tests in a browser and benchmarks/bench_widgets.py."""
+"""A real Chromium, a real Firefox and a real JupyterLab, for the tests in a browser and
+benchmarks/bench_widgets.py."""
 import contextlib
 import importlib.util
 import json
@@ -99,9 +100,11 @@ class Firefox:
 
     def evaluate(self, expression, arg=None):
         "The value of an expression, or of a function called with `arg`; by way of JSON."
-        code = f"""(async () => {{ const it = ({expression});
-            return JSON.stringify(await (typeof it === 'function' ? it({json.dumps(arg)}) : it)) ?? 'null' }})()"""
-        done = self.send("script.evaluate", expression=code, target=dict(context=self.context), awaitPromise=True)
+        code = f"""(async () => {{
+            const it = ({expression}), value = typeof it === 'function' ? it({json.dumps(arg)}) : it;
+            return JSON.stringify(await value) ?? 'null' }})()"""
+        target = dict(context=self.context)
+        done = self.send("script.evaluate", expression=code, target=target, awaitPromise=True)
         if done["type"] != "success": raise RuntimeError(done["exceptionDetails"]["text"])
         return json.loads(done["result"]["value"])
 

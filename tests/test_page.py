@@ -1,5 +1,5 @@
-"""The page of `shipviz explorer`, with the whole network in it, in a real Chromium: `make browser-test`; and in a
-Firefox where there is one."""
+"""The page of `shipviz explorer`, with the whole network in it, in a real Chromium: `make browser-test`; and
+in a Firefox where there is one."""
 import base64
 import importlib.util
 import io
@@ -22,7 +22,7 @@ from shipviz.heatmaps import gradcam
 from shipviz.models import real_ships
 from shipviz.network import efficientnet_lite0
 from shipviz.network_page import network_page
-from shipviz.packed import rounded
+from shipviz.packed import packed_layers, rounded
 from shipviz.ships import CLASSES, render_ship
 
 pytestmark = pytest.mark.browser
@@ -33,19 +33,24 @@ PHOTOS = os.environ.get("SHIPVIZ_PHOTOS")    # a folder of your own photos, for 
 
 # The engine
 
-def test_the_engine_is_made_from_its_source():
-    done = subprocess.run([sys.executable, "scripts/wasm.py", "source"], cwd=ROOT, capture_output=True, text=True)
+def wasm(what):
+    done = subprocess.run([sys.executable, "scripts/wasm.py", what], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
-@pytest.mark.skipif(not importlib.util.find_spec("ziglang"), reason="the compiler is not installed: make wasm")
+def test_the_engine_is_made_from_its_source():
+    wasm("source")
+
+@pytest.mark.skipif(not importlib.util.find_spec("ziglang"), reason="no compiler here: make wasm has one")
 def test_the_committed_engine_is_what_the_source_gives():
-    done = subprocess.run([sys.executable, "scripts/wasm.py", "check"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    wasm("check")
 
 def test_the_sources_of_the_page_are_readable():
     for path in (ROOT/"shipviz"/"page").iterdir():
-        if path.suffix == ".wasm": assert path.stat().st_size < 200_000
-        else: assert all(len(line) <= 110 for line in path.read_text(encoding="utf-8").splitlines()), path.name
+        if path.suffix == ".wasm":
+            assert path.stat().st_size < 200_000
+            continue
+        long = [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 110]
+        assert not long, path.name
 
 
 # The page
@@ -115,8 +120,10 @@ def textures(n):
     for _ in range(n):
         turn, waves = rng.uniform(0, 6.28), rng.uniform(2, 30)
         wave = np.sin(waves*6.28*(x*np.cos(turn) + y*np.sin(turn)))[..., None]*rng.uniform(.3, 1, 3)
-        small = Image.fromarray(rng.integers(0, 256, (int(rng.integers(3, 40)),)*2 + (3,), dtype=np.uint8))
-        share, blobs = rng.uniform(), np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC), float)
+        n = int(rng.integers(3, 40))
+        small = Image.fromarray(rng.integers(0, 256, (n, n, 3), dtype=np.uint8))
+        blobs = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC), float)
+        share = rng.uniform()
         yield np.uint8(np.clip(blobs*share + (127 + 100*wave)*(1 - share), 0, 255))
 
 RUN = """async ([pictures, classes]) => {
@@ -128,8 +135,8 @@ RUN = """async ([pictures, classes]) => {
             rgba[4 * i + 3] = 255 }
         const r = new shipviz.Result(await shipviz.network.ask('run', { rgba, keep: false }));
         const k = r.order('imagenet')[0];
-        out.push({ k, heat: [...r.heat('imagenet', classes[place])], z: [...r.logits('imagenet')], five: [...r.logits('ships')],
-            ms: r.ms }) }
+        out.push({ k, heat: [...r.heat('imagenet', classes[place])], ms: r.ms,
+            z: [...r.logits('imagenet')], five: [...r.logits('ships')] }) }
     return out }"""
 
 def in_page(page, pictures, classes):
@@ -146,8 +153,8 @@ def same(a, b): return np.array([np.corrcoef(np.ravel(p), np.ravel(q))[0, 1] for
 def model(): return efficientnet_lite0().eval()
 
 def compare(page, model, pictures):
-    """Which pictures get torch's first class, how the heat of this class correlates with torch's Grad-CAM, how
-    far torch's two largest logits are apart, and what there is more to say: what the page said, `x`, `z`."""
+    """Which pictures get torch's first class, how the heat of this class correlates with torch's, how far
+    torch's two largest logits are apart, what the page said, and the pictures as torch gets them."""
     x = (torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() - 127)/128
     with torch.no_grad(): maps = torch.cat([model.body(part) for part in x.split(20)])
     z = model.fc(maps.mean((2, 3))).detach()
@@ -160,8 +167,8 @@ def compare(page, model, pictures):
 
 @in_chromium
 def test_200_pictures_beside_torch(page, model):
-    """The same first class, wherever torch's own two best are not as good as tied: rounded weights move logits
-    by 0.03 (root mean square)."""
+    """The same first class, wherever torch's own two best are not as good as tied: rounded weights move
+    logits by 0.03 (root mean square)."""
     ships = [np.asarray(render_ship(CLASSES[i % 5], seed=1000 + i, size=SIDE).image) for i in range(110)]
     pictures = [*ships, *textures(125)]
     equal, heat, apart, said, x = compare(page, model, pictures)
@@ -172,7 +179,7 @@ def test_200_pictures_beside_torch(page, model):
     named = gradcam(model, x[few], [s["k"] for s in said[few]], layer=model.body).maps
     again = in_page(page, pictures[few], [s["k"] for s in said[few]])
     assert same(torch.as_tensor(named).relu(), [s["heat"] for s in again]).min() > .995
-    with torch.no_grad(): near = rounded(model)(x[few])      # with the same weights only the last digits differ
+    with torch.no_grad(): near = rounded(model)(x[few])      # with the same weights, the last digits differ
     np.testing.assert_allclose([s["z"] for s in said[few]], near.numpy(), atol=1e-3)
     five = real_ships().model.eval()
     with torch.no_grad(): z = five(x[few])
@@ -182,7 +189,8 @@ def test_200_pictures_beside_torch(page, model):
 @in_chromium
 @pytest.mark.skipif(not PHOTOS, reason="SHIPVIZ_PHOTOS names no folder of photos")
 def test_photos_beside_torch(page, model):
-    paths = sorted(p for p in Path(PHOTOS).expanduser().iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    kinds = (".jpg", ".jpeg", ".png")
+    paths = sorted(p for p in Path(PHOTOS).expanduser().iterdir() if p.suffix.lower() in kinds)
     pictures = [np.asarray(Image.open(p).convert("RGB").resize((SIDE, SIDE))) for p in paths[:200]]
     equal, heat, apart, _, _ = compare(page, model, pictures)
     print(f"{equal.sum()} of {len(equal)} photos, heat from {heat.min():.4f}")
@@ -264,7 +272,8 @@ def test_a_class_by_its_name_and_the_five_ships(page):
 @in_chromium
 def test_the_score_is_that_of_the_library(page):
     "The page enlarges the map and adds up the heat on the mask as `energy_in_mask` does."
-    found = page.evaluate("""() => { const r = shipviz.result, map = r.heat('ships', 3), { mask } = shipviz.current;
+    found = page.evaluate("""() => {
+        const map = shipviz.result.heat('ships', 3), { mask } = shipviz.current;
         return { map: [...map], mask: [...mask], share: shipviz.energyIn(map, mask) } }""")
     mask = torch.tensor(found["mask"]).view(1, SIDE, SIDE).bool()
     want = energy_in_mask(torch.tensor(found["map"]).view(1, 7, 7), mask).item()
@@ -325,16 +334,17 @@ def test_the_address_brings_the_view_back(page, opened):
     again = opened(address)
     assert again.evaluate("shipviz.state") == page.evaluate("shipviz.state")
     assert abs(shown(again) - shown(page)).max() <= 2
-    odd = opened("#look&picture=99&a=-1&b=x&split=1e9&layer=50&<script>")        # what makes no sense is left out
-    assert odd.evaluate("[shipviz.state.picture, shipviz.state.a, shipviz.state.split, shipviz.state.layer]") == [
-        0, None, 50, None]
+    odd = opened("#look&picture=99&a=-1&b=x&split=1e9&layer=50&<script>")    # what makes no sense is left out
+    state = odd.evaluate("shipviz.state")
+    assert [state[k] for k in ("picture", "a", "b", "split", "layer")] == [0, None, None, 50, None]
 
 @in_chromium
 def test_the_card(page, tmp_path):
     with page.expect_download() as download: page.get_by_role("button", name="save as a picture").click()
     download.value.save_as(tmp_path/"card.png")
     card = Image.open(tmp_path/"card.png")
-    assert card.format == "PNG" and card.size == (1200, 630) and len(card.convert("RGB").getcolors(10**6) or []) > 1000
+    assert card.format == "PNG" and card.size == (1200, 630)
+    assert len(card.convert("RGB").getcolors(10**6)) > 1000
 
 @in_chromium
 @pytest.mark.parametrize("layer", [0, 1, 10, 19])
@@ -344,19 +354,18 @@ def test_the_lens_shows_the_real_kernel(page, model, layer):
     wait(page, "document.querySelectorAll('#stages .maps button').length > 50")
     page.evaluate("i => openLens(i, 5)", layer)
     wait(page, "document.querySelectorAll('#lens-sum table').length === 3")
-    numbers = lambda i: [float(t.replace("−", "-")) for t in page.locator("#lens-sum table").nth(i).locator(
-        "td.in" if i == 0 else "td").all_inner_texts() if t]
-    weights = [float(v.replace("−", "-")) for v in page.evaluate(
-        "[...document.querySelectorAll('#lens-sum input')].map(e => e.value)")]
-    from shipviz.packed import packed_layers
+    number = lambda text: float(text.replace("−", "-"))
+    tables = page.locator("#lens-sum table")
+    window = [number(t) for t in tables.nth(0).locator("td.in").all_inner_texts()]
+    products = [number(t) for t in tables.nth(2).locator("td").all_inner_texts()]
+    weights = [number(e.input_value()) for e in tables.nth(1).locator("input").all()]
     real = list(packed_layers(model))[layer]
     k = real.size**2
     np.testing.assert_allclose(weights, real.weight[5][:k], atol=4e-3)
-    window, products = numbers(0), numbers(2)
     assert len(window) == len(products) == k
     np.testing.assert_allclose(np.multiply(window, weights), products, atol=.03)
-    assert not layer or sum(products) == pytest.approx(
-        float(re.search(r"products (\S+?),", text(page, "lens-total"))[1].replace("−", "-")), abs=.1)
+    sum_ = number(re.search(r"products (\S*\d)", text(page, "lens-total"))[1])
+    assert sum(products) == pytest.approx(sum_, abs=.006*k)
     value = page.evaluate("shipviz.lens.made.maps[5 * shipviz.lens.made.n + shipviz.state.at]")
     said = float(re.search(r"ReLU6 makes it ([\d.]+\d)", text(page, "lens-total"))[1])
     assert said == pytest.approx(value, abs=.006)
@@ -395,7 +404,7 @@ def test_the_game(page):
     box = page.locator("#game-view").bounding_box()
     page.mouse.click(box["x"] + box["width"]*(most % 7 + .5)/7, box["y"] + box["height"]*(most//7 + .5)/7)
     said = text(page, "game-said")
-    assert int(re.search(r"At your place is (\d+) %", said)[1]) >= 99
+    assert int(re.search(r"At your place is (\d+) %", said)[1]) >= 97
     page.get_by_role("button", name="next ship").click()
     wait(page, "!shipviz.game.answered")
     page.locator("#game-view").focus()
@@ -408,7 +417,8 @@ def test_a_kernel_is_learned(page):
     page.locator("#learn-go").click()
     wait(page, "shipviz.learn.end")
     assert "Learned after" in text(page, "learn-said")
-    np.testing.assert_allclose(page.evaluate("shipviz.learn.kernel"), [-1, -1, -1, 0, 0, 0, 1, 1, 1], atol=.01)
+    truth = [-1, -1, -1, 0, 0, 0, 1, 1, 1]
+    np.testing.assert_allclose(page.evaluate("shipviz.learn.kernel"), truth, atol=.01)
     page.get_by_role("button", name="begin again").click()
     page.locator("#learn-rate").fill("0")                        # one step is one of gradient descent
     page.locator("#learn-momentum").uncheck()
@@ -430,7 +440,9 @@ def test_the_kernel_explorer_is_one_of_the_screens(page):
     frame.locator("#out").wait_for(timeout=60_000)
     inside = page.frames[1]
     wait(inside, "window.shipviz?.image?.w === 450")             # the picture of the page
-    frame.locator("#preset").select_option("sobel" if inside.evaluate("'sobel' in config.kernels") else "blur")
+    before = inside.evaluate("shipviz.result.data[1000]")
+    frame.locator("#preset").select_option("blur")
+    wait(inside, f"Math.abs(shipviz.result.data[1000] - ({before})) > 1e-3")
 
 LOOKS = dict(
     desktop=dict(width=1200), phone=dict(width=390, height=844, has_touch=True, is_mobile=True),
@@ -463,7 +475,7 @@ def test_every_screen_fits_and_has_no_fault_that_axe_finds(opened, look):
                 page.locator("#lens-sum table").first.wait_for()
                 check("lens")
                 page.locator("#lens-close").click()
-    if not axe: pytest.skip("axe-playwright-python is not installed: the layout was checked, the rest was not")
+    if not axe: pytest.skip("axe-playwright-python is not installed: only the layout was checked")
 
 
 # Firefox
