@@ -117,7 +117,7 @@ async function startCamera() {
   await video.play();
   current = holds(video, video.videoWidth, video.videoHeight, { title: "camera", own: true });
   state.picture = null;
-  fitView();
+  fitView(); drawGallery();
   const times = [];
   while (camera.stream === stream) {
     current.canvas.getContext("2d").drawImage(video, 0, 0, current.width, current.height);
