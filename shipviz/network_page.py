@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from PIL import Image
-from torch import nn
 
 from .core import data_uri, encoded, open_picture
 from .explorer_pages import explorer_html
