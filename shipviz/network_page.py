@@ -84,7 +84,8 @@ def _policy(scripts, styles):
     "A Content Security Policy: these scripts and styles, WASM, a worker, pictures from memory; nothing else."
     return ('; '.join([
         "default-src 'none'", f"script-src {' '.join(map(_hash, scripts))} 'wasm-unsafe-eval'",
-        f"style-src {' '.join(map(_hash, styles))}", 'img-src data: blob:', 'media-src blob:', 'worker-src blob:',
+        f"style-src {' '.join(map(_hash, styles))}", 'img-src data: blob:', 'media-src blob:',
+        'worker-src blob:',
         "connect-src 'none'", "form-action 'none'", "base-uri 'none'"]))
 
 def network_html(
