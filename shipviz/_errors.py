@@ -19,10 +19,18 @@ class People(click.Group):
             if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
         return super().main(*args, **kwargs)
 
+    def make_context(self, info_name, args, *more, **kwargs):
+        self.given = list(args)  # click uses up its own list
+        return super().make_context(info_name, args, *more, **kwargs)
+
     def invoke(self, ctx):
         with warnings.catch_warnings():
             warnings.showwarning = note
             try: return super().invoke(ctx)
+            except click.NoSuchOption as e:
+                files = [a for a in self.given if a.startswith("-") and os.path.exists(a)]
+                if files: e.message += f" To name the file {files[0]}, write ./{files[0]}."
+                raise
             except (click.ClickException, click.exceptions.Exit, click.Abort): raise
             except KeyboardInterrupt:
                 click.echo("\nStopped. Nothing was left half-made.", err=True)
@@ -40,8 +48,9 @@ class People(click.Group):
 
 
 def note(message, category, *args, **kwargs):
-    "How warnings are shown: as notes to people; not those that are for programmers."
-    if not issubclass(category, (DeprecationWarning, FutureWarning)):
+    "How warnings are shown: as notes to people; not those for programmers, or for what we refuse."
+    unsaid = "DecompressionBombWarning"  # Pillow's: `open_picture` has a limit of its own
+    if not issubclass(category, (DeprecationWarning, FutureWarning)) and category.__name__ != unsaid:
         click.echo(f"Note: {in_words_of_the_command_line(str(message))}", err=True)
 
 

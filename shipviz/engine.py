@@ -236,7 +236,11 @@ def one_pass(
     inputs = model_inputs(model, net, images)
     wanted:Sequence = layer if isinstance(layer, (list, tuple)) else [layer]
     with undisturbed(net):
-        trace = find_trace(net, inputs)
+        try: trace = find_trace(net, inputs)
+        except RuntimeError as e:
+            words = _refused(str(e), inputs)
+            if not words: raise
+            raise ValueError(words) from e
         shapes:dict[str, Callable] = {}
         for i in [find_layer(net, trace, l) for l in wanted]:
             name = trace.calls[i].name
@@ -247,6 +251,14 @@ def one_pass(
             shapes[name] = shape
         out, acts = _cut(net, inputs, shapes)
     return Pass(net, inputs, out, {n: (acts[n], shapes[n]) for n in shapes}, trace, class_names(model))
+
+def _refused(error, inputs):
+    "What torch says of pictures with other channels or of another size, in words; '' for all other errors."
+    channels = re.search(r'to have (\d+) channels, but got (\d+)', error)
+    if channels: return f"The network takes pictures of {channels[1]} channels, but these have {channels[2]}."
+    if 'mat1 and mat2 shapes' not in error: return ''
+    shape = '×'.join(map(str, inputs[0].shape[2:]))
+    return f"The network does not take pictures of {shape}: it was built for another size."
 
 def _cut(net, inputs, names):
     "`(output, {name: activation})` of one pass whose graph begins at the earliest of the named layers."

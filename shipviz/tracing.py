@@ -288,6 +288,8 @@ def find_layer(
         raise ValueError(f"No layer of {type(net).__name__} makes maps larger than 1×1 on pictures of "
                          f"{trace.size[0]}×{trace.size[1]}. Use larger pictures, or give layer= "
                          "and reshape=.")
+    if not isinstance(layer, (str, nn.Module)):
+        raise TypeError(f"A layer is a name or a module, not {layer!r}. {trace.choices()}")
     if isinstance(layer, nn.Module): names = [n for n, m in net.named_modules() if m is layer]
     else: names = [layer, str(layer).removeprefix('module.')]
     found = [i for i in map(trace.last_call, names) if i is not None]
