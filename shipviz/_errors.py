@@ -1,6 +1,8 @@
 """How the command line speaks of errors and warnings: in sentences, with advice in the words of commands."""
+import contextlib
 import errno
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -17,7 +19,7 @@ class People(click.Group):
         for stream in (sys.stdout, sys.stderr):
             # so that a name or sign that the terminal has no code for ends no command
             if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **kwargs)
+        with ended_in_order(): return super().main(*args, **kwargs)
 
     def make_context(self, info_name, args, *more, **kwargs):
         self.given = list(args)  # click uses up its own list
@@ -45,6 +47,17 @@ class People(click.Group):
         "The options of the command that was called, such as '--force'."
         command = self.commands.get(ctx.invoked_subcommand)
         return {o for p in command.params for o in p.opts} if command else set()
+
+
+@contextlib.contextmanager
+def ended_in_order():
+    "Within it, a polite order to end (SIGTERM) ends the block as an error does: half-made files are removed."
+    def end(*args): raise SystemExit(143)
+    try: before = signal.signal(signal.SIGTERM, end)
+    except ValueError: before = None  # only the main thread may
+    try: yield
+    finally:
+        if before is not None: signal.signal(signal.SIGTERM, before)
 
 
 def note(message, category, *args, **kwargs):

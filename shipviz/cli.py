@@ -2,7 +2,6 @@
 
 Everything heavy is imported inside the commands, so that `shipviz --help` answers at once. Exit codes:
 0 it worked, 1 it did not, 2 the command was not understood, 130 stopped with Ctrl-C."""
-import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -363,9 +362,14 @@ def lessons(folder:Path, no_open:bool, force:bool, teacher:bool)->None:
     if importlib.util.find_spec("jupyterlab") is None:
         raise click.ClickException("JupyterLab is not installed: pip install jupyterlab")
     click.echo("Starting JupyterLab; stop it with Ctrl-C.")
-    with contextlib.suppress(KeyboardInterrupt):
-        code = subprocess.call([sys.executable, "-m", "jupyterlab", str(folder)])
-        if code: raise click.ClickException(f"JupyterLab ended with exit code {code}.")
+    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", str(folder)])
+    try: code = server.wait()
+    except BaseException as e:  # Ctrl-C, or an order to end: it does not stay behind
+        server.terminate()
+        server.wait()
+        if isinstance(e, KeyboardInterrupt): return
+        raise
+    if code: raise click.ClickException(f"JupyterLab ended with exit code {code}.")
 
 
 @main.command()
@@ -409,3 +413,21 @@ def explorer(photo:Path|None, out:Path, force:bool)->None:
     from shipviz.widgets import explorer_page
     explorer_page(out, photo, force=force)
     click.echo(f"Wrote {out}. Open it in a browser.")
+
+
+@main.command()
+@click.pass_context
+def doctor(ctx:click.Context)->None:
+    """Look for what is missing here or does not fit, and say what to do.
+
+    Checked are versions, weights, the cache and its disk, Jupyter's kernel, and a heatmap from beginning to
+    end. The exit code is 0 if nothing has to be put right."""
+    from shipviz.doctor import examine
+    bad = 0
+    for finding in examine():
+        sign = {True: "✓", None: "!", False: "✗"}[finding.good]
+        click.echo(f"{sign} {finding.what}.".replace("..", "."))
+        if finding.do: click.echo(f"    {finding.do}")
+        bad += finding.good is False
+    click.echo(f"\n{bad} thing(s) to put right." if bad else "\nNothing has to be put right.")
+    if bad: ctx.exit(1)

@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from shipviz import __version__, _errors, cli, notebooks
 
 FEEDBACK = "from shipviz.exercises import *\n"
-COMMANDS = ["check", "demo", "explorer", "heatmap", "lessons", "predict", "report", "ships", "train"]
+COMMANDS = "check demo doctor explorer heatmap lessons predict report ships train".split()
 
 
 def shell(*args, **kwargs):
