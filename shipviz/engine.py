@@ -8,6 +8,7 @@ __all__ = ['Pass', 'one_pass', 'input_gradients']
 # %% ../nbs/library/13e_engine.ipynb #ed49e00f
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -56,6 +57,8 @@ class Pass:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, inputs, out, trace, vocab
         self.acts = acts
         self.layers = list(acts)
+        self.seconds = 0. # that the pass took for each picture
+        self.above = 1.   # share of the network's modules that run after the first of the layers
         logits = logits_of(out)
         self.logits = None if logits is None else logits.detach().float().cpu()
         device = inputs[0].device.type
@@ -242,15 +245,20 @@ def one_pass(
             if not words: raise
             raise ValueError(words) from e
         shapes:dict[str, Callable] = {}
-        for i in [find_layer(net, trace, l) for l in wanted]:
+        chosen = [find_layer(net, trace, l) for l in wanted]
+        for i in chosen:
             name = trace.calls[i].name
             shape = reshape or trace.layouts[i]
             if shape is None:
                 raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
                                  f"{trace.choices()}")
             shapes[name] = shape
+        start = time.perf_counter()
         out, acts = _cut(net, inputs, shapes)
-    return Pass(net, inputs, out, {n: (acts[n], shapes[n]) for n in shapes}, trace, class_names(model))
+    made = Pass(net, inputs, out, {n: (acts[n], shapes[n]) for n in shapes}, trace, class_names(model))
+    made.seconds = (time.perf_counter() - start)/len(made)
+    made.above = 1 - (1 + min(chosen))/len(trace.calls)
+    return made
 
 def _refused(error, inputs):
     "What torch says of pictures with other channels or of another size, in words; '' for all other errors."

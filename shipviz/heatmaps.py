@@ -23,6 +23,7 @@ from .inputs import (Images, Model, as_batch, as_pictures, box_finder, count_pic
                             seen_box, some_pictures)
 from .methods import METHODS, View, method
 from .overlays import Heatmaps, normalise, overlay
+from .pace import announce, passes
 from .tracing import Layer, layers
 
 _all_ = ['Layer', 'layers', 'as_batch', 'as_pictures', 'seen_box', 'METHODS', 'View', 'method', 'Heatmaps',
@@ -119,6 +120,11 @@ def _is_several(target): return isinstance(target, (list, tuple)) or getattr(tar
 def _are_tensors(images):
     return isinstance(images, torch.Tensor) or any(isinstance(o, torch.Tensor) for o in images)
 
+def _announce(p, options, n):
+    "A word before methods that will take long on n pictures; the channels are counted for no others."
+    if not any(passes(m, 2, p.size, **o) > 1 for m, o in options.items()): return
+    announce(options, n, sum(p.activations(l).shape[1] for l in p.layers), p.size, p.seconds, p.above)
+
 def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options):
     "`{(method, layer name): Heatmaps}`, batch by batch."
     options, images, bs = _options_of(methods, options), gathered(images), whole_number('bs', bs, 1)
@@ -129,6 +135,7 @@ def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, op
     parts = {}
     for i in range(0, n, bs):
         p = one_pass(model, some_pictures(images, i, i + bs), layers, reshape)
+        if not i: _announce(p, options, n)
         wanted = p.targets(target[i:i+bs] if _is_several(target) else target)
         for layer in p.layers:
             for m in dict.fromkeys(methods):
