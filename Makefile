@@ -8,6 +8,8 @@ DEMO    ?= demo
 PHOTOS  ?=
 NB      ?=
 WORKERS ?= 2
+TRIES   ?= 50
+SECONDS ?= 3600
 
 BIN    := $(abspath $(VENV))/bin
 NEWEST := $(abspath $(VENV))-newest
@@ -16,7 +18,7 @@ STEP    = @printf '\n== %s\n'
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test
+.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test stress
 .PHONY: nbs clean-nbs export readme docs clean
 
 help:
@@ -27,6 +29,8 @@ help:
 	@echo 'make bench-real    train on the photos of the hackathon and write a submission'
 	@echo '                   (SHIPVIZ_HACKATHON names their folder)'
 	@echo 'make browser-test  the widgets and the explorer page in a real Chromium'
+	@echo 'make stress        killed work, full disks, long use and fuzzing, at length: two hours and more'
+	@echo '                   (SECONDS=3600 for each fuzzed reader, TRIES=50 for each kind of work)'
 	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
 	@echo 'make export readme write shipviz/ and README.md from the notebooks'
 	@echo 'make docs          the lessons as web pages in _docs/, with their links checked'
@@ -128,6 +132,13 @@ browser-test: $(VENV)/.installed-dev
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get update -q && apt-get install -yq chromium; } || \
 	  { echo 'This needs Chromium: install it (Debian: apt-get install chromium), then try again.' >&2; exit 1; }
 	MPLBACKEND=Agg $(BIN)/python -m pytest -m browser
+
+# At length what tests/test_stress.py does in short
+stress: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install -q atheris
+	OMP_NUM_THREADS=1 $(BIN)/python tests/stress/kills.py $(TRIES)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/stress/long.py
+	$(BIN)/python tests/stress/fuzz.py $(SECONDS)
 
 
 # For authors
