@@ -21,7 +21,9 @@ def main()->None:
     """Ships, kernels and heatmaps: train a network on five classes of ships and see where it looks.
 
     Everything works offline on a CPU. What is rendered and trained is kept in $SHIPVIZ_HOME, or in the
-    system's place for caches (~/.cache/shipviz on Linux). With SHIPVIZ_DEBUG=1 an error shows its trace."""
+    system's place for caches (~/.cache/shipviz on Linux). Pictures of more than 100
+    megapixels are refused, or of more than $SHIPVIZ_MAX_MEGAPIXELS. With SHIPVIZ_DEBUG=1 an error shows its
+    trace."""
 
 
 def output(

@@ -73,7 +73,7 @@ def fuzz(name, seconds, corpus):
                                              "PIL", "csv", "json"]):
         import shipviz.broken
         import shipviz.cards
-        import shipviz.tables  # noqa: F401
+        import shipviz.tables
     os.environ["SHIPVIZ_MAX_MEGAPIXELS"] = "1"  # a large picture takes the time of a hundred small ones
     warnings.simplefilter("ignore")
     folder = Path(tempfile.mkdtemp(prefix="shipviz-fuzz-"))
