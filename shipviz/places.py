@@ -180,7 +180,8 @@ def _of_tokens(shape, size)->Iterator[Layout]:
     fitting = [(axis, extra, grid) for extra in range(MAX_EXTRA + 1) for axis in (1, 2)
                for grid in _grids(shape[axis] - extra, size) if extra <= shape[axis]//3]
     for axis, extra, (h, w) in fitting:
-        if axis == 1 or h*w > 8: yield Layout((h, w), 3 - axis, partial(_patches, extra=extra, grid=(h, w), axis=axis))
+        tokens = partial(_patches, extra=extra, grid=(h, w), axis=axis)
+        if axis == 1 or h*w > 8: yield Layout((h, w), 3 - axis, tokens)
     for axis, extra, (h, w) in fitting:
         if h*w < 9: continue
         tokens = partial(_patches, extra=extra, grid=(h, w), axis=axis)

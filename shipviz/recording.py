@@ -60,7 +60,7 @@ class Recorder:
     )->None:
         self.names = {m: n for n, m in net.named_modules()}
         self.thread = threading.get_ident()
-        self.rows:list = []   # (module, depth, start, operations around, output, tensors, leaves) of each call
+        self.rows:list = []   # of each call: module, depth, start, operations around, output, tensors, leaves
         self.starts:list = [] # of the calls that are running
         self.before:list = [] # (weak reference to a tensor, node) of the call before
 
