@@ -1,8 +1,8 @@
 """The zoo: is the map right on every network?
 
-Change one patch of the picture, and the cell of the map there must be the one that changes; and no layer after
-the one that a heatmap takes has places that the score depends on. Run with random weights, on one network, the
-smallest, of each family that people use. `make zoo` (`python tests/zoo.py`) runs all and writes the table
+Change one patch of the picture, and the cell of the map there must be the one that changes; and no layer
+after the one that a heatmap takes has places that the score depends on. Run with random weights, on one network,
+the smallest, of each family that people use. `make zoo` (`python tests/zoo.py`) runs all and writes the table
 `tests/zoo.md`; a dozen run in `tests/test_zoo.py`."""
 import shipviz  # first: it repairs torchvision
 
@@ -62,10 +62,8 @@ def patched(x, other, cell, grid):
 
 def special(change):
     """What is special to a patch at a cell: the logarithm of the change, compared with what this patch
-    changes and
-    with how much this cell changes, on average. (In a deep network a change spreads, and the middle always
-    changes
-    more than the edge.)"""
+    changes and with how much this cell changes, on average. (In a deep network a change spreads, and the
+    middle always changes more than the edge.)"""
     logs = change.clamp(min=1e-9*change.max()).log()
     return logs - logs.mean(0) - logs.mean((1, 2), keepdim=True)
 
@@ -73,8 +71,7 @@ def assert_places(change, corners, inside=()):
     """`change` `(K,h,w)`: how much each cell changes with the patch under each of K cells.
 
     Change a corner of the picture: what is special to it is largest at that corner of the map, or at a cell
-    that
-    touches it (a convolution with stride looks half a cell to the side); and of all corners, it is largest
+    that touches it (a convolution with stride looks half a cell to the side); and of all corners, largest
     there.
     Change a patch inside: the cell that changes most is at most two away, unless the change spreads over
     the map."""
@@ -92,8 +89,7 @@ def assert_places(change, corners, inside=()):
 
 def assert_map(maps, size, channels=3):
     """`maps(picture)` `(C,h,w)` keeps the places of the picture. Noise has its chances: what fails is asked
-    once
-    more, with four other pictures."""
+    once more, with four other pictures."""
     def change(seeds):
         total = 0
         for seed in seeds:
@@ -132,8 +128,7 @@ def tensors_after(net, layer, x):
 
 def assert_last(net, layer, size, channels=3):
     """No module that ends after this layer makes features with places that the score depends on, but for
-    the parts
-    of an attention: its queries, keys and values are parts of what entered it."""
+    the parts of an attention: its queries, keys and values are parts of what entered it."""
     x, other = noise(size, channels), noise(size, channels, 1)
     with torch.enable_grad():
         out, found = tensors_after(net, layer, x.requires_grad_())
@@ -375,9 +370,9 @@ def table(cases, found):
     count = {a: sum(r['answer'] == a for _, r in rows) for a in ('right', 'refused', 'wrong', 'not tried')}
     counted = ', '.join(f'{n} {a}' for a, n in count.items())
     lines = ['# The zoo', '', f"Written by `make zoo`. {counted}.",
-             'What is asserted of each network, with random weights, stands in `tests/zoo.py`: a changed patch',
-             'of the picture shows in the cell there, the layer taken is the last one with places that the',
-             'score depends on, and its map is neither constant nor zero.', '',
+             'What is asserted of each network, with random weights, stands in `tests/zoo.py`: a changed',
+             'patch of the picture shows in the cell there, the layer taken is the last one with places that',
+             'the score depends on, and its map is neither constant nor zero.', '',
              '| family | network | picture | answer | layer, maps |', '|---|---|---|---|---|']
     def times(numbers): return '×'.join(map(str, numbers))
     for c, r in rows:
