@@ -18,7 +18,7 @@ STEP    = @printf '\n== %s\n'
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test stress
+.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test wasm stress
 .PHONY: nbs clean-nbs export readme docs clean
 
 help:
@@ -28,7 +28,8 @@ help:
 	@echo 'make bench         tables: heatmaps beside pytorch-grad-cam and Captum, their scores, the widgets'
 	@echo 'make bench-real    train on the photos of the hackathon and write a submission'
 	@echo '                   (SHIPVIZ_HACKATHON names their folder)'
-	@echo 'make browser-test  the widgets and the explorer page in a real Chromium'
+	@echo 'make browser-test  the widgets and the explorer pages in a real Chromium'
+	@echo 'make wasm          compile the engine of the explorer page, with a compiler of its own (300 MB)'
 	@echo 'make stress        killed work, full disks, long use and fuzzing, at length: two hours and more'
 	@echo '                   (SECONDS=3600 for each fuzzed reader, TRIES=50 for each kind of work)'
 	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
@@ -132,6 +133,16 @@ browser-test: $(VENV)/.installed-dev
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get update -q && apt-get install -yq chromium; } || \
 	  { echo 'This needs Chromium: install it (Debian: apt-get install chromium), then try again.' >&2; exit 1; }
 	MPLBACKEND=Agg $(BIN)/python -m pytest -m browser
+
+# The compiler is pinned in scripts/wasm.py; with it the same source gives the same bytes everywhere.
+wasm: $(VENV)-wasm/.made
+	$(VENV)-wasm/bin/python scripts/wasm.py build
+	git diff --stat -- shipviz/page/engine.wasm
+
+$(VENV)-wasm/.made: $(VENV)/.made scripts/wasm.py
+	$(BIN)/python -m venv $(VENV)-wasm
+	$(VENV)-wasm/bin/python -m pip install -q ziglang==$$(sed -n 's/^COMPILER = "\(.*\)".*/\1/p' scripts/wasm.py)
+	@touch $@
 
 # At length what tests/test_stress.py does in short
 stress: $(VENV)/.installed-dev

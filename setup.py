@@ -49,7 +49,7 @@ setup(
     cmdclass={"build_py": BuildWithLessons},
     install_requires=cfg["requirements"].split(),
     extras_require={name: cfg[f"{name}_requirements"].split() for name in ("course", "timm", "dev", "bench")},
-    package_data={"shipviz": ["*.html", "*.css", "*.js", "*.pyi", "py.typed", "weights/*"]},
+    package_data={"shipviz": ["*.html", "*.css", "*.js", "*.pyi", "py.typed", "weights/*", "page/*"]},
     entry_points={"console_scripts": cfg["console_scripts"].split("\n"),
                   "nbdev": ["shipviz=shipviz._modidx:d"]},
     zip_safe=False,

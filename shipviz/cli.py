@@ -407,17 +407,25 @@ def check(ctx:click.Context, folder:Path, only:tuple[str, ...])->None:
 
 @main.command()
 @click.argument("photo", required=False, type=click.Path(path_type=Path))
-@output("kernel.html", "HTML file to write.")
+@output("explorer.html", "HTML file to write.")
+@click.option("--kernel", is_flag=True, help="Only the kernel explorer, without a network: a small file.")
 @force
-def explorer(photo:Path|None, out:Path, force:bool)->None:
-    """Write one HTML file in which you drag a kernel's numbers and watch PHOTO respond.
+def explorer(photo:Path|None, out:Path, kernel:bool, force:bool)->None:
+    """Write one HTML file with a whole network in it: it says what PHOTO shows, and where it looks.
 
-    It needs no Python and no network."""
+    In the page are live heatmaps of any class, for your photos and the camera; every map and kernel on the
+    way; rendered ships that score the heat; a kernel to learn, and one to drag. It needs no Python and no
+    network, and sends nothing anywhere."""
     out = free(out, force)
     if photo: check_photos([photo])
-    from shipviz.widgets import explorer_page
-    explorer_page(out, photo, force=force)
-    click.echo(f"Wrote {out}. Open it in a browser.")
+    if kernel:
+        from shipviz.widgets import explorer_page
+        explorer_page(out, photo, force=force)
+    else:
+        from shipviz.network_page import network_page
+        network_page(out, photo, force=force)
+    size = out.stat().st_size/1e6 if out.is_file() else 0
+    click.echo(f"Wrote {out}, {size:.1f} MB. Open it in a browser.")
 
 
 @main.command()

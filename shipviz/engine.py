@@ -58,9 +58,9 @@ class Pass:
         acts:dict[str, tuple[torch.Tensor, Callable]], # of layers: the output, what makes `(N,C,h,w)` of it
         trace:Trace|None, # of the network; None: no heatmaps will be asked for
         vocab:list|None, # class names
-        plan:bool=True, # may other passes of the network be planned?
         head:Head|None=None, # which part of the output holds the scores; None: found
         places:dict[str, Place]|None=None, # of the layers; None: each at its last call
+        plan:bool=True, # may other passes of the network be planned?
     )->None:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, as_inputs(inputs), out, trace, vocab
         self.acts, self.places, self.plan = acts, places or {}, plan
@@ -358,8 +358,8 @@ def one_pass(
     images:Images, # pictures, as for `heatmap`
     layer:str|nn.Module|Sequence|None=None, # or several; None: the last with spatial extent before pooling
     reshape:Callable|None=None, # turns the layer's output into `(N,C,h,w)`; None: found
-    plan:bool=True, # as for `heatmap`
     head:Head|None=None, # which part of the output holds the scores; None: found
+    plan:bool=True, # as for `heatmap`
 )->Pass:
     """One forward pass: predictions, and the layer's output with a graph above it only.
 
@@ -386,7 +386,7 @@ def one_pass(
                             plan and not inputs.clip)
     kept = {name: (acts[name], shapes[name]) for name in places}
     if inputs.clip and any(len(act) != len(inputs[0]) for act in acts.values()): raise _no_clip(net)
-    made = Pass(net, inputs, out, kept, trace, class_names(model), plan, head, places)
+    made = Pass(net, inputs, out, kept, trace, class_names(model), head, places, plan)
     made.seconds = (time.perf_counter() - start)/len(made)
     made.above = 1 - (1 + min(place.call for place in places.values()))/len(trace.calls)
     return made
@@ -423,5 +423,5 @@ def input_gradients(
     "The gradient of the score at every pixel and channel of the (normalised) picture."
     net = network_of(model)
     inputs = model_inputs(model, net, images)
-    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head=head)
+    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head)
     return pixel_gradients(p, inputs, p.targets(target), guided).float().cpu()

@@ -64,8 +64,8 @@ def heatmap(
     method:str='gradcam', # a name in `METHODS`
     reshape:Callable|None=None, # makes `(N,C,h,w)` of the layer's output; None: found, also for ViT and Swin
     bs:int=64, # pictures in a pass
-    plan:bool=True, # on a CPU, keep folded weights from the second call on: passes take less time
     head:Head|None=None, # of several outputs the one explained: index, key or function; None: found
+    plan:bool=True, # on a CPU, keep folded weights from the second call on: passes take less time
     **options:Any, # of the method
 )->Heatmaps:
     """Heatmaps of the pictures: where the model looked for the class.
@@ -79,7 +79,7 @@ def heatmap(
             raise ValueError(f"heatmap() takes one {name}, not a {type(value).__name__} of {len(value)}: "
                              "heatmaps() takes several methods and layers.")
     found = _by_method_and_layer(model, images, target, [layer], [method], bs, options, one_layer=True,
-                                 reshape=reshape, plan=plan, head=head)
+                                 reshape=reshape, head=head, plan=plan)
     return next(iter(found.values()))
 
 def heatmaps(
@@ -90,8 +90,8 @@ def heatmaps(
     target:Any=None, # as for `heatmap`
     reshape:Callable|None=None, # as for `heatmap`
     bs:int=64, # pictures in a pass
-    plan:bool=True, # as for `heatmap`
     head:Head|None=None, # as for `heatmap`
+    plan:bool=True, # as for `heatmap`
     **options:Any, # of the methods: each gets those that it takes
 )->dict[tuple[str, str], Heatmaps]: # `(method, layer name)` -> `Heatmaps`, always
     """Heatmaps of several methods, layers or both: one forward pass for all of them and for all pictures of a
@@ -99,7 +99,7 @@ def heatmaps(
     methods, layers = _listed(methods), _listed(layers)
     if not methods or not layers: raise ValueError("There is no method, or no layer, to make heatmaps with.")
     return _by_method_and_layer(model, images, target, layers, methods, bs, options, reshape=reshape,
-                                plan=plan, head=head)
+                                head=head, plan=plan)
 
 def _listed(value):
     "One or several, as a list."
