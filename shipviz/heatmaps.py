@@ -139,8 +139,8 @@ def _by_method_and_layer(model, images, target, layers, methods, bs, options, on
     "`{(method, layer name): Heatmaps}`, batch by batch."
     options, images = _options_of(methods, options), gathered(images)
     n, bs = count_pictures(images), whole_number('bs', bs, 1)
-    if _are_clips(images): bs = 1
     if not n: raise ValueError("There is no picture.")
+    if _are_clips(images): bs = 1
     if _is_several(target) and len(target) != n:
         raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
     parts = {}
