@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from .batches import Batches
 from .engine import Pass, input_gradients, one_pass
-from .inputs import (Images, Model, as_batch, as_pictures, box_finder, count_pictures, gathered,
-                            seen_box, some_pictures)
+from .inputs import Images, Model, as_batch, as_pictures, seen_box
 from .methods import METHODS, View, method
 from .overlays import Heatmaps, normalise, overlay
 from .tracing import Layer, layers
@@ -53,7 +53,7 @@ class Hook:
 # %% ../nbs/13_heatmaps.ipynb #fbebbf22
 def heatmap(
     model:Model,
-    images:Images, # `(N,C,H,W)` normalised (a tuple: several inputs); for a Learner also paths, PIL images...
+    images:Images, # `(N,C,H,W)` normalised (a tuple: several inputs), a DataLoader; for a Learner also paths...
     target:Any=None, # class (index, name) or one for each; None: the predicted; a function: output -> `(N,)`
     layer:str|nn.Module|None=None, # None: the last with spatial extent before pooling
     method:str='gradcam', # a name in `METHODS`
@@ -107,24 +107,21 @@ def _options_of(methods, options):
 
 def _is_several(target): return isinstance(target, (list, tuple)) or getattr(target, 'ndim', 0) > 0
 
-def _are_tensors(images):
-    return isinstance(images, torch.Tensor) or any(isinstance(o, torch.Tensor) for o in images)
-
 def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options):
     "`{(method, layer name): Heatmaps}`, batch by batch."
-    options, images = _options_of(methods, options), gathered(images)
-    n = count_pictures(images)
-    if not n: raise ValueError("There is no picture.")
-    if _is_several(target) and len(target) != n:
-        raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
+    options, batches = _options_of(methods, options), Batches(model, images, bs)
+    if batches.n == 0: raise ValueError("There is no picture.")
+    if _is_several(target) and len(target) != batches.n:
+        raise ValueError(f"{len(target)} targets for {batches.n} pictures: give one for all, or one for each.")
     parts = {}
-    for i in range(0, n, bs):
-        p = one_pass(model, some_pictures(images, i, i + bs), layers, reshape)
-        wanted = p.targets(target[i:i+bs] if _is_several(target) else target)
+    for rows, part in batches:
+        p = one_pass(model, part, layers, reshape)
+        wanted = p.targets(target[rows] if _is_several(target) else target)
         for layer in p.layers:
             for m in dict.fromkeys(methods):
                 parts.setdefault((m, layer), []).append(p.heatmap(m, wanted, layer, **options[m]))
-    pictures, seen = (None, None) if _are_tensors(images) else (images, box_finder(model))
+    pictures = batches.pictures()
+    seen = batches.seen() if pictures is not None else None
     return {key: Heatmaps.joined(found, pictures, seen) for key, found in parts.items()}
 
 # %% ../nbs/13_heatmaps.ipynb #d701da56
