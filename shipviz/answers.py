@@ -30,7 +30,7 @@ from tqdm import tqdm
 from .core import evaluating
 from .data import test_dl
 from .heatmaps import Heatmaps, predict_with_heatmaps
-from .tracing import leaves
+from .outputs import leaves
 
 # %% ../nbs/library/15_answers.ipynb #eeb2852c
 def carries_pictures(
@@ -266,7 +266,6 @@ class Predictions:
     targs: Tensor # class numbers `(N,)`, or 0/1 `(N,C)`
     losses: Tensor|None # `(N,)`, the learner's own; None if they are not of this output alone
     head: int|None # which of several outputs; None: there is but one
-    one_logit: bool # is the output one logit for two classes?
 
 def predictions(
     learn:Learner,
@@ -278,10 +277,9 @@ def predictions(
     "Outputs and labels as probabilities, class numbers and losses. Raises ValueError if `head` must choose."
     targs = label_kind(labels, head)
     i = output_for(outputs, len(classes_of(learn.dls, head) or ()), head if len(outputs) > 1 else None)
-    several, z = targs.ndim == 2, outputs[i]
-    losses = picture_losses(learn, z, targs) if len(outputs) == len(labels) == 1 else None
-    return Predictions(probabilities(learn, z, several, act), targs, losses, i if len(outputs) > 1 else None,
-                       z.shape[1] == 1 and not several)
+    losses = picture_losses(learn, outputs[i], targs) if len(outputs) == len(labels) == 1 else None
+    probs = probabilities(learn, outputs[i], targs.ndim == 2, act)
+    return Predictions(probs, targs, losses, i if len(outputs) > 1 else None)
 
 # %% ../nbs/library/15_answers.ipynb #952b9546
 @contextmanager

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .inputs import (Model, as_batch, box_finder, count_pictures, gathered, several_inputs,
-                            some_pictures)
+from .arguments import Inputs, arranged, several_inputs
+from .inputs import Model, as_batch, box_finder, count_pictures, gathered, some_pictures
 
 # %% ../nbs/library/13ab_batches.ipynb #f8aff254
 T = TypeVar('T')
@@ -56,13 +56,16 @@ def _no_table(images):
 
 def _without_labels(model, images):
     "A batch `(x, y)` of a Learner without its labels."
-    if not several_inputs(images) or all(i.ndim > 2 for i in images): return images
+    if not isinstance(images, tuple) or not several_inputs(images) or all(i.ndim > 2 for i in images):
+        return images
     loader = getattr(getattr(model, 'dls', None), 'valid', None)
     return images[:getattr(loader, 'n_inp', len(images))]
 
 def _are_tensors(images):
     "Is this a tensor, or are there any in it?"
     return isinstance(images, torch.Tensor) or any(isinstance(i, torch.Tensor) for i in images)
+
+def _are_clips(images): return getattr(images[0], 'ndim', 0) + isinstance(images, torch.Tensor) == 5
 
 def _workers(loader):
     "How many processes does a DataLoader have?"
@@ -84,6 +87,7 @@ class Batches:
         self.images:Any = None
         if self.loader is None: self.images = gathered(_without_labels(model, _no_table(images)))
         self.n = count_pictures(self.images) if self.loader is None else _size(self.loader.dataset)
+        if self.loader is None and _are_clips(self.images): self.bs = 1
 
     def __iter__(self)->Iterator[tuple[slice, Any]]: # the places of the pictures, and what `one_pass` takes
         start = 0
@@ -96,7 +100,7 @@ class Batches:
         if self.loader is not None: return self._loaded()
         parts = (some_pictures(self.images, i, i + self.bs) for i in range(0, self.n, self.bs))
         if _are_tensors(self.images): return parts
-        opened = ((as_batch(self.model, part),) for part in parts)
+        opened = (Inputs([as_batch(self.model, part)]) for part in parts)
         return ahead(opened) if self.n > self.bs else opened
 
     def _loaded(self):
@@ -105,7 +109,7 @@ class Batches:
         batches = self.loader if _workers(self.loader) else ahead(iter(self.loader))
         for batch in batches:
             inputs = batch[:n] if isinstance(batch, (tuple, list)) else [batch]
-            yield tuple(i.as_subclass(torch.Tensor) for i in inputs)
+            yield arranged(tuple(inputs))
 
     def pictures(self)->list|None: # None: tensors, whose colours only their maker knows
         "What can be shown of them, in their order."

@@ -29,7 +29,7 @@ from .batches import picture_file
 from .core import class_index, class_indices, open_picture, readable, whole_number
 from .heatmaps import Heatmaps, heatmap, overlay
 from .pages import free_file, render, thumbnail_uri, write_text
-from .tracing import leaves
+from .outputs import leaves
 
 # %% ../nbs/library/15a_interpretation.ipynb #2a10c61c
 class ShipInterpretation(ClassificationInterpretation):
@@ -46,10 +46,10 @@ class ShipInterpretation(ClassificationInterpretation):
         head:int=None, # which output and which kind of labels, if there are several
     ):
         self.vocab = classes_of(learn.dls, head) or []    # fastai asks `dl`, which has none if made from a table
-        self.head, self.one_logit = head, False
+        self.head = head
         if probs is None or targs is None:
             p = predictions(learn, *said_by(learn, dl), act, head)
-            probs, targs, self.head, self.one_logit = p.probs, p.targs, p.head, p.one_logit
+            probs, targs, self.head = p.probs, p.targs, p.head
         self.probs, self.targs, self.maps = probs.as_subclass(Tensor), targs.as_subclass(Tensor), maps
         self.multi = self.targs.ndim == 2
         if losses is None: losses = plain_losses(self.probs, self.targs)
@@ -79,9 +79,7 @@ class ShipInterpretation(ClassificationInterpretation):
                 dl = dl.new(shuffle=False, drop_last=False)     # answers in the order of the items, and of all
             outputs, labels, maps = answers(learn, dl, method, layer, progress)
         p = predictions(learn, outputs, labels if targs is None else [targs], act, head)
-        found = cls(learn, dl, p.losses, act, p.probs, p.targs, maps, p.head)
-        found.one_logit = p.one_logit
-        return found
+        return cls(learn, dl, p.losses, act, p.probs, p.targs, maps, p.head)
 
     @classmethod
     def from_preds(cls,
@@ -235,6 +233,10 @@ def _targets(self:ShipInterpretation, target, idxs) -> list:
     if not self.multi: return self.targs[idxs].tolist()
     return torch.where(self.targs[idxs] > 0.5, self.probs[idxs], -1.).argmax(1).tolist()
 
+def _output(i):
+    "What takes one of several outputs."
+    return lambda out: leaves(out)[i]
+
 @patch
 def heatmaps(self:ShipInterpretation,
     idxs:Sequence[int], # positions in the data set, as in `table().index`
@@ -247,19 +249,8 @@ def heatmaps(self:ShipInterpretation,
     idxs = self._positions(idxs)
     targets = self._targets(target, idxs)
     x, shown = self._batch(idxs)
-    asked = targets if self.head is None and not self.one_logit else self._score(targets)
-    maps = heatmap(self.learn.model, x, target=asked, method=method, layer=layer, bs=len(x))
-    maps.targets = torch.tensor(targets)
-    return shown, maps
-
-@patch
-def _score(self:ShipInterpretation, targets) -> Callable:
-    "What is to be explained of the output that was chosen: for each picture the score of its target."
-    def score(out):
-        z, t = leaves(out)[self.head or 0], torch.tensor(targets)
-        if z.shape[1] == 1: return z[:, 0]*(2*t - 1).to(z.device)       # one logit for two classes
-        return z.gather(1, t[:, None].to(z.device))[:, 0]
-    return score
+    head = None if self.head is None else _output(self.head)
+    return shown, heatmap(self.learn.model, x, target=targets, method=method, layer=layer, head=head)
 
 # %% ../nbs/library/15a_interpretation.ipynb #e8713db6
 @patch
