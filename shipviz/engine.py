@@ -85,6 +85,7 @@ class Pass:
         except ValueError as e: self._unclear, found = str(e), None
         if found is None: return
         self.logits = found.detach().float().cpu().expand(len(self), -1)
+        if self.vocab and found.shape[1] not in (1, len(self.vocab)): self.vocab = None  # of something else
         if found.shape[1] == 1:
             self.vocab = names_of_two(self.vocab)
             self._probability = is_sigmoid(found if self.layers else self._found_in(self._with_graph()))
@@ -237,7 +238,9 @@ class Pass:
         after:int=-1, # index in the trace
     )->None:
         "Raises ValueError if layers that run after a call of the trace are quantised: no gradient is right."
-        found = quantised_layers(self.net)
+        known = vars(self.trace) if self.trace else {}   # a trace holds as long as the modules stay the same
+        if 'quantised' not in known: known['quantised'] = quantised_layers(self.net)
+        found = known['quantised']
         if found and self.trace: found = [n for n in found if (self.trace.last_call(n) or 0) > after]
         if not found: return
         more = f' and {len(found) - 1} more' if len(found) > 1 else ''

@@ -5,6 +5,7 @@ import shipviz  # first: it repairs torchvision
 import dataclasses
 import warnings
 from collections import UserDict
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -249,6 +250,17 @@ def test_names_of_the_two_classes_of_one_logit():
         h = heatmap(net, x)
         assert h.labels == [names[t] for t in h.targets]
         same(heatmap(net, x, names[0]), heatmap(net, x, 0))
+
+
+def test_names_of_classes():
+    net, x = conv(), pictures(2)
+    net.vocab = list('abc')                       # of something else: there are four scores
+    assert heatmap(net, x, 3).labels == [3, 3]
+    del net.vocab
+    net.config = SimpleNamespace(id2label={1: 'dog', 0: 'cat', 2: 'fish', 3: 'ship'})   # as in transformers
+    assert heatmap(net, x, 'ship').labels == ['ship', 'ship']
+    net.config.id2label = {i: f'LABEL_{i}' for i in range(4)}
+    assert heatmap(net, x, 3).labels == [3, 3]
 
 
 # ---- networks that hooks or gradients do not get into
