@@ -5,7 +5,8 @@
     python benchmarks/bench_photos.py --photos 1000 --size 480 640
 
 Torch has one thread, and one more opens photos ahead, so two cores are kept busy at best: the larger of the
-two alone is the limit. The cases take turns; the medians of the turns are compared. A quiet machine, please."""
+two alone is the limit. The cases take turns; the medians of the turns are compared. A quiet machine,
+please."""
 import argparse
 import statistics
 import sys
@@ -62,7 +63,7 @@ def main(args):
     t = {name: statistics.median(values) for name, values in times.items()}
     size = '×'.join(map(str, args.size))
     print(f'{args.photos} photos of {size}, efficientnet_lite0 at 224 px, batches of {args.bs}\n')
-    print('| opening alone, s | computing alone, s | ours, s | ours over the larger | in turns over the larger |')
+    print('| opening alone, s | computing alone, s | ours, s | over the larger | in turns, over the larger |')
     print('|---:|---:|---:|---:|---:|')
     larger = max(t['opening'], t['computing'])
     print(f"| {t['opening']:.1f} | {t['computing']:.1f} | {t['ours']:.1f} | {t['ours']/larger:.2f}× | "

@@ -183,7 +183,8 @@ def output_for(
 ) -> int:
     """Which of a network's outputs speaks of the classes: one with a column for each, or one logit for two of
     them. Raises ValueError if that is not clear."""
-    fits = [i for i, z in enumerate(outputs) if z.ndim == 2 and (z.shape[1] == n or (z.shape[1], n) == (1, 2))]
+    def fitting(z): return z.ndim == 2 and (z.shape[1] == n or (z.shape[1], n) == (1, 2))
+    fits = [i for i, z in enumerate(outputs) if fitting(z)]
     if head is None and len(fits) == 1: return fits[0]
     if len(outputs) > 1: head = _choice(outputs, head, 'the network returns {} tensors')
     if (head or 0) in fits: return head or 0

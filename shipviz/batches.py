@@ -51,8 +51,8 @@ def picture_file(
 def _no_table(images):
     "What was given, if it is no table."
     if not (hasattr(images, 'iloc') and hasattr(images, 'columns')): return images
-    raise TypeError("A table is no picture: give its column of paths, as in heatmap(learn, df['path']), or, if "
-                    "the Learner was made from such a table, heatmap(learn, learn.dls.test_dl(df)).")
+    raise TypeError("A table is no picture: give its column of paths, as in heatmap(learn, df['path']), or, "
+                    "if the Learner was made from such a table, heatmap(learn, learn.dls.test_dl(df)).")
 
 def _without_labels(model, images):
     "A batch `(x, y)` of a Learner without its labels."

@@ -56,7 +56,7 @@ def random_states_kept():
     finally: set_random_states(**states)
 
 def _validation_batch(dls, n):
-    "Of `n` validation pictures, spread over all of them: the input, one kind of labels if it has but one, pixels."
+    "Of `n` validation pictures, spread over all: the input, the labels if there is one kind, the pixels."
     there = len(dls.valid_ds)
     if not there: raise ValueError("there are no validation pictures: give pictures= (paths or PIL images)")
     chosen = np.linspace(0, there - 1, min(n, there)).round().astype(int).tolist()
@@ -84,15 +84,17 @@ def _side_by_side(pictures, titles, head):
     draw.text((2, 2), head, fill='black', font=font)
     for picture, title in zip(pictures, titles):
         out.paste(picture, (left, line))
-        draw.text((left + 2, line + height + 2), _fitting(title, font, picture.width), fill='black', font=font)
+        title = _fitting(title, font, picture.width)
+        draw.text((left + 2, line + height + 2), title, fill='black', font=font)
         left += picture.width + gap
     return out
 
 def _fitting(text, font, width):
     "A text, its middle left out if it is too long."
     if font.getlength(text) <= width: return text
-    while len(text) > 8 and font.getlength(text) > width - 12: text = text[:len(text)//2 - 1] + text[len(text)//2:]
-    return f'{text[:len(text)//2 - 1]}…{text[len(text)//2:]}'
+    left, right = text[:len(text)//2], text[len(text)//2:]
+    while len(left) > 3 and font.getlength(f'{left}…{right}') > width: left, right = left[:-1], right[1:]
+    return f'{left}…{right}'
 
 # %% ../nbs/library/15b_callback.ipynb #e3b7888e
 def _tensorboard(folder):
@@ -118,21 +120,21 @@ class HeatmapCallback(Callback):
     """Keeps heatmaps of chosen pictures of each epoch of a Learner's training, which stays as it is without.
 
     `frames` are the maps, `show()` a grid, `gif(path)` an animation. If fastai's TensorBoardCallback or
-    WandbCallback takes part in the training, each new strip of maps is logged there. If the first maps can't be
-    made, the training does not begin; what goes wrong later is a warning and ends the maps, not the training."""
+    WandbCallback takes part in the training, each new strip of maps is logged there. If the first maps can't
+    be made, the training does not begin; what goes wrong later is a warning and ends the maps alone."""
     order, remove_on_fetch = 55, True # after those that log, before those that stop or save
     _stateattrs = ('batch', 'writer')
     batch:Any = None
     writer:Any = None
 
     def __init__(self,
-        pictures:int|Picture|Sequence[Picture]=4, # paths, PIL images, a batch `(N,C,H,W)`; or so many of validation
+        pictures:int|Picture|Sequence[Picture]=4, # so many of validation; or paths, PIL images, a batch
         every:int=1, # epochs from one frame to the next; the last epoch of a training is kept, too
-        target:Any=None, # class (name, number), or one each; None: the label of validation pictures, else the predicted
+        target:Any=None, # as for `heatmap`; None: the labels of validation pictures, else what is predicted
         method:str='gradcam', # a name in `METHODS`
         layer:str|nn.Module|None=None, # its layer; found if None
         most:int=50, # frames that are kept; of more epochs, every second one and so on
-        log:str|os.PathLike|Callable|None=None, # folder for TensorBoard; or a function of epoch, image, its words
+        log:str|os.PathLike|Callable|None=None, # folder for TensorBoard; function of epoch, image, its words
     ):
         self.pictures, self.every = pictures, whole_number('every', every, 1)
         if isinstance(pictures, int): self.pictures = whole_number('pictures', pictures, 1)
@@ -155,7 +157,7 @@ class HeatmapCallback(Callback):
         self.in_epoch = True
 
     def after_epoch(self):
-        "Maps of the network as it is now. An epoch without training, as in `learn.validate()`, does not count."
+        "Maps of the network as it is now. `learn.validate()` and the like are no epochs of a training."
         if not self.in_epoch: return
         self.in_epoch, self.epochs_done = False, self.epochs_done + 1
         if self.epochs_done % self.step and self.learn.epoch + 1 < self.learn.n_epoch: return
@@ -236,8 +238,8 @@ def words(self:HeatmapCallback,
 def _some(self:HeatmapCallback, frames=None):
     "Frames that were given, or all; ValueError if there are none."
     frames = self.frames if frames is None else list(frames)
-    if not frames: raise ValueError("there are no heatmaps yet: train with the callback, learn.fit(3, cbs=callback)")
-    return frames
+    if frames: return frames
+    raise ValueError("there are no heatmaps yet: train with the callback, learn.fit(3, cbs=callback)")
 
 @patch
 def _spread(self:HeatmapCallback, n):

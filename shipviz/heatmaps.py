@@ -54,7 +54,7 @@ class Hook:
 # %% ../nbs/13_heatmaps.ipynb #fbebbf22
 def heatmap(
     model:Model,
-    images:Images, # `(N,C,H,W)` normalised (tuple, dict: several inputs), a DataLoader; for a Learner paths...
+    images:Images, # `(N,C,H,W)` normalised (tuple, dict: several inputs); for a Learner also paths, images...
     target:Any=None, # class (index, name) or one for each; None: the predicted; a function: output -> `(N,)`
     layer:str|nn.Module|None=None, # None: the last with spatial extent before pooling
     method:str='gradcam', # a name in `METHODS`
@@ -63,7 +63,7 @@ def heatmap(
     head:Head|None=None, # of several outputs the one explained: index, key or function; None: found
     **options:Any, # of the method
 )->Heatmaps:
-    """Heatmaps of the pictures: where the model looked for the class.
+    """Heatmaps of the pictures: where the model looked for the class. A DataLoader will do for `images`, too.
 
     A single logit decides between class 0, where it is negative, and class 1: -logit and logit are explained.
     The model is left exactly as it was: modes, gradients, buffers, hooks. Works under `no_grad`,
@@ -116,7 +116,8 @@ def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, he
     options, batches = _options_of(methods, options), Batches(model, images, bs)
     if batches.n == 0: raise ValueError("There is no picture.")
     if _is_several(target) and len(target) != batches.n:
-        raise ValueError(f"{len(target)} targets for {batches.n} pictures: give one for all, or one for each.")
+        raise ValueError(f"{len(target)} targets for {batches.n} pictures: "
+                         "give one for all, or one for each.")
     parts = {}
     for rows, part in batches:
         p = one_pass(model, part, layers, reshape, head)

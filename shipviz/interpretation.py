@@ -45,7 +45,8 @@ class ShipInterpretation(ClassificationInterpretation):
         maps:Heatmaps=None, # of the predicted classes; None: made for the pictures that are shown
         head:int=None, # which output and which kind of labels, if there are several
     ):
-        self.vocab = classes_of(learn.dls, head) or []    # fastai asks `dl`, which has none if made from a table
+        # fastai asks `dl`, which has no vocab if it is made from a table
+        self.vocab = classes_of(learn.dls, head) or []
         self.head = head
         if probs is None or targs is None:
             p = predictions(learn, *said_by(learn, dl), act, head)
@@ -76,7 +77,7 @@ class ShipInterpretation(ClassificationInterpretation):
         if df is None and method is None: (outputs, labels), maps = said_by(learn, dl), None
         else:
             if getattr(dl, 'shuffle', False) or getattr(dl, 'drop_last', False):
-                dl = dl.new(shuffle=False, drop_last=False)     # answers in the order of the items, and of all
+                dl = dl.new(shuffle=False, drop_last=False)   # answers in the order of the items, and of all
             outputs, labels, maps = answers(learn, dl, method, layer, progress)
         p = predictions(learn, outputs, labels if targs is None else [targs], act, head)
         return cls(learn, dl, p.losses, act, p.probs, p.targs, maps, p.head)
@@ -91,8 +92,8 @@ class ShipInterpretation(ClassificationInterpretation):
     ) -> 'ShipInterpretation':
         """Of predictions that you have: `from_preds(learn, *learn.tta())`, or the mean of several networks.
 
-        The losses are those that the probabilities give. Heatmaps are of `learn`'s network and the pictures as
-        they are. Raises `ValueError` for another number of them than of pictures, and for rows that are no
+        The losses are those that the probabilities give. Heatmaps are of `learn`'s network and the pictures
+        as they are. Raises `ValueError` for another number of them than of pictures, and for rows that are no
         probabilities."""
         dl, _ = labelled_dl(learn, ds_idx, dl)
         p, targs = probs.as_subclass(Tensor).float().cpu(), targs.as_subclass(Tensor).cpu()
@@ -100,9 +101,9 @@ class ShipInterpretation(ClassificationInterpretation):
             raise ValueError(f"{len(p)} predictions and {len(targs)} labels for {len(dl.dataset)} pictures")
         add_up = targs.ndim == 2 or torch.allclose(p.sum(1), torch.ones(len(p)), atol=1e-3)
         if p.min() < 0 or p.max() > 1 + 1e-3 or not add_up:
-            raise ValueError("these are no probabilities: each lies from 0 to 1, and those of the classes add up "
-                             "to 1. (With a function as the loss, fastai's tta and get_preds return the outputs "
-                             "of the network: let loss_func be CrossEntropyLossFlat(), or apply the softmax)")
+            raise ValueError("these are no probabilities: each lies from 0 to 1, and those of the classes "
+                             "add up to 1. (With a function as the loss, fastai's tta and get_preds return "
+                             "the network's outputs: take CrossEntropyLossFlat(), or apply a softmax)")
         return cls(learn, dl, None, None, p, targs)
 
 # %% ../nbs/library/15a_interpretation.ipynb #1686800e
@@ -372,7 +373,8 @@ def to_html(self:ShipInterpretation,
     confusion matrix linked to its pictures."""
     free_file(path, force)      # before the work, not after it
     counts = None if self.multi else self.confusion_matrix()
-    page = render('top_losses.html', n=len(self), method=method, loss=self.loss_name, figures=self._figures(self._top(k), method),
+    page = render('top_losses.html', n=len(self), method=method, loss=self.loss_name,
+                  figures=self._figures(self._top(k), method),
                   classes=self.report().reset_index(names='name').to_dict('records'),
                   names=[str(v) for v in self.vocab], counts=None if counts is None else counts.tolist(),
                   mistakes=[] if self.multi else self._mistakes(counts, k, method))
