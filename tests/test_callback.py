@@ -23,12 +23,12 @@ from shipviz.heatmaps import heatmap
 
 @pytest.fixture
 def new(folder):
-    "A function that makes the same small Learner, augmented and with dropout, each time."
-    def new(cbs=None):
+    "A function that makes the same small Learner, with dropout, each time."
+    def new(cbs=None, augment=False):
         for seed in (random.seed, np.random.seed, torch.manual_seed): seed(0)
         df = load_ships(folder)
         few = pd.concat([df[df.split == "train"].head(12), df[df.split == "valid"].head(4)])
-        dls = get_dls(few, size=48, bs=6)
+        dls = get_dls(few, size=48, bs=6, augment=augment)
         body = [nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3, 2)]
         head = nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(.3), nn.Linear(8, 5)
         net = nn.Sequential(*body, *head)
@@ -62,7 +62,7 @@ def same(a, b):
     {}, {"method": "smoothgrad"}, {"pictures": [Image.new("RGB", (60, 50), "red")], "target": "Cargo"}])
 def test_the_training_is_the_same(new, options):
     def trained(cbs):
-        learn = new()
+        learn = new(augment=True)
         learn.fit(3, 1e-2, cbs=cbs)
         return everything(learn)
     cb = HeatmapCallback(**options)
@@ -207,10 +207,10 @@ def test_fastais_wandb_callback_gets_the_strips(new, monkeypatch):
     assert logged[-1][0][1] == cb.words(cb.frames[-1:])
 
 def test_tensorboard_itself(new, tmp_path):
-    pytest.importorskip("tensorboard", reason="pip install shipviz[tensorboard]")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    module = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator",
+                                 reason="pip install shipviz[tensorboard]")
     new().fit(1, 1e-2, cbs=HeatmapCallback(2, log=tmp_path/"runs"))
-    events = EventAccumulator(str(tmp_path/"runs"))
+    events = module.EventAccumulator(str(tmp_path/"runs"))
     events.Reload()
     assert [e.step for e in events.Images("heatmaps")] == [0, 1]
 
