@@ -192,7 +192,7 @@ def _keep(self:HeatmapCallback, epoch):
     "One more frame, in the log as well."
     x, asked = self.batch
     with random_states_kept():
-        heat = heatmap(self.learn, x, target=asked, layer=self.layer, method=self.method)
+        heat = heatmap(self.learn, x, asked, self.layer, self.method, plan=False)   # for one use
         frame = Frame(epoch, heat, self._numbers(heat))
         self.frames.append(frame)
         if len(self.frames) > self.most: self.frames, self.step = thinned(self.frames), 2*self.step

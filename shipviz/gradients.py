@@ -90,7 +90,7 @@ def _guided(v):
 @method
 def _integrated_gradients(
     v,
-    n=32,         # gradients along the way
+    n=50,         # gradients along the way
     baseline=0.,  # where the way begins, in normalised units: a number (0 is the mean colour) or `(C,H,W)`
 ):
     """Mean gradient on the way from a baseline to the picture, times the way. Sundararajan, Taly and Yan

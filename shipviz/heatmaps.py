@@ -61,6 +61,7 @@ def heatmap(
     reshape:Callable|None=None, # makes `(N,C,h,w)` of the layer's output; None: found, also for ViT and Swin
     bs:int=64, # pictures in a pass
     head:Head|None=None, # of several outputs the one explained: index, key or function; None: found
+    plan:bool=True, # on a CPU, keep folded weights from the second call on: passes take less time
     **options:Any, # of the method
 )->Heatmaps:
     """Heatmaps of the pictures: where the model looked for the class. A DataLoader will do for `images`, too.
@@ -73,7 +74,8 @@ def heatmap(
         if isinstance(value, (list, tuple)):
             raise ValueError(f"heatmap() takes one {name}, not a {type(value).__name__} of {len(value)}: "
                              "heatmaps() takes several methods and layers.")
-    found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, head, options, True)
+    found = _by_method_and_layer(model, images, target, [layer], [method], bs, options, one_layer=True,
+                                 reshape=reshape, head=head, plan=plan)
     return next(iter(found.values()))
 
 def heatmaps(
@@ -85,13 +87,15 @@ def heatmaps(
     reshape:Callable|None=None, # as for `heatmap`
     bs:int=64, # pictures in a pass
     head:Head|None=None, # as for `heatmap`
+    plan:bool=True, # as for `heatmap`
     **options:Any, # of the methods: each gets those that it takes
 )->dict[tuple[str, str], Heatmaps]: # `(method, layer name)` -> `Heatmaps`, always
     """Heatmaps of several methods, layers or both: one forward pass for all of them and for all pictures of a
     batch. A layer that runs several times side by side gives one for each call: 'body[0]', 'body[1]'."""
     methods, layers = _listed(methods), _listed(layers)
     if not methods or not layers: raise ValueError("There is no method, or no layer, to make heatmaps with.")
-    return _by_method_and_layer(model, images, target, layers, methods, reshape, bs, head, options)
+    return _by_method_and_layer(model, images, target, layers, methods, bs, options, reshape=reshape,
+                                head=head, plan=plan)
 
 def _listed(value):
     "One or several, as a list."
@@ -111,7 +115,7 @@ def _options_of(methods, options):
 
 def _is_several(target): return isinstance(target, (list, tuple)) or getattr(target, 'ndim', 0) > 0
 
-def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, head, options, one_layer=False):
+def _by_method_and_layer(model, images, target, layers, methods, bs, options, one_layer=False, **how):
     "`{(method, layer name): Heatmaps}`, batch by batch."
     options, batches = _options_of(methods, options), Batches(model, images, bs)
     if batches.n == 0: raise ValueError("There is no picture.")
@@ -120,7 +124,7 @@ def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, he
                          "give one for all, or one for each.")
     parts = {}
     for rows, part in batches:
-        p = one_pass(model, part, layers, reshape, head)
+        p = one_pass(model, part, layers, **how)
         if one_layer and p.several_calls: raise ValueError(p.several_calls)
         wanted = p.targets(target[rows] if _is_several(target) else target)
         for layer in p.layers:

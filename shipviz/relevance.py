@@ -95,7 +95,7 @@ class _Epsilon(TorchFunctionMode):
 def _lrp(
     v,
     eps=1e-6,     # ε, in units of the layers' outputs
-    share=0.,     # ε as a share of the root mean square of each layer's output, besides
+    share=0.,     # besides, as a share of the root mean square of a layer's output: .25 keeps strong parts
 ):
     """Layer-wise relevance propagation by the ε-rule, for plain CNNs. Bach et al. 2015,
     doi:10.1371/journal.pone.0130140, equation 58, summed over a pixel's channels. Signed; without biases it

@@ -300,9 +300,10 @@ def test_one_logit_for_two_classes(table):
     assert interp.probs.shape == (12, 2) and interp.loss_name == "loss"
     torch.testing.assert_close(interp.losses, -interp.p_actual.log(), atol=1e-5, rtol=1e-4)
     no, yes = (interp.heatmaps([0, 1], c)[1] for c in (0, 1))
-    torch.testing.assert_close(no.maps, -yes.maps)
+    torch.testing.assert_close(no.maps, -yes.maps, atol=1e-5, rtol=1e-4)
     x = interp._batch([0, 1])[0]
-    torch.testing.assert_close(yes.maps, heatmap(net, x, lambda out: out[:, 0]).maps)
+    plain = heatmap(net, x, lambda out: out[:, 0]).maps
+    torch.testing.assert_close(yes.maps, plain, atol=1e-5, rtol=1e-4)
 
 
 # Tables, files of Learners, test-time augmentation
@@ -342,7 +343,8 @@ def test_a_learner_from_a_file(table, tmp_path):
         loaded = exported(learn, tmp_path/f"{i}.pkl")
         for pictures in (paths[:3], [Image.open(p) for p in paths[:3]]):
             here, there = heatmap(learn, pictures), heatmap(loaded, pictures)
-            assert torch.equal(here.maps, there.maps) and there.labels == here.labels
+            torch.testing.assert_close(here.maps, there.maps, atol=1e-4, rtol=1e-3)
+            assert there.labels == here.labels
         with pytest.raises(ValueError, match="no pictures"): ShipInterpretation.from_learner(loaded)
         interp = ShipInterpretation.from_learner(loaded, df=table)
         assert interp.names([0, 5]) == [os.path.basename(paths[i]) for i in (0, 5)]
