@@ -1,8 +1,8 @@
 """The zoo: is the map right on every network?
 
 Change one patch of the picture, and the cell of the map there must be the one that changes; and no layer
-after the one that a heatmap takes has places that the score depends on. Run with random weights, on one network,
-the smallest, of each family that people use. `make zoo` (`python tests/zoo.py`) runs all and writes the table
+after the one that a heatmap takes has places that the score depends on. Run with random weights, on one
+network, the smallest, of each family that people use. `make zoo` (`python tests/zoo.py`) runs all and writes the table
 `tests/zoo.md`; a dozen run in `tests/test_zoo.py`."""
 import shipviz  # first: it repairs torchvision
 
