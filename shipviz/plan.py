@@ -17,7 +17,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .tracing import Structure, leaves, map_leaves, structure_of
+from .outputs import leaves, map_leaves
+from .tracing import Structure, structure_of
 
 # %% ../nbs/library/13da_plan.ipynb #13da0005
 _ONEDNN:dict = {  # activation -> its name there, its numbers, its variant
