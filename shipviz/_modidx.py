@@ -1474,6 +1474,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                                  'shipviz.tracing.Structure': ('library/tracing.html#structure', 'shipviz/tracing.py'),
                                  'shipviz.tracing.Structure.__init__': ('library/tracing.html#structure.__init__', 'shipviz/tracing.py'),
                                  'shipviz.tracing.Structure._row': ('library/tracing.html#structure._row', 'shipviz/tracing.py'),
+                                 'shipviz.tracing.Structure.hooked': ('library/tracing.html#structure.hooked', 'shipviz/tracing.py'),
                                  'shipviz.tracing.Structure.same': ('library/tracing.html#structure.same', 'shipviz/tracing.py'),
                                  'shipviz.tracing.Trace': ('library/tracing.html#trace', 'shipviz/tracing.py'),
                                  'shipviz.tracing.Trace.__init__': ('library/tracing.html#trace.__init__', 'shipviz/tracing.py'),

@@ -133,8 +133,8 @@ class Pass:
         xs:torch.Tensor, # `(n,C,H,W)`
         i:int, # index of a picture
     )->Any: # what the network returns
-        """The output for changed copies `xs` of picture i, by the network's plan; its other inputs stay. To be
-        called within `undisturbed`."""
+        """The output for changed copies `xs` of picture i, by the network's plan; its other inputs stay. To
+        be called within `undisturbed`."""
         inputs = self.inputs.changed(xs, i)
         with torch.autocast(**self._autocast):
             return planned(self.net, inputs, lambda xs: self._run_fast(inputs.like(xs)), plan=self.plan)

@@ -61,7 +61,7 @@ def heatmap(
     reshape:Callable|None=None, # makes `(N,C,h,w)` of the layer's output; None: found, also for ViT and Swin
     bs:int=64, # pictures in a pass
     head:Head|None=None, # of several outputs the one explained: index, key or function; None: found
-    plan:bool=True, # on a CPU, keep a folded copy of the weights from the second call on: passes take less time
+    plan:bool=True, # on a CPU, from the second call on: faster by a folded copy of the weights
     **options:Any, # of the method
 )->Heatmaps:
     """Heatmaps of the pictures: where the model looked for the class.
@@ -74,7 +74,8 @@ def heatmap(
         if isinstance(value, (list, tuple)):
             raise ValueError(f"heatmap() takes one {name}, not a {type(value).__name__} of {len(value)}: "
                              "heatmaps() takes several methods and layers.")
-    found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, head, plan, options, True)
+    found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, head, plan, options,
+                                 one_layer=True)
     return next(iter(found.values()))
 
 def heatmaps(
@@ -118,7 +119,8 @@ def _are_tensors(images):
 
 def _are_clips(images): return getattr(images[0], 'ndim', 0) + isinstance(images, torch.Tensor) == 5
 
-def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, head, plan, options, one_layer=False):
+def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, head, plan, options,
+                         one_layer=False):
     "`{(method, layer name): Heatmaps}`, batch by batch."
     options, images = _options_of(methods, options), gathered(images)
     n, bs = count_pictures(images), 1 if _are_clips(images) else bs
