@@ -16,11 +16,11 @@ NODES = {
     "learners": "archs cards learners runs",
     "fast": "fast folded",
     "engine": "arguments attention calls engine gradients inputs methods outputs overlays perturbation "
-              "relevance "
-              "tracing",
+              "relevance tracing",
     "interpretation": "answers interpretation",
     "report": "panels photos report",
     "widgets": "controls explorer_pages kernel_explorer widgets",
+    "page": "network_page packed",
     "causes": "causes counterfactuals",
 }
 NODE_OF = {module: node for node, modules in NODES.items() for module in modules.split()}

@@ -8,6 +8,7 @@ __all__ = ['Pass', 'one_pass', 'input_gradients']
 # %% ../nbs/library/13e_engine.ipynb #ed49e00f
 import copy
 import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of
                              scores_path)
 from .overlays import Heatmaps
 from .plan import planned
-from .tracing import Trace, find_trace, finite, run, tolerance, undisturbed
+from .tracing import Trace, find_trace, finite, layout_of, run, tolerance, undisturbed
 
 # %% ../nbs/library/13e_engine.ipynb #5f667a41
 _LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|'
@@ -64,6 +65,8 @@ class Pass:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, as_inputs(inputs), out, trace, vocab
         self.acts, self.places, self.plan = acts, places or {}, plan
         self.layers = list(acts)
+        self.seconds = 0. # that the pass took for each picture
+        self.above = 1.   # share of the network's modules that run after the first of the layers
         device = inputs[0].device.type
         self._autocast:dict[str, Any] = dict(device_type=device, dtype=torch.get_autocast_dtype(device),
                                              enabled=torch.is_autocast_enabled(device))
@@ -87,6 +90,7 @@ class Pass:
         except ValueError as e: self._unclear, found = str(e), None
         if found is None: return
         self.logits = found.detach().float().cpu().expand(len(self), -1)
+        if self.vocab and found.shape[1] not in (1, len(self.vocab)): self.vocab = None  # of something else
         if found.shape[1] == 1:
             self.vocab = names_of_two(self.vocab)
             self._probability = is_sigmoid(found if self.layers else self._found_in(self._with_graph()))
@@ -134,19 +138,18 @@ class Pass:
         i:int, # index of a picture
     )->Any: # what the network returns
         """The output for changed copies `xs` of picture i, by the network's plan; its other inputs stay. To
-        be called within `undisturbed`."""
-        inputs = self.inputs.changed(xs, i)
-        with torch.autocast(**self._autocast):
-            return planned(self.net, inputs, lambda xs: self._run_fast(inputs.like(xs)), plan=self.plan)
-
-    def _run_fast(self, inputs):
-        """Another pass. A CPU is faster if the channels lie last in memory, but a `view` in the network may
-        refuse that order: then the usual one."""
-        x, *rest = inputs
-        if x.device.type == 'cpu' and x.ndim == 4 and self._channels_last:
-            try: return self.run(inputs.like([x.contiguous(memory_format=torch.channels_last), *rest]))
-            except RuntimeError: self._channels_last = False
-        return self.run(inputs)
+        be called within `undisturbed`. A CPU is faster if the channels lie last in memory, but a `view` in
+        the network may refuse that order: then the usual one."""
+        changed = self.inputs.changed(xs, i)
+        def run(inputs):
+            x, *others = inputs
+            if x.device.type == 'cpu' and x.ndim == 4 and self._channels_last:
+                x = x.contiguous(memory_format=torch.channels_last)
+                try: return self.run(changed.like([x, *others]))
+                except RuntimeError: self._channels_last = False
+            return self.run(changed.like(inputs))
+        plan = self.plan and not self.inputs.clip
+        with torch.autocast(**self._autocast): return planned(self.net, changed, run, plan=plan)
 
     def no_scores(self)->ValueError:
         "The error for a network whose output is no list of classes, or more than one."
@@ -245,7 +248,9 @@ class Pass:
         after:int=-1, # index in the trace
     )->None:
         "Raises ValueError if layers that run after a call of the trace are quantised: no gradient is right."
-        found = quantised_layers(self.net)
+        known = vars(self.trace) if self.trace else {}   # a trace holds as long as the modules stay the same
+        if 'quantised' not in known: known['quantised'] = quantised_layers(self.net)
+        found = known['quantised']
         if found and self.trace: found = [n for n in found if (self.trace.last_call(n) or 0) > after]
         if not found: return
         more = f' and {len(found) - 1} more' if len(found) > 1 else ''
@@ -365,21 +370,34 @@ def one_pass(
     inputs = model_inputs(model, net, images)
     wanted:Sequence = layer if isinstance(layer, (list, tuple)) else [layer]
     with undisturbed(net):
-        trace = _traced(net, inputs)
+        try: trace = _traced(net, inputs)
+        except RuntimeError as e:
+            words = _refused(str(e), inputs)
+            if not words: raise
+            raise ValueError(words) from e
         places:dict[str, Place] = {}
         for l in wanted: places |= places_of(net, inputs, trace, l)
         shapes:dict[str, Callable] = {}
         for name, place in places.items():
-            shape = reshape or trace.layouts[place.call]
-            if shape is None:
-                raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
-                                 f"{trace.choices()}")
-            shapes[name] = shape
-        looked_at = {p.name for p in places.values()}
-        out, acts = planned(net, inputs, lambda xs: cut(net, inputs.like(xs), places), looked_at, plan)
+            shapes[name] = reshape or layout_of(net, inputs, trace, place.call)
+        modules = {place.name for place in places.values()}
+        start = time.perf_counter()
+        out, acts = planned(net, inputs, lambda xs: cut(net, inputs.like(xs), places), modules,
+                            plan and not inputs.clip)
     kept = {name: (acts[name], shapes[name]) for name in places}
     if inputs.clip and any(len(act) != len(inputs[0]) for act in acts.values()): raise _no_clip(net)
-    return Pass(net, inputs, out, kept, trace, class_names(model), head, places, plan)
+    made = Pass(net, inputs, out, kept, trace, class_names(model), head, places, plan)
+    made.seconds = (time.perf_counter() - start)/len(made)
+    made.above = 1 - (1 + min(place.call for place in places.values()))/len(trace.calls)
+    return made
+
+def _refused(error, inputs):
+    "What torch says of pictures with other channels or of another size, in words; '' for all other errors."
+    channels = re.search(r'to have (\d+) channels, but got (\d+)', error)
+    if channels: return f"The network takes pictures of {channels[1]} channels, but these have {channels[2]}."
+    if 'mat1 and mat2 shapes' not in error: return ''
+    shape = '×'.join(map(str, inputs[0].shape[2:]))
+    return f"The network does not take pictures of {shape}: it was built for another size."
 
 def _no_clip(net):
     return ValueError(f"{type(net).__name__} makes no maps of the single frames of a clip (N,T,C,H,W). A "

@@ -19,7 +19,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from .outputs import leaves, map_leaves
-from .tracing import Structure, structure_of
+from .structure import Structure, structure_of
 
 # %% ../nbs/library/13da_plan.ipynb #13da0005
 _ONEDNN:dict = {  # activation -> its name there, its numbers, its variant
