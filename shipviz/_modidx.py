@@ -1599,6 +1599,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                                    'shipviz.structure.Structure.__init__': ( 'library/structure.html#structure.__init__',
                                                                              'shipviz/structure.py'),
                                    'shipviz.structure.Structure._row': ('library/structure.html#structure._row', 'shipviz/structure.py'),
+                                   'shipviz.structure.Structure.hooked': ( 'library/structure.html#structure.hooked',
+                                                                           'shipviz/structure.py'),
                                    'shipviz.structure.Structure.same': ('library/structure.html#structure.same', 'shipviz/structure.py'),
                                    'shipviz.structure._is_plain': ('library/structure.html#_is_plain', 'shipviz/structure.py'),
                                    'shipviz.structure.structure_of': ('library/structure.html#structure_of', 'shipviz/structure.py')},
