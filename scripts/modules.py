@@ -20,6 +20,7 @@ NODES = {
     "interpretation": "answers interpretation",
     "report": "panels photos report",
     "widgets": "controls explorer_pages kernel_explorer widgets",
+    "page": "network_page packed",
     "causes": "causes counterfactuals",
 }
 NODE_OF = {module: node for node, modules in NODES.items() for module in modules.split()}
