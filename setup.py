@@ -22,6 +22,7 @@ class BuildWithLessons(build_py):
         if getattr(self, "editable_mode", False): return
         to = Path(self.build_lib)/"shipviz"/"lessons"
         shutil.rmtree(to, ignore_errors=True)
+        shutil.copy(ROOT/"constraints.txt", to.parent)  # for `shipviz doctor`
         shutil.copytree(ROOT/"nbs", to, ignore=shutil.ignore_patterns(".*", "_*", "*.tmp", "library"))
 
 
@@ -43,7 +44,7 @@ setup(
     python_requires=">=" + cfg["min_python"],
     classifiers=["Development Status :: 4 - Beta", "Intended Audience :: Education", "Framework :: Jupyter",
                  "Natural Language :: English", "Topic :: Scientific/Engineering :: Artificial Intelligence",
-                 *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14))],
+                 *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15))],
     packages=find_namespace_packages(include=["shipviz", "shipviz.*"]), include_package_data=True,
     cmdclass={"build_py": BuildWithLessons},
     install_requires=cfg["requirements"].split(),

@@ -2,7 +2,6 @@
 
 Everything heavy is imported inside the commands, so that `shipviz --help` answers at once. Exit codes:
 0 it worked, 1 it did not, 2 the command was not understood, 130 stopped with Ctrl-C."""
-import contextlib
 import os
 import sys
 import textwrap
@@ -13,7 +12,7 @@ from typing import Any
 import click
 
 from . import __version__
-from ._errors import People, reason
+from ._errors import People
 from .notebooks import copy_new, find_notebooks, lessons_dir, run_exercises
 
 
@@ -23,7 +22,9 @@ def main()->None:
     """Ships, kernels and heatmaps: train a network on five classes of ships and see where it looks.
 
     Everything works offline on a CPU. What is rendered and trained is kept in $SHIPVIZ_HOME, or in the
-    system's place for caches (~/.cache/shipviz on Linux). With SHIPVIZ_DEBUG=1 an error shows its trace."""
+    system's place for caches (~/.cache/shipviz on Linux). Pictures of more than 100
+    megapixels are refused, or of more than $SHIPVIZ_MAX_MEGAPIXELS. With SHIPVIZ_DEBUG=1 an error shows its
+    trace."""
 
 
 def output(
@@ -46,15 +47,13 @@ def check_photos(
     paths:Sequence[Path],
 )->None:
     "Open every photo before the work begins. Raises ClickException, naming all that can't be read."
+    from shipviz.broken import PictureError
     from shipviz.core import open_picture
     bad = []
     for p in paths:
         try: open_picture(p)
-        except (OSError, ValueError) as e:
-            why = f"not a picture ({reason(e)})"
-            if p.is_dir(): why = "a folder"
-            elif not p.exists(): why = "no such file"
-            bad.append(f"  {p}: {why}")
+        except FileNotFoundError: bad.append(f"  {p}: no such file")
+        except PictureError as e: bad.append(f"  {p}: {e.fault}")
     if bad: raise click.ClickException("\n".join([f"{len(bad)} of {len(paths)} photos can't be read:", *bad]))
 
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
@@ -82,11 +81,17 @@ def free(
     path:Path, # of an output
     force:bool, # may it be there already?
     files:Sequence[Path]=(), # what is written, if that is not `path` itself
+    folder:bool=False, # is it a folder?
 )->Path: # `path`, with the home folder written out
     """Refuse an output before the work begins: raises ClickException if it is there already or can't be made,
     UsageError if it is no place of its own."""
     refuse_odd(path)
     path = path.expanduser()
+    for p in files or [path]:
+        if not p.exists() or (p.is_dir() if folder and p == path else p.is_file()): continue
+        found = "a folder" if p.is_dir() else "a file" if p.is_file() else "a pipe or a device"
+        wanted = "folder" if folder else "file"
+        raise click.ClickException(f"{p} is {found}. Give the name of a {wanted} with -o.")
     parent = next(p for p in path.absolute().parents if p.exists())
     if not parent.is_dir():
         raise click.ClickException(f"{parent} is a file, so {path} can't be made. Choose another place with "
@@ -125,7 +130,7 @@ def demo(photos:tuple[Path, ...], out:Path, force:bool, quick:bool, seed:int)->N
 
     PHOTOS, if given, are explained in it too: by the network that knows the thousand classes of ImageNet,
     and by the one that was trained on real photos of these five (`real-ships`)."""
-    out = free(out, force)
+    out = free(out, force, folder=True)
     check_photos(photos)
     from shipviz.report import demo as make
     result = make(out, photos=photos, quick=quick, seed=seed, force=force)
@@ -227,12 +232,13 @@ def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bo
     folder, or for photos, it is a table: image, the predicted class, and for each class its probability.
     MODEL_HELP
     Several, separated by commas, are averaged."""
-    out = free(out, force)
+    out, models = free(out, force), model.split(",")
+    if not all(m.strip() for m in models): raise click.UsageError(f"{model!r} names no model beside a comma.")
     photos = [p for p in data if not p.is_dir()]
     if len(data) > 1 and len(photos) < len(data): raise click.UsageError("Give one folder, or photos.")
     check_photos(photos)
     from shipviz.models import find_model, write_predictions
-    learns = [find_model(m) for m in model.split(",")]
+    learns = [find_model(m) for m in models]
     path, n, kind = write_predictions(learns, data[0] if len(data) == 1 else data, out, mirror=not no_mirror,
                                       force=force, table=table)
     what = "the submission for" if kind == "submission" else "a table of"
@@ -254,7 +260,7 @@ def report(model:str, data:Path, out:Path, n:int, force:bool)->None:
     are used. Rendered ships have true masks, against which heatmaps are scored; real photos have none, and
     are scored by deletion and insertion instead.
     MODEL_HELP"""
-    out = free(out, force)
+    out = free(out, force, folder=True)
     from shipviz.report import report_on
     click.echo(f"\n{report_on(model, data, out, n=n, force=force)}")
 
@@ -281,9 +287,8 @@ def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str
     if method not in METHODS:
         raise click.UsageError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")
     if not photos: raise click.UsageError("Give at least one photo.")
-    out = out.expanduser()
+    out = free(out, True, folder=True)
     outs = [out/n for n in picture_names(photos)]
-    free(out, True)
     free(out, force, outs)
     check_photos(photos)
     from shipviz.core import readable
@@ -362,9 +367,14 @@ def lessons(folder:Path, no_open:bool, force:bool, teacher:bool)->None:
     if importlib.util.find_spec("jupyterlab") is None:
         raise click.ClickException("JupyterLab is not installed: pip install jupyterlab")
     click.echo("Starting JupyterLab; stop it with Ctrl-C.")
-    with contextlib.suppress(KeyboardInterrupt):
-        code = subprocess.call([sys.executable, "-m", "jupyterlab", str(folder)])
-        if code: raise click.ClickException(f"JupyterLab ended with exit code {code}.")
+    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", str(folder)])
+    try: code = server.wait()
+    except BaseException as e:  # Ctrl-C, or an order to end: it does not stay behind
+        server.terminate()
+        server.wait()
+        if isinstance(e, KeyboardInterrupt): return
+        raise
+    if code: raise click.ClickException(f"JupyterLab ended with exit code {code}.")
 
 
 @main.command()
@@ -416,3 +426,21 @@ def explorer(photo:Path|None, out:Path, kernel:bool, force:bool)->None:
         network_page(out, photo, force=force)
     size = out.stat().st_size/1e6 if out.is_file() else 0
     click.echo(f"Wrote {out}, {size:.1f} MB. Open it in a browser.")
+
+
+@main.command()
+@click.pass_context
+def doctor(ctx:click.Context)->None:
+    """Look for what is missing here or does not fit, and say what to do.
+
+    Checked are versions, weights, the cache and its disk, Jupyter's kernel, and a heatmap from beginning to
+    end. The exit code is 0 if nothing has to be put right."""
+    from shipviz.doctor import examine
+    bad = 0
+    for finding in examine():
+        sign = {True: "✓", None: "!", False: "✗"}[finding.good]
+        click.echo(f"{sign} {finding.what}.".replace("..", "."))
+        if finding.do: click.echo(f"    {finding.do}")
+        bad += finding.good is False
+    click.echo(f"\n{bad} thing(s) to put right." if bad else "\nNothing has to be put right.")
+    if bad: ctx.exit(1)

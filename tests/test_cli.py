@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from shipviz import __version__, _errors, cli, notebooks
 
 FEEDBACK = "from shipviz.exercises import *\n"
-COMMANDS = ["check", "demo", "explorer", "heatmap", "lessons", "predict", "report", "ships", "train"]
+COMMANDS = "check demo doctor explorer heatmap lessons predict report ships train".split()
 
 
 def shell(*args, **kwargs):
@@ -172,8 +172,9 @@ def test_photos_that_cannot_be_read_are_all_named_before_any_work(run, tmp_path,
     text.write_text("I am no picture")
     r = run(*command, good, text, "missing.jpg", tmp_path)
     assert r.exit_code == 1 and "3 of 4 photos" in r.output
-    assert "text.jpg: not a picture" in r.output and "missing.jpg: no such file" in r.output
-    assert ": a folder" in r.output
+    assert "text.jpg: its content is of none of the kinds" in r.output
+    assert "missing.jpg: no such file" in r.output
+    assert ": it is a folder" in r.output
     assert not (tmp_path/"shipviz-report").exists() and not (tmp_path/"heatmaps").exists()
 
 
