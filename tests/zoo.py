@@ -2,8 +2,8 @@
 
 Change one patch of the picture, and the cell of the map there must be the one that changes; and no layer
 after the one that a heatmap takes has places that the score depends on. Run with random weights, on one
-network, the smallest, of each family that people use. `make zoo` (`python tests/zoo.py`) runs all and writes the table
-`tests/zoo.md`; a dozen run in `tests/test_zoo.py`."""
+network, the smallest, of each family that people use. `make zoo` (`python tests/zoo.py`) runs all and writes
+the table `tests/zoo.md`; a dozen run in `tests/test_zoo.py`."""
 import shipviz  # first: it repairs torchvision
 
 # isort: split
@@ -309,7 +309,8 @@ def transformers_cases():
         cls = getattr(tf, name)
         return cls(cls.config_class(**settings))
     for name, settings in TRANSFORMERS.items():
-        size = (64, 64) if name.endswith('Learned') else (224, 224)
+        sizes = {'PerceiverForImageClassificationLearned': 64, 'MobileViTForImageClassification': 256}
+        size = (sizes.get(name, 224),)*2
         target = first_map if 'Segmentation' in name else None
         yield Case('transformers', name, settings if isinstance(settings, str) else
                    lambda name=name, settings=settings: make(name, settings), size, target)
