@@ -13,6 +13,7 @@ import click
 
 from . import __version__
 from ._errors import People, reason
+from ._streaming import many, source_of, write_data_set
 from .notebooks import copy_new, find_notebooks, lessons_dir, run_exercises
 
 
@@ -217,15 +218,26 @@ def train(data:Path, out:Path, arch:str, size:tuple[int, int]|None, epochs:int, 
               help="Don't average with the mirror images: twice as fast, a little worse.")
 @click.option("--table", is_flag=True,
               help="A table of probabilities, even if DATA is the hackathon's folder.")
+@click.option("--parquet", is_flag=True,
+              help="A data set in a folder, for any number of pictures, as `heatmap` makes it.")
+@many
 @force
 @model_command
-def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bool, force:bool)->None:
+def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bool, parquet:bool, force:bool,
+            **how:Any)->None:
     """Write what MODEL predicts for the pictures in DATA.
 
     For the hackathon's folder that is the submission, image,category, in the order it wants. For any other
     folder, or for photos, it is a table: image, the predicted class, and for each class its probability.
+    With --parquet, DATA is one folder, list of paths (.csv, .txt, .parquet) or address (s3://…).
     MODEL_HELP
     Several, separated by commas, are averaged."""
+    if parquet:
+        source = source_of(data)
+        if source is None: raise click.UsageError("--parquet takes one folder, list of paths or address.")
+        out = free(Path("predictions") if str(out) == "submission.csv" else out, True)
+        write_data_set(model.split(","), source, out, method=None, mirror=not no_mirror, force=force, **how)
+        return
     out = free(out, force)
     photos = [p for p in data if not p.is_dir()]
     if len(data) > 1 and len(photos) < len(data): raise click.UsageError("Give one folder, or photos.")
@@ -261,15 +273,21 @@ def report(model:str, data:Path, out:Path, n:int, force:bool)->None:
 @main.command()
 @click.argument("model")
 @photos
-@output("heatmaps", "Folder for the pictures.")
+@output("heatmaps", "Folder for the pictures, or for the data set.")
 @click.option("--method", default="gradcam", show_default=True,
               help="How to make the map; `--method help` lists all.")
 @click.option("--class", "target", help="Explain this class instead of the predicted one.")
+@click.option("--pictures", is_flag=True, help="Of a data set: write each picture with its heatmap too.")
+@many
 @force
 @model_command
-def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str|None, force:bool)->None:
+def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str|None, force:bool,
+            **how:Any)->None:
     """Write for each photo a picture of where MODEL looks.
 
+    Instead of photos PHOTOS can be one folder, one list of paths (.csv, .txt, .parquet) or one address
+    (s3://…), of any size: then OUTPUT becomes a data set in Parquet with a page to look through it. The same
+    command goes on where it was stopped.
     MODEL_HELP"""
     from shipviz.heatmaps import METHODS
     if method == "help":
@@ -278,6 +296,9 @@ def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str
     if method not in METHODS:
         raise click.UsageError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")
     if not photos: raise click.UsageError("Give at least one photo.")
+    if source := source_of(photos):
+        write_data_set([model], source, free(out, True), method=method, target=target, force=force, **how)
+        return
     out = out.expanduser()
     outs = [out/n for n in picture_names(photos)]
     free(out, True)
