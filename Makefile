@@ -16,7 +16,7 @@ STEP    = @printf '\n== %s\n'
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test
+.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test stress-stream
 .PHONY: nbs clean-nbs export readme docs clean
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench-real    train on the photos of the hackathon and write a submission'
 	@echo '                   (SHIPVIZ_HACKATHON names their folder)'
 	@echo 'make browser-test  the widgets and the explorer page in a real Chromium'
+	@echo 'make stress-stream kill a run over 5,000 pictures twenty times; the result must be that of one run'
 	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
 	@echo 'make export readme write shipviz/ and README.md from the notebooks'
 	@echo 'make docs          the lessons as web pages in _docs/, with their links checked'
@@ -128,6 +129,9 @@ browser-test: $(VENV)/.installed-dev
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get update -q && apt-get install -yq chromium; } || \
 	  { echo 'This needs Chromium: install it (Debian: apt-get install chromium), then try again.' >&2; exit 1; }
 	MPLBACKEND=Agg $(BIN)/python -m pytest -m browser
+
+stress-stream: $(VENV)/.installed-dev
+	$(BIN)/python tests/stress_stream.py
 
 
 # For authors

@@ -256,9 +256,11 @@ def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bo
 @output("shipviz-report", "Folder for the report.")
 @click.option("-n", "n", default=500, show_default=True, type=click.IntRange(5),
               help="Pictures to report on, at most.")
+@click.option("--maps", type=click.Path(path_type=Path),
+              help="Data set that `shipviz heatmap MODEL DATA` has written: nothing is computed twice.")
 @force
 @model_command
-def report(model:str, data:Path, out:Path, n:int, force:bool)->None:
+def report(model:str, data:Path, out:Path, n:int, maps:Path|None, force:bool)->None:
     """Write a report on MODEL and the labelled pictures in DATA.
 
     DATA is a folder as for `shipviz train`. Of the data that MODEL was trained on, only the pictures held out
@@ -267,7 +269,7 @@ def report(model:str, data:Path, out:Path, n:int, force:bool)->None:
     MODEL_HELP"""
     out = free(out, force)
     from shipviz.report import report_on
-    click.echo(f"\n{report_on(model, data, out, n=n, force=force)}")
+    click.echo(f"\n{report_on(model, data, out, n=n, force=force, maps=maps)}")
 
 
 @main.command()

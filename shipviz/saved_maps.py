@@ -6,7 +6,7 @@ by row"""
 # %% auto #0
 __all__ = ['FORMAT', 'picture_file', 'save_maps', 'SavedMaps', 'load_maps']
 
-# %% ../nbs/library/19ag_saved_maps.ipynb #35c5f8c6
+# %% ../nbs/library/19ag_saved_maps.ipynb #a4bcfbfa
 import hashlib
 import json
 import os
@@ -32,9 +32,10 @@ from .inputs import as_batch, box_finder, class_names, network_of
 from .parts import Known, made_here, parts_to_make, path_text, unpacked
 from .sources import Item, Source, address, find_source, picture_id, pyarrow
 from .stream import Explained, Recipe, drawn_picture, explain
+from .tracing import layers
 from .workers import WorkerDied
 
-# %% ../nbs/library/19ag_saved_maps.ipynb #e1400a16
+# %% ../nbs/library/19ag_saved_maps.ipynb #2fa936f3
 FORMAT = 'shipviz maps 1'
 
 def _hash(*texts):
@@ -89,7 +90,7 @@ def _refuse_other(there, settings, out):
         raise ValueError(f'{str(out)!r} holds answers {what}{more}. Give another folder, or force=True to '
                          'remove them and begin anew.')
 
-# %% ../nbs/library/19ag_saved_maps.ipynb #d4c35039
+# %% ../nbs/library/19ag_saved_maps.ipynb #6b7ea7a8
 _OURS = ('maps.json', 'parts', 'pictures', 'pages', 'index.html', 'contact-sheet.jpg')
 
 def _info(out):
@@ -163,7 +164,7 @@ def _keep(part, out):
         with atomic_write(file) as tmp: tmp.write_bytes(data)
     with atomic_write(out/'parts'/part.name) as tmp: tmp.write_bytes(part.data)
 
-# %% ../nbs/library/19ag_saved_maps.ipynb #d344c8f1
+# %% ../nbs/library/19ag_saved_maps.ipynb #ac66b9fb
 def _found(model):
     "Networks, and what they are called if they have names or files."
     given = list(model) if isinstance(model, (list, tuple)) else [model]
@@ -274,11 +275,13 @@ def _about(models, names, source, recipe):
     "What is good to know of a data set, besides its settings. A drawn picture is explained to find it out."
     first = _try_out(models, recipe)
     x = _prepared(models[0], recipe.prepare)
+    layer = next((l.name for l in layers(models[0], x) if l.default), None) if recipe.method else None
     return dict(models=[str(n) for n in names or ()],
                 classes=[str(v) for v in class_names(models[0]) or ()], size=list(x.shape[-2:]),
-                map=list(np.shape(first.map)), base=path_text(source.base))
+                map=list(np.shape(first.map)),
+                layer=_plainly(recipe.layer) or layer, base=path_text(source.base))
 
-# %% ../nbs/library/19ag_saved_maps.ipynb #c4384f46
+# %% ../nbs/library/19ag_saved_maps.ipynb #9a1108b6
 class SavedMaps:
     """A data set that `save_maps` has written. Nothing is read before it is asked for, and then one part at a
     time: `len(maps)`, `maps[i]`, `for row in maps`, `maps.table('path', 'predicted')`."""
@@ -352,7 +355,7 @@ class SavedMaps:
         known = self.classes and all(r.explained in self.classes for r in chosen)
         targets = [self.classes.index(r.explained) for r in chosen] if known else None
         return Heatmaps(torch.from_numpy(np.stack(maps)), self.info['settings']['method'],
-                        self.info['settings']['layer'] or '', tuple(self.info['size']),
+                        self.info['layer'] or '', tuple(self.info['size']),
                         None if targets is None else torch.tensor(targets),
                         torch.tensor([r.score for r in chosen]), None, self.classes or None,
                         [self.where(r) for r in chosen])
