@@ -15,9 +15,12 @@ NODES = {
     "kernels": "kernels padding walk",
     "learners": "archs cards learners runs",
     "fast": "fast folded",
-    "engine": "engine inputs methods overlays tracing",
+    "engine": "arguments attention calls engine gradients inputs methods outputs overlays perturbation "
+              "relevance "
+              "tracing",
     "interpretation": "answers interpretation",
     "report": "panels photos report",
+    "streams": "cluster gallery labelled parts saved_maps sources stream",
     "widgets": "controls explorer_pages kernel_explorer widgets",
     "causes": "causes counterfactuals",
 }

@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that `shipviz --help` answe
 import contextlib
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -293,7 +294,9 @@ def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str
     MODEL_HELP"""
     from shipviz.heatmaps import METHODS
     if method == "help":
-        for name, f in METHODS.items(): click.echo(f"{name:16} {(f.__doc__ or '').strip().splitlines()[0]}")
+        for name, f in METHODS.items():
+            said = f"{name:21} {' '.join((f.__doc__ or '').split())}"
+            click.echo(textwrap.fill(said, 110, subsequent_indent=" "*22))
         return
     if method not in METHODS:
         raise click.UsageError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")

@@ -70,6 +70,8 @@ def _tree(widget):
 
 class _Widget(W.VBox):
     "Rows of controls and views, with their styles and the script."
+    _shows = 'its pictures'     # what `still` shows, for those who can't see it
+
     def __init__(self, rows, css=''):
         self.script = _Script(layout=W.Layout(display='none'))
         unseen = W.Layout(height='0', margin='0', overflow='hidden')
@@ -95,7 +97,7 @@ class _Widget(W.VBox):
         `scripts/nbs.py` keeps the latter in the notebook."""
         live, still = super()._repr_mimebundle_(**kwargs), self.still()
         if still is not None:
-            rest, metadata = Figure(still, f'{type(self).__name__}: its pictures')._repr_mimebundle_()
+            rest, metadata = Figure(still, f'{type(self).__name__}: {self._shows}')._repr_mimebundle_()
             return rest | live, metadata
         texts = ''.join(w.value for w in _tree(self) if isinstance(w, W.HTML))
         return {'text/html': f'<div class="shipviz">{texts}</div>'} | live, {}

@@ -6,21 +6,25 @@
 __all__ = ['Pass', 'one_pass', 'input_gradients']
 
 # %% ../nbs/library/13e_engine.ipynb #ed49e00f
+import copy
 import re
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import nn
 
+from . import attention, perturbation, relevance  # each registers its methods
+from .arguments import Inputs, as_inputs
+from .calls import Place, cut, places_of, quantised_layers
 from .core import class_indices
+from .gradients import pixel_gradients
 from .inputs import Images, Model, class_names, model_inputs, network_of
-from .methods import METHODS, View, pixel_gradients
+from .methods import METHODS, View
+from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of_two, of_two_classes,
+                             scores_path)
 from .overlays import Heatmaps
-from .tracing import (Trace, find_layer, find_trace, finite, leaves, logits_of, map_leaves, pick, run,
-                             tolerance, undisturbed)
+from .tracing import Trace, find_trace, finite, run, tolerance, undisturbed
 
 # %% ../nbs/library/13e_engine.ipynb #5f667a41
 _LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|'
@@ -52,12 +56,12 @@ class Pass:
         acts:dict[str, tuple[torch.Tensor, Callable]], # of layers: the output, what makes `(N,C,h,w)` of it
         trace:Trace|None, # of the network; None: no heatmaps will be asked for
         vocab:list|None, # class names
+        head:Head|None=None, # which part of the output holds the scores; None: found
+        places:dict[str, Place]|None=None, # of the layers; None: each at its last call
     )->None:
-        self.net, self.inputs, self.out, self.trace, self.vocab = net, inputs, out, trace, vocab
-        self.acts = acts
+        self.net, self.inputs, self.out, self.trace, self.vocab = net, as_inputs(inputs), out, trace, vocab
+        self.acts, self.places = acts, places or {}
         self.layers = list(acts)
-        logits = logits_of(out)
-        self.logits = None if logits is None else logits.detach().float().cpu()
         device = inputs[0].device.type
         self._autocast:dict[str, Any] = dict(device_type=device, dtype=torch.get_autocast_dtype(device),
                                              enabled=torch.is_autocast_enabled(device))
@@ -65,16 +69,62 @@ class Pass:
         self._maps:dict[str, torch.Tensor] = {}     # layer name -> `activations`
         self._grads:tuple[Any, dict]|None = None    # target, its `gradients`, of the last backward pass
         self._faults:list[str]|None = None
+        self._head, self._unclear = head, None
+        self._path:tuple|None = None
+        self._find_scores()
+
+    def _find_scores(self):
+        "Where the scores are in the output, `logits`, and the names of the classes if one number decides."
+        self.logits, self._probability = None, False
+        try:
+            if self._head is None:
+                of_one = None if self.layers else self._with_graph
+                known = len(self.vocab) if self.vocab else None
+                self._path = scores_path(self.out, self._rows, known, of_one)
+            found = self._found_in(self.out)
+        except ValueError as e: self._unclear, found = str(e), None
+        if found is None: return
+        self.logits = found.detach().float().cpu().expand(len(self), -1)
+        if found.shape[1] == 1:
+            self.vocab = names_of_two(self.vocab)
+            self._probability = is_sigmoid(found if self.layers else self._found_in(self._with_graph()))
+
+    def _with_graph(self):
+        "The output of one picture, with a graph above it."
+        def leaf(t): return t.detach().clone().requires_grad_(t.is_floating_point())
+        one = self.inputs.part(0, 1)
+        with undisturbed(self.net), torch.enable_grad(): return self.run(one.like(map(leaf, one)))
+
+    def _found_in(self, out):
+        "The part of an output that holds the scores, `(N,K)`, or None."
+        if self._head is not None: return chosen_scores(out, self._head)
+        return None if self._path is None else at_path(out, self._path)
+
+    def class_scores(self,
+        out:Any=None, # an output of the network; None: that of the pass
+    )->torch.Tensor: # `(N,K)`; K is 2 where one number decides between two classes
+        """What speaks for each class, before softmax. A single logit z is -z for class 0 and z for class 1; a
+        single probability p is 1-p and p. Raises ValueError if the output holds no scores."""
+        found = self._found_in(self.out if out is None else out)
+        if found is None or self.logits is None: raise self.no_scores()
+        if found.shape[1] != self.logits.shape[1]:
+            raise ValueError(f"For changed copies of a picture the model gives {found.shape[1]} scores, not "
+                             f"{self.logits.shape[1]}: one of its inputs has as many rows as there are "
+                             "pictures, but does not belong to them. Give one picture more, or less.")
+        return of_two_classes(found, self._probability) if found.shape[1] == 1 else found
 
     def __len__(self)->int: return len(self.inputs[0])
     def __repr__(self)->str: return f"Pass({len(self)} pictures, layers {self.layers})"
     @property
+    def _rows(self): return 1 if self.inputs.clip else len(self) # of the output: one for all frames of a clip
+    @property
     def size(self)->tuple: return tuple(self.inputs[0].shape[-2:])
 
     def run(self,
-        inputs:list[torch.Tensor], # of the network
+        inputs:list[torch.Tensor], # of the network, in the order of those of the pass
     )->Any: # what it returns
         "Another forward pass, in the precision of the first."
+        if not isinstance(inputs, Inputs): inputs = self.inputs.like(inputs)
         with torch.autocast(**self._autocast): return run(self.net, inputs)
 
     def variants(self,
@@ -83,16 +133,17 @@ class Pass:
     )->Any: # what the network returns
         """The output for changed copies `xs` of picture i; its other inputs stay. A CPU is faster if the
         channels lie last in memory, but a `view` in the network may refuse that order: then the usual one."""
-        rest = [o[i:i+1].expand(len(xs), *o.shape[1:]) for o in self.inputs[1:]]
+        inputs = self.inputs.changed(xs, i)
+        xs, *rest = inputs
         if xs.device.type == 'cpu' and xs.ndim == 4 and self._channels_last:
-            try: return self.run([xs.contiguous(memory_format=torch.channels_last), *rest])
+            try: return self.run(inputs.like([xs.contiguous(memory_format=torch.channels_last), *rest]))
             except RuntimeError: self._channels_last = False
-        return self.run([xs, *rest])
+        return self.run(inputs)
 
     def no_scores(self)->ValueError:
-        "The error for a network whose output is no list of classes."
-        return ValueError("This model's output holds no (N,K) scores: give target=, a function of the output "
-                          "that returns one number for each picture.")
+        "The error for a network whose output is no list of classes, or more than one."
+        return ValueError(self._unclear or "This model's output holds no (N,K) scores: give target=, a "
+                          "function of the output that returns one number for each picture.")
 
     def targets(self,
         target:Any=None, # as for `heatmap`
@@ -101,8 +152,13 @@ class Pass:
         if callable(target) and not isinstance(target, torch.Tensor): return target
         if self.logits is None: raise self.no_scores()
         with torch.inference_mode(False):
-            if target is None: return self.logits.argmax(1)
-            return torch.tensor(class_indices(target, len(self), self.logits.shape[1], self.vocab))
+            one = self.logits.shape[1] == 1
+            scores = of_two_classes(self.logits, self._probability) if one else self.logits
+            if target is None: return scores.argmax(1)
+            each = isinstance(target, (list, tuple)) or getattr(target, 'ndim', 0) > 0
+            n = len(target) if each and self._rows == 1 else len(self)   # of a clip one will do
+            found = torch.tensor(class_indices(target, n, scores.shape[1], self.vocab))
+            return found.expand(len(self)) if n == 1 else found
 
     def score(self,
         target:Any, # as from `targets`
@@ -112,10 +168,12 @@ class Pass:
         returns. Raises ValueError if that is not one number for each."""
         out = self.out if out is None else out
         if not callable(target):
-            logits = logits_of(out)
-            assert logits is not None  # `targets` has refused a class without logits
-            return logits.gather(1, target.to(self.inputs[0].device)[:, None])[:, 0]
+            scores, target = self.class_scores(out), target.to(self.inputs[0].device)
+            if len(scores) == 1 < len(target):  # of a clip: the score of each frame, whose sum is the clip's
+                scores = torch.cat([scores, scores.detach().expand(len(target) - 1, -1)])
+            return scores.gather(1, target[:, None])[:, 0]
         s = target(out)
+        if isinstance(s, torch.Tensor) and s.ndim == 2 and s.shape[1] == 1: return s[:, 0]
         if isinstance(s, torch.Tensor) and s.ndim < 2: return s
         raise ValueError("A callable target returns one number, or one for each picture, as a tensor.")
 
@@ -142,7 +200,8 @@ class Pass:
         """Above the layer nothing but average pooling and a linear layer: the gradient is W/(h*w), without a
         backward pass."""
         if not isinstance(target, torch.Tensor) or len(self.layers) > 1: return None
-        if not _only_linear(logits_of(self.out).grad_fn): return None
+        if self._probability or self.inputs.clip: return None
+        if not _only_linear(self._found_in(self.out).grad_fn): return None
         layer, = self.layers
         w, act = self.linear_head(layer), self.activations(layer)
         if w is None: return None
@@ -151,23 +210,47 @@ class Pass:
 
     def _from_a_backward_pass(self, target):
         with torch.inference_mode(False), torch.enable_grad():
-            score = self.score(target)
-            if not score.requires_grad:
-                raise ValueError(f"The score does not depend on {self.layers}: choose an earlier layer. "
-                                 f"{self.trace.choices()}")
             acts = [act for act, _ in self.acts.values()]
-            grads = torch.autograd.grad(score.sum(), acts, retain_graph=True, allow_unused=True)
+            self.refuse_quantised(min(map(self.call_of, self.layers)))
+            grads = self.differentiated(self.score(target), acts, retain_graph=True)
         found = {}
         for (layer, (act, shape)), g in zip(self.acts.items(), grads):
             found[layer] = finite(shape(torch.zeros_like(act) if g is None else g).float())
         return found
 
+    def differentiated(self,
+        score:torch.Tensor, # `(N,)`
+        tensors:list[torch.Tensor], # that it is computed from
+        retain_graph:bool=False, # will there be another backward pass?
+    )->tuple: # as `tensors`; None: it does not depend on this one
+        "The gradients of a score. Raises ValueError, with the reason, if none reaches the tensors."
+        grads:tuple = (None,)*len(tensors)
+        if score.requires_grad:
+            grads = torch.autograd.grad(score.sum(), tensors, retain_graph=retain_graph, allow_unused=True)
+        if any(g is not None for g in grads): return grads
+        if score.requires_grad and self.layers: return grads      # a map of zeros, and its flag says why
+        said = f"on {self.layers}: choose an earlier layer. {self.trace.choices()}" if self.trace else \
+               "on the picture in a way that can be differentiated."
+        raise ValueError(f"The score does not depend {said}")
+
+    def refuse_quantised(self,
+        after:int=-1, # index in the trace
+    )->None:
+        "Raises ValueError if layers that run after a call of the trace are quantised: no gradient is right."
+        found = quantised_layers(self.net)
+        if found and self.trace: found = [n for n in found if (self.trace.last_call(n) or 0) > after]
+        if not found: return
+        more = f' and {len(found) - 1} more' if len(found) > 1 else ''
+        raise ValueError(f"This network is quantised (layer {found[0]!r}{more}), and no gradient passes "
+                         "through that. Take the network that it was quantised from, or a method without "
+                         "gradients: mean_activation, eigencam, ablationcam, scorecam, occlusion.")
+
     def linear_head(self,
         layer:str, # one of the pass's layers
-    )->torch.Tensor|None: # `(K,C)`
+    )->torch.Tensor|None: # `(K,C)`; of one logit `(2,C)`
         """The weights of the linear layer if only average pooling lies between, else None; verified on this
         pass: `mean(A) @ W.T + b` are the logits."""
-        if self.logits is None: return None
+        if self.logits is None or self.inputs.clip: return None
         with torch.inference_mode(False): pooled = self.activations(layer).mean((2, 3))
         logits = self.logits.to(pooled.device)
         atol = tolerance(self.acts[layer][0], self.logits)
@@ -176,7 +259,9 @@ class Pass:
             if (m.in_features, m.out_features) != (pooled.shape[1], logits.shape[1]): continue
             w = m.weight.detach().float()
             b = 0. if m.bias is None else m.bias.detach().float()
-            if torch.allclose(pooled @ w.T + b, logits, rtol=1e-3, atol=atol): return w
+            if torch.allclose(pooled @ w.T + b, logits, rtol=1e-3, atol=atol):
+                return torch.cat([-w, w]) if len(w) == 1 else w
+        self.refuse_quantised(self.call_of(layer))
         return None
 
     def faults(self)->list[str]:
@@ -198,14 +283,46 @@ class Pass:
         Raises ValueError for a method or class that there is not."""
         if method not in METHODS: raise ValueError(f"No method {method!r}. There are: {', '.join(METHODS)}.")
         target = self.targets(target)
-        if layer is None: layer = self.layers[-1]
-        view = View(self, layer, target)
+        if layer is None: layer = self._only_layer()
+        facing = self._facing(layer)
+        view = View(facing, layer, target)
         with torch.inference_mode(False), torch.autocast(self.inputs[0].device.type, enabled=False):
             maps = METHODS[method](view, **options).detach().float().cpu()
             scores = view.score.detach().float().cpu().expand(len(self))
         if callable(target): target = None
-        return Heatmaps(maps, method, layer, self.size, target, scores, self.logits, self.vocab,
+        return Heatmaps(maps, method, layer, facing.size, target, scores, self.logits, self.vocab,
                         faults=self.faults())
+
+    def _only_layer(self):
+        "The last layer; ValueError if it is one of several calls side by side."
+        if self.several_calls: raise ValueError(self.several_calls)
+        return self.layers[-1]
+
+    @property
+    def several_calls(self)->str:
+        "In words, which calls there are to choose from, if the layer runs several times side by side; or ''."
+        side_by_side = [l for l, p in self.places.items() if p.k is not None]
+        if len(side_by_side) < 2: return ''
+        name = self.places[side_by_side[0]].name
+        return (f"{name!r} runs {len(side_by_side)} times in a pass, side by side, as a body that several "
+                f"pictures share: choose one with layer={side_by_side[0]!r}, or take all with heatmaps().")
+
+    def _facing(self, layer):
+        "This pass; for a call that works on another picture than the first, with that picture first."
+        face = self.places[layer].face if layer in self.places else None
+        if not face: return self
+        turned = copy.copy(self)
+        turned.inputs = self.inputs.facing(face)
+        return turned
+
+    def call_of(self,
+        layer:str, # one of the pass's layers
+    )->int: # index in the trace
+        "Which call of the trace the layer's output is from."
+        assert self.trace is not None  # a pass that makes heatmaps has one
+        found = self.places[layer].call if layer in self.places else self.trace.last_call(layer)
+        assert found is not None
+        return found
 
 def _faults(net, inputs):
     "What is not finite: weights of the network, or values of a picture."
@@ -228,41 +345,44 @@ def one_pass(
     images:Images, # pictures, as for `heatmap`
     layer:str|nn.Module|Sequence|None=None, # or several; None: the last with spatial extent before pooling
     reshape:Callable|None=None, # turns the layer's output into `(N,C,h,w)`; None: found
+    head:Head|None=None, # which part of the output holds the scores; None: found
 )->Pass:
     """One forward pass: predictions, and the layer's output with a graph above it only.
 
-    A module that runs several times in a pass counts at its last call. The model is left as it was."""
+    Of a module that works on its own results, the last call counts, or that which is named: 'block[0]'. One
+    that runs several times side by side, as the shared body of a siamese network, gives a layer for each
+    call: 'body[0]', 'body[1]'. The model is left as it was."""
     net = network_of(model)
     inputs = model_inputs(model, net, images)
     wanted:Sequence = layer if isinstance(layer, (list, tuple)) else [layer]
     with undisturbed(net):
-        trace = find_trace(net, inputs)
+        trace = _traced(net, inputs)
+        places:dict[str, Place] = {}
+        for l in wanted: places |= places_of(net, inputs, trace, l)
         shapes:dict[str, Callable] = {}
-        for i in [find_layer(net, trace, l) for l in wanted]:
-            name = trace.calls[i].name
-            shape = reshape or trace.layouts[i]
+        for name, place in places.items():
+            shape = reshape or trace.layouts[place.call]
             if shape is None:
                 raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
                                  f"{trace.choices()}")
             shapes[name] = shape
-        out, acts = _cut(net, inputs, shapes)
-    return Pass(net, inputs, out, {n: (acts[n], shapes[n]) for n in shapes}, trace, class_names(model))
+        out, acts = cut(net, inputs, places)
+    kept = {name: (acts[name], shapes[name]) for name in places}
+    if inputs.clip and any(len(act) != len(inputs[0]) for act in acts.values()): raise _no_clip(net)
+    return Pass(net, inputs, out, kept, trace, class_names(model), head, places)
 
-def _cut(net, inputs, names):
-    "`(output, {name: activation})` of one pass whose graph begins at the earliest of the named layers."
-    acts, thread = dict.fromkeys(names), threading.get_ident()
-    def hook(name):
-        def keep(module, args, out):
-            if threading.get_ident() != thread: return None
-            torch.set_grad_enabled(True)                       # from here on, until `undisturbed` ends
-            t = pick(out)
-            act = acts[name] = t if t.requires_grad else t.detach().requires_grad_()
-            # a clone, for an in-place ReLU may change it
-            return map_leaves(out, lambda o: act.clone() if o is t else o)
-        return keep
-    with ExitStack() as stack:
-        for n in acts: stack.callback(net.get_submodule(n).register_forward_hook(hook(n)).remove)
-        return run(net, inputs), acts
+def _no_clip(net):
+    return ValueError(f"{type(net).__name__} makes no maps of the single frames of a clip (N,T,C,H,W). A "
+                      "network does that sees the frames as one batch, clips.flatten(0, 1): let it do that, "
+                      "or give it pictures (N,C,H,W).")
+
+def _traced(net, inputs):
+    "The trace; for a clip an error in words if no layer keeps its frames apart."
+    if not inputs.clip: return find_trace(net, inputs)
+    try: trace = find_trace(net, inputs)
+    except (RuntimeError, ValueError, IndexError): raise _no_clip(net) from None
+    if not trace.candidates: raise _no_clip(net)
+    return trace
 
 # %% ../nbs/library/13e_engine.ipynb #bf8d73be
 def input_gradients(
@@ -270,9 +390,10 @@ def input_gradients(
     images:Images, # pictures, as for `heatmap`
     target:Any=None, # as for `heatmap`
     guided:bool=False, # guided backpropagation: ReLUs pass back positive gradients only
+    head:Head|None=None, # as for `heatmap`
 )->torch.Tensor: # `(N,C,H,W)` float32, on the CPU
     "The gradient of the score at every pixel and channel of the (normalised) picture."
     net = network_of(model)
     inputs = model_inputs(model, net, images)
-    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model))
+    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head)
     return pixel_gradients(p, inputs, p.targets(target), guided).float().cpu()

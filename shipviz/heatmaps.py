@@ -19,6 +19,7 @@ from .engine import Pass, input_gradients, one_pass
 from .inputs import (Images, Model, as_batch, as_pictures, box_finder, count_pictures, gathered,
                             seen_box, some_pictures)
 from .methods import METHODS, View, method
+from .outputs import Head
 from .overlays import Heatmaps, normalise, overlay
 from .tracing import Layer, layers
 
@@ -53,16 +54,18 @@ class Hook:
 # %% ../nbs/13_heatmaps.ipynb #fbebbf22
 def heatmap(
     model:Model,
-    images:Images, # `(N,C,H,W)` normalised (a tuple: several inputs); for a Learner also paths, PIL images...
+    images:Images, # `(N,C,H,W)` normalised (tuple, dict: several inputs); for a Learner also paths, images...
     target:Any=None, # class (index, name) or one for each; None: the predicted; a function: output -> `(N,)`
     layer:str|nn.Module|None=None, # None: the last with spatial extent before pooling
     method:str='gradcam', # a name in `METHODS`
     reshape:Callable|None=None, # makes `(N,C,h,w)` of the layer's output; None: found, also for ViT and Swin
     bs:int=64, # pictures in a pass
+    head:Head|None=None, # of several outputs the one explained: index, key or function; None: found
     **options:Any, # of the method
 )->Heatmaps:
     """Heatmaps of the pictures: where the model looked for the class.
 
+    A single logit decides between class 0, where it is negative, and class 1: -logit and logit are explained.
     The model is left exactly as it was: modes, gradients, buffers, hooks. Works under `no_grad`,
     `inference_mode` and autocast, with frozen parameters, in half precision. Raises ValueError for a layer,
     target, method or picture that can't be used, and says which can."""
@@ -70,7 +73,7 @@ def heatmap(
         if isinstance(value, (list, tuple)):
             raise ValueError(f"heatmap() takes one {name}, not a {type(value).__name__} of {len(value)}: "
                              "heatmaps() takes several methods and layers.")
-    found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, options)
+    found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, head, options, True)
     return next(iter(found.values()))
 
 def heatmaps(
@@ -81,13 +84,14 @@ def heatmaps(
     target:Any=None, # as for `heatmap`
     reshape:Callable|None=None, # as for `heatmap`
     bs:int=64, # pictures in a pass
+    head:Head|None=None, # as for `heatmap`
     **options:Any, # of the methods: each gets those that it takes
 )->dict[tuple[str, str], Heatmaps]: # `(method, layer name)` -> `Heatmaps`, always
     """Heatmaps of several methods, layers or both: one forward pass for all of them and for all pictures of a
-    batch."""
+    batch. A layer that runs several times side by side gives one for each call: 'body[0]', 'body[1]'."""
     methods, layers = _listed(methods), _listed(layers)
     if not methods or not layers: raise ValueError("There is no method, or no layer, to make heatmaps with.")
-    return _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options)
+    return _by_method_and_layer(model, images, target, layers, methods, reshape, bs, head, options)
 
 def _listed(value):
     "One or several, as a list."
@@ -110,16 +114,19 @@ def _is_several(target): return isinstance(target, (list, tuple)) or getattr(tar
 def _are_tensors(images):
     return isinstance(images, torch.Tensor) or any(isinstance(o, torch.Tensor) for o in images)
 
-def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, options):
+def _are_clips(images): return getattr(images[0], 'ndim', 0) + isinstance(images, torch.Tensor) == 5
+
+def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, head, options, one_layer=False):
     "`{(method, layer name): Heatmaps}`, batch by batch."
     options, images = _options_of(methods, options), gathered(images)
-    n = count_pictures(images)
+    n, bs = count_pictures(images), 1 if _are_clips(images) else bs
     if not n: raise ValueError("There is no picture.")
     if _is_several(target) and len(target) != n:
         raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
     parts = {}
     for i in range(0, n, bs):
-        p = one_pass(model, some_pictures(images, i, i + bs), layers, reshape)
+        p = one_pass(model, some_pictures(images, i, i + bs), layers, reshape, head)
+        if one_layer and p.several_calls: raise ValueError(p.several_calls)
         wanted = p.targets(target[i:i+bs] if _is_several(target) else target)
         for layer in p.layers:
             for m in dict.fromkeys(methods):
@@ -164,14 +171,15 @@ def predict_with_heatmaps(
     k:int=1, # heatmaps for the k classes with the highest scores
     layer:str|nn.Module|None=None, # as for `heatmap`
     method:str='gradcam', # as for `heatmap`
+    head:Head|None=None, # as for `heatmap`
 )->Iterator[tuple]: # `(logits (N,K), [Heatmaps of the highest class, of the second, ...], yb or None)`
     """Predict a data set, and have the heatmaps of the highest classes from the same pass. For models that
     answer with classes."""
     for batch in batches:
         xb, *yb = batch if isinstance(batch, (tuple, list)) else (batch,)
-        p = one_pass(model, xb, layer)
+        p = one_pass(model, xb, layer, head=head)
         if p.logits is None:
-            raise ValueError("This model's output holds no (N,K) scores, so it has no highest class: "
-                             "use heatmap() with target=, a function of the output.")
-        best = p.logits.topk(min(k, p.logits.shape[1]), 1).indices
+            raise ValueError(f"There is no highest class. {p.no_scores()}")
+        scores = p.class_scores().detach().float().cpu()
+        best = scores.topk(min(k, scores.shape[1]), 1).indices
         yield p.logits, [p.heatmap(method, t) for t in best.T.unbind()], yb[0] if yb else None

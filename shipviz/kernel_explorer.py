@@ -92,6 +92,8 @@ class KernelExplorer(_Widget):
 
     Errors as in `open_picture`, and `ValueError` for a tensor of another shape, a picture below 8 pixels a
     side, or an unknown preset."""
+    _shows = 'the picture, and beside it the response of the kernel'
+
     def __init__(self,
         image:str|PathLike|Image.Image|Tensor, # path, PIL image, or tensor `(3,H,W)` in 0..1
         preset:str='top_edge', # a name in `KERNELS`

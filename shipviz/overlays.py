@@ -178,10 +178,15 @@ def _small(picture, width):
 
 # %% ../nbs/library/13d_overlays.ipynb #a6c18e1a
 def _rgb(image, at_least=None):
-    "Any picture as an upright RGB PIL image; tensors are `(3,H,W)` from 0 to 1."
-    if isinstance(image, torch.Tensor) and (image.ndim != 3 or image.min() < 0 or image.max() > 1):
-        raise ValueError("A picture tensor has shape (3,H,W) and values from 0 to 1; `as_pictures` undoes "
-                         "the normalisation.")
+    "Any picture as an upright RGB PIL image; tensors are `(C,H,W)`: bytes, or floats from 0 to 1."
+    if isinstance(image, torch.Tensor):
+        floats = image.is_floating_point()
+        if image.ndim != 3 or floats and (image.min() < 0 or image.max() > 1):
+            raise ValueError("A picture tensor has shape (3,H,W) and values from 0 to 1; `as_pictures` "
+                             "undoes the normalisation.")
+        if len(image) not in (1, 3, 4):
+            raise ValueError(f"No screen shows {len(image)} channels: choose one or three of them, such as "
+                             "picture[[0]] or picture[[2, 1, 0]].")
     return open_picture(image, at_least=at_least)
 
 def _map_and_box(map, image, box):
@@ -208,7 +213,7 @@ def _enlarged(map, box, size):
     return big[y - top:size[1] - top, x - left:size[0] - left], (x, y)
 
 def overlay(
-    image:Picture, # path, PIL image, `(H,W,3)` array or `(3,H,W)` float from 0 to 1
+    image:Picture, # path, PIL image, `(H,W,3)` array; `(C,H,W)` from 0 to 1, C 1, 3 or 4 (the 4th: opacity)
     map:Heatmaps|HasArray, # `heat[i]`, or a raw map `(h,w)`; enlarged to the picture
     style:str='blend', # 'blend' over the picture; 'contour': lines of equal heat; 'layer': alone, transparent
     alpha:float=.5, # opacity of the colours

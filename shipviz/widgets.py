@@ -136,6 +136,8 @@ class HeatmapExplorer(_Widget):
 
     `heat` is the `Heatmaps` on show, or None if it can't be computed: then a sentence says why. Raises
     `ValueError` if there are no pictures or no such method, and for the first picture as `layers`."""
+    _shows = 'the picture with its heatmap'
+
     def __init__(self,
         learner:Learner, # of an image classifier
         images:Iterable[str|PathLike|Image.Image], # paths or PIL images

@@ -37,8 +37,10 @@ from shipviz.heatmaps import (
 )
 
 ONE_PASS = ['mean_activation', 'gradcam', 'hirescam', 'gradcampp', 'xgradcam', 'layercam', 'eigencam', 'cam']
-OWN_PASSES = ['ablationcam', 'scorecam', 'saliency', 'smoothgrad', 'guided', 'occlusion']
-QUICK = {'smoothgrad': {'n': 2}, 'occlusion': {'window': 16, 'stride': 16}}
+OWN_PASSES = ['ablationcam', 'scorecam', 'saliency', 'smoothgrad', 'guided', 'occlusion',
+              'integrated_gradients', 'rise', 'lrp']
+QUICK = {'smoothgrad': {'n': 2}, 'occlusion': {'window': 16, 'stride': 16}, 'integrated_gradients': {'n': 3},
+         'rise': {'n': 10}}
 
 
 def run(method, model, x, target=None, **kw):
@@ -94,7 +96,7 @@ W = [1., 0, 2, 3, -1, 2, 4, 0]                # gradient at A0 = [[1,0],[2,3]], 
     ('xgradcam', [[13/7, 26/7], [12., 52/7]]),  # weights: (1·1 + 2·0 + 4·3)/7 = 13/7 and 3·4/3 = 4
 ])
 def test_toy(method, expected):
-    h = heatmap(Toy(W), X, 0, 'relu', method)
+    h = heatmap(Toy(W), X, 1, 'relu', method)
     torch.testing.assert_close(h.maps, torch.tensor([expected]))
     assert h.scores.item() == pytest.approx(1 + 12 + 12 + .5)
 
@@ -205,10 +207,10 @@ def test_guided_backpropagation_by_hand():
     first.weight.data = torch.tensor([2., 3]).view(2, 1, 1, 1)
     last.weight.data = torch.tensor([[5., -7]])
     x = torch.ones(1, 1, 1, 1)
-    assert input_gradients(model, x, 0).item() == 2*5 - 3*7
+    assert input_gradients(model, x, 1).item() == 2*5 - 3*7
     # the negative gradient is held back at the ReLU; a closed ReLU lets nothing through
-    assert input_gradients(model, x, 0, guided=True).item() == 2*5
-    assert input_gradients(model, -x, 0, guided=True).item() == 0
+    assert input_gradients(model, x, 1, guided=True).item() == 2*5
+    assert input_gradients(model, -x, 1, guided=True).item() == 0
     silu = nn.Sequential(nn.Conv2d(3, 4, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(ValueError, match='no ReLU'): heatmap(silu, pictures(1), method='guided')
 
@@ -756,4 +758,5 @@ print(sorted(heavy & set(sys.modules)))"""
     assert done.stdout.strip() == '[]'
 
 def test_every_method_has_a_source():
-    assert set(METHODS) == set(ONE_PASS + OWN_PASSES)
+    assert set(METHODS) == set(ONE_PASS + OWN_PASSES + ['rollout'])   # in test_methods.py
+    for name, f in METHODS.items(): assert any(w in f.__doc__ for w in ('arXiv', 'doi', 'fastai')), name
