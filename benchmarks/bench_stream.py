@@ -7,7 +7,8 @@
 
 Overhead is the processor time of `save_maps` with one worker over that of a bare loop over `heatmap`, both
 with one thread; they take turns. Scaling is the rate of two workers over that of one, by the clock, after
-the first parts have come: it needs a quiet machine. Memory follows 100,000 links to a few thousand small
+the first parts have come: it needs a quiet machine, and on another the processor time says more.
+Memory follows 100,000 links to a few thousand small
 pictures, with a small network."""
 import argparse
 import json
@@ -75,13 +76,22 @@ def overhead(a, d):
 
 
 SCALED = """
-import json, sys, time
+import json, os, sys, time
+from pathlib import Path
 from shipviz import parts, saved_maps
+def cpu(): # of this process and its children, in seconds; 0 where there is no /proc
+    total = 0
+    for stat in Path('/proc').glob('[0-9]*/stat'):
+        try: name, _, rest = stat.read_text().rpartition(')')
+        except OSError: continue
+        fields = rest.split()
+        if str(os.getpid()) in (fields[1], name.split()[0]): total += int(fields[11]) + int(fields[12])
+    return total/os.sysconf('SC_CLK_TCK')
 parts.FIRST, parts.ROWS = 32, 32
 times = []
 keep = saved_maps._keep
 def note(part, out):
-    times.append((time.monotonic(), part.n))
+    times.append((time.monotonic(), part.n, cpu()))
     keep(part, out)
 saved_maps._keep = note
 saved_maps.save_maps('real-ships', sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), progress=False)
@@ -89,22 +99,27 @@ print(json.dumps(times))
 """
 
 def rate(pictures, out, workers):
-    "Pictures a second between the first parts (one for each worker) and the last full round of parts."
+    """Pictures a second, and seconds of the processor for each, between the first parts and the last round of
+    parts."""
     done = subprocess.run([sys.executable, '-c', SCALED, str(pictures), str(out), str(workers)], check=True,
                           capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
     times = json.loads(done.stdout.splitlines()[-1])
     first, last = times[2*workers - 1], times[-1 - workers]
-    return sum(n for _, n in times[2*workers:len(times) - workers])/(last[0] - first[0])
+    n = sum(t[1] for t in times[2*workers:len(times) - workers])
+    return n/(last[0] - first[0]), (last[2] - first[2])/n
 
 def scaling(a, d):
-    pictures, found = ships(d/'scaled', a.n_scaling), []
+    pictures, found, bound = ships(d/'scaled', a.n_scaling), [], []
     for turn in range(a.turns):
-        one, two = (rate(pictures, d/f'{turn}-{w}', w) for w in (1, 2))
+        (one, cost), (two, cost_of_two) = (rate(pictures, d/f'{turn}-{w}', w) for w in (1, 2))
         found.append(two/one)
+        bound.append(2*cost/cost_of_two if cost_of_two else float('nan'))
         print(f'  turn {turn + 1}: {one:.1f} pictures a second with one worker, {two:.1f} with two: '
-              f'{two/one:.2f} times (load {os.getloadavg()[0]:.1f})', flush=True)
+              f'{two/one:.2f} times; {1000*cost:.1f} ms of the processor for a picture and '
+              f'{1000*cost_of_two:.1f} (load {os.getloadavg()[0]:.1f})', flush=True)
     print(f'from one worker to two: {max(found):.2f} times at the best, '
-          f'{statistics.median(found):.2f} in the median')
+          f'{statistics.median(found):.2f} in the median; by processor time (twice the cost of a picture '
+          f'with one worker over that with two) {statistics.median(bound):.2f}')
 
 
 MEMORY = """

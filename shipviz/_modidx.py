@@ -1500,6 +1500,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                                 'shipviz.stream._Ready': ('library/stream.html#_ready', 'shipviz/stream.py'),
                                 'shipviz.stream._activation': ('library/stream.html#_activation', 'shipviz/stream.py'),
                                 'shipviz.stream._answer': ('library/stream.html#_answer', 'shipviz/stream.py'),
+                                'shipviz.stream._as_probabilities': ('library/stream.html#_as_probabilities', 'shipviz/stream.py'),
                                 'shipviz.stream._finish': ('library/stream.html#_finish', 'shipviz/stream.py'),
                                 'shipviz.stream._plain': ('library/stream.html#_plain', 'shipviz/stream.py'),
                                 'shipviz.stream._probabilities': ('library/stream.html#_probabilities', 'shipviz/stream.py'),

@@ -20,11 +20,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import nn
 
 from .core import evaluating, open_picture, why
-from .heatmaps import METHODS, heatmap
+from .heatmaps import METHODS, heatmap, one_pass
 from .inputs import Model, as_batch, box_finder, class_names, model_inputs, network_of
+from .outputs import logits_of, names_of_two
 from .overlays import overlay
 from .sources import Item, Source, find_source, is_remote, read_picture
-from .tracing import logits_of, run
+from .tracing import run
 
 # %% ../nbs/library/19ad_stream.ipynb #bc228216
 @dataclass(frozen=True)
@@ -147,6 +148,13 @@ def _activation(model):
     if isinstance(loss, nn.BCEWithLogitsLoss): return torch.sigmoid
     return getattr(loss, 'activation', None) or (lambda z: z.softmax(1))
 
+def _as_probabilities(model, logits, x):
+    "Scores `(N,K)` of the pictures `x` as probabilities: of two classes if one number decides."
+    if logits.shape[1] > 1: return _activation(model)(logits)
+    no, yes = one_pass(model, x[:1]).class_scores()[0].tolist()
+    sure = logits.sigmoid() if no == -yes else logits # a logit, or a probability already
+    return torch.cat([1 - sure, sure], 1)
+
 def _plain(model, x):
     "The network's scores `(N,K)`, without a heatmap."
     net = network_of(model)
@@ -158,12 +166,13 @@ def _plain(model, x):
 def _probabilities(models, inputs, recipe):
     "The mean over the networks, and over the mirror images if that is wanted, `(N,K)`."
     views = [[x, x.flip(-1)] if recipe.mirror else [x] for x in inputs]
-    said = [_activation(m)(_plain(m, x)) for m, xs in zip(models, views) for x in xs]
+    said = [_as_probabilities(m, _plain(m, x), x) for m, xs in zip(models, views) for x in xs]
     return torch.stack(said).mean(0)
 
 def _finish(rows, probs, vocab, k):
     "Give rows their probabilities."
     if probs is None: return
+    if vocab and probs.shape[1] == 2: vocab = names_of_two(list(vocab))
     names = [str(v) for v in vocab] if vocab else [str(i) for i in range(probs.shape[1])]
     best = probs.topk(min(k, probs.shape[1]), 1)
     for row, p, classes in zip(rows, best.values.tolist(), best.indices.tolist()):
@@ -195,7 +204,8 @@ def _answer(models, vocab, ready, recipe):
         row.map, row.score, row.problem = map, score, flag
         row.explained = None if label is None else str(label)
         if r.shown is not None: row.picture = _with_heat(r.shown, map, r.box, r.size)
-    _finish(rows, None if heat.logits is None else _activation(models[0])(heat.logits), vocab, recipe.k)
+    probs = None if heat.logits is None else _as_probabilities(models[0], heat.logits, inputs[0])
+    _finish(rows, probs, heat.vocab or vocab, recipe.k)
     return rows
 
 # %% ../nbs/library/19ad_stream.ipynb #b7deaa5e
