@@ -24,7 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 warnings.filterwarnings('ignore')
-SPEED = ['resnet18', 'resnet34', 'mobilenet_v3_large', 'efficientnet_b0', 'efficientnet_lite0']
+SPEED = ['resnet18', 'resnet34', 'mobilenet_v3_large', 'efficientnet_b0', 'efficientnet_lite0', 'regnet_y_400mf',
+         'convnext_tiny', 'densenet121']
 AGREE = ['resnet18', 'vgg11_bn', 'densenet121', 'mobilenet_v3_small', 'efficientnet_b0', 'efficientnet_lite0']
 # densenet's `features` ends before an in-place ReLU: there the peers mix what is before and after it
 LAYER = {'densenet121': 'features.denseblock4'}
@@ -89,12 +90,15 @@ def cases(model, x, layer, found):
     import torch
 
     from shipviz import heatmaps as hm
-    from shipviz import tracing
+    from shipviz import plan, tracing
     module = model.get_submodule(layer)
     def bare():
         with torch.no_grad(): return model(x)
-    def first(): tracing._TRACES.clear(); return hm.heatmap(model, x)
-    out = {'bare': bare, 'ours': lambda: hm.heatmap(model, x), 'ours, first call': first,
+    def forgotten(): tracing._TRACES.clear(); plan._KNOWN.clear()
+    def first(): forgotten(); return hm.heatmap(model, x)
+    def second(): return hm.heatmap(model, x)                  # runs after `first`: where the plan is made, if not there
+    out = {'bare': bare, 'ours, first call': first, 'second call': second, 'ours': lambda: hm.heatmap(model, x),
+           'without a plan': lambda: hm.heatmap(model, x, plan=False),
            f'ours, {len(FREE)} methods': lambda: hm.heatmaps(model, x, FREE)}
     if 'pytorch_grad_cam' in found:
         def pgc():
@@ -140,7 +144,7 @@ def speed(args):
     slow(args, found, clock)
 
 def slow(args, found, clock):
-    "Score-CAM and Ablation-CAM need one answer for each channel."
+    "Methods with one answer for each channel, each square or each step."
     import torch
 
     from shipviz import heatmaps as hm
@@ -155,10 +159,28 @@ def slow(args, found, clock):
             fs = {'ours': partial(hm.heatmap, model, x, method=ours)}
             if 'pytorch_grad_cam' in found: fs['theirs'] = partial(pgc, theirs)
             t = take_turns(fs, 1, clock, warm_up=False)
-            ratio = [f"{t['theirs']/t['ours']:.1f}×"] if len(t) > 1 else []
-            rows.append([f'{theirs}, {name}, 1', *(f'{v:.2f} s' for v in t.values()), *ratio])
-    head = ['method, model, batch', 'ours', 'pytorch-grad-cam', 'ours is faster by'][:len(rows[0])]
-    table('Methods with a pass for each channel', head, rows)
+            rows.append(compared(f'{theirs}, {name}, 1', t))
+        if captum := found.get('captum.attr'):
+            rows += [compared(f'{method}, {name}, 1 ¹', take_turns(fs, 1, clock, warm_up=False))
+                     for method, fs in slow_of_captum(captum, hm, model, x).items()]
+    head = ['method, model, batch', 'ours', 'theirs', 'ours is faster by'][:len(rows[0])]
+    table('Methods with many passes, beside pytorch-grad-cam or (¹) Captum', head, rows)
+
+def compared(name, t):
+    "A row of seconds, and their ratio."
+    ratio = [f"{t['theirs']/t['ours']:.1f}×"] if len(t) > 1 else []
+    return [name, *(f'{v:.2f} s' for v in t.values()), *ratio]
+
+def slow_of_captum(c, hm, model, x):
+    "The two cases of each method that Captum has too, with the same passes; 8 copies at once in theirs."
+    windows = dict(sliding_window_shapes=(3, 32, 32), strides=(3, 16, 16), perturbations_per_eval=8)
+    steps = dict(n_steps=16, internal_batch_size=8)
+    return {'occlusion': {
+                'ours': lambda: hm.heatmap(model, x, 0, method='occlusion'),
+                'theirs': lambda: c.Occlusion(model).attribute(x, target=0, **windows)},
+            'integrated gradients': {
+                'ours': lambda: hm.heatmap(model, x, 0, method='integrated_gradients', n=16),
+                'theirs': lambda: c.IntegratedGradients(model).attribute(x, target=0, **steps)}}
 
 
 # ---- memory: each case in a process of its own
@@ -302,7 +324,16 @@ def captums(c, hm, model, module, x, target, p):
         windows = dict(sliding_window_shapes=(3, 32, 32), strides=(3, 20, 20))
         return relative(p.heatmap('occlusion', window=32, stride=20).maps,
                         c.Occlusion(model).attribute(x, target=target, **windows)[:, 0])
-    return {
+    def integrated():
+        theirs = c.IntegratedGradients(model).attribute(x, 0., target, n_steps=20)
+        return relative(p.heatmap('integrated_gradients', n=20).maps, theirs.float().sum(1))
+    def lrp():
+        "Theirs takes no module twice, so not every network."
+        theirs = copy.deepcopy(model)
+        for m in theirs.modules(): m.inplace = False
+        return relative(p.heatmap('lrp', eps=1e-9).maps, c.LRP(theirs).attribute(leaf(), target).sum(1))
+    return ({'lrp / Captum': lrp} if 'vgg' in type(model).__name__.lower() else {}) | {
+        'integrated_gradients / Captum': integrated,
         'gradcam (raw) / Captum': gradcam,
         'saliency / Captum': saliency,
         'input gradients / Captum': gradients,

@@ -16,8 +16,7 @@ NODES = {
     "learners": "archs cards learners runs",
     "fast": "fast folded",
     "engine": "arguments attention calls engine gradients inputs methods outputs overlays perturbation "
-              "relevance "
-              "tracing",
+              "relevance tracing",
     "interpretation": "answers interpretation",
     "report": "panels photos report",
     "streams": "cluster gallery labelled parts saved_maps sources stream",

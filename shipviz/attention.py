@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from .methods import method
-from .tracing import _MAX_EXTRA, undisturbed
+from .places import MAX_EXTRA
+from .tracing import undisturbed
 
 # %% ../nbs/library/13cd_attention.ipynb #7f4c7e90
 _JOINT = inspect.signature(F.multi_head_attention_forward)
@@ -126,7 +127,7 @@ def _check(v, shapes):
         why = f"those in {name} look at parts of a picture (windows; their matrices are {said})"
     elif len(sizes) > 1 or sizes[0][0] != sizes[0][1]:
         why = f"those in {name} are not all over the same tokens (their matrices are {said})"
-    elif not 0 <= sizes[0][0] - math.prod(grid) <= _MAX_EXTRA:
+    elif not 0 <= sizes[0][0] - math.prod(grid) <= MAX_EXTRA:
         why = f"the {sizes[0][0]} tokens in {name} are not the {grid[0]}×{grid[1]} places of {v.layer!r}"
     else: return
     raise ValueError("Attention rollout needs layers of self-attention over all patches, as in a ViT; "

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from .arguments import Inputs
-from .outputs import graph_above, map_leaves, pick
+from .outputs import graph_above, leaves, map_leaves, pick
 from .tracing import Trace, find_layer, run
 
 # %% ../nbs/library/13ba_calls.ipynb #0b91c005
@@ -25,6 +25,7 @@ class Place(NamedTuple):
     name: str       # of the module
     call: int       # index in the trace
     k: int|None     # which of its calls, from 0; None: the last
+    leaf: int       # which of the tensors in its output is meant
     face: int|None  # the one picture that this call sees, an index of the inputs; None: it sees all
 
 def places_of(
@@ -41,13 +42,13 @@ def places_of(
     name = trace.calls[i := find_layer(net, trace, layer)].name
     calls = [j for j, c in enumerate(trace.calls) if c.name == name]
     faces = _faces(net, inputs, trace, name) if len(calls) > 1 else []
-    all_calls = [Place(name, j, k, faces[k] if faces else None) for k, j in enumerate(calls)]
+    all_calls = [Place(name, j, k, trace.calls[j].leaf, faces[k] if faces else None) for k, j in enumerate(calls)]
     if numbered:
         k = int(numbered[2])
         if not -len(calls) <= k < len(calls):
             raise ValueError(f"{name!r} runs {len(calls)} times in a pass: there is no {name}[{k}].")
         all_calls = [all_calls[k]]
-    elif not faces: return {name: Place(name, i, None, None)}
+    elif not faces: return {name: Place(name, i, None, trace.calls[i].leaf, None)}
     return {f'{name}[{p.k}]': p for p in all_calls}
 
 def _faces(net, inputs, trace, name):
@@ -99,7 +100,7 @@ def cut(
             named = [layer for layer, which in layers.items() if which in (None, k)]
             if not named: return None
             torch.set_grad_enabled(True)                       # from here on, until `undisturbed` ends
-            t = pick(out)
+            t = leaves(out)[places[named[0]].leaf]
             act = t if t.requires_grad else _leaf(t)
             acts.update(dict.fromkeys(named, act))
             # a clone, for an in-place ReLU may change it

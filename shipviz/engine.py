@@ -24,7 +24,8 @@ from .methods import METHODS, View
 from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of_two, of_two_classes,
                              scores_path)
 from .overlays import Heatmaps
-from .tracing import Trace, find_trace, finite, run, tolerance, undisturbed
+from .plan import planned
+from .tracing import Trace, find_trace, finite, layout_of, run, tolerance, undisturbed
 
 # %% ../nbs/library/13e_engine.ipynb #5f667a41
 _LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|'
@@ -56,11 +57,12 @@ class Pass:
         acts:dict[str, tuple[torch.Tensor, Callable]], # of layers: the output, what makes `(N,C,h,w)` of it
         trace:Trace|None, # of the network; None: no heatmaps will be asked for
         vocab:list|None, # class names
+        plan:bool=True, # may other passes of the network be planned?
         head:Head|None=None, # which part of the output holds the scores; None: found
         places:dict[str, Place]|None=None, # of the layers; None: each at its last call
     )->None:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, as_inputs(inputs), out, trace, vocab
-        self.acts, self.places = acts, places or {}
+        self.acts, self.places, self.plan = acts, places or {}, plan
         self.layers = list(acts)
         device = inputs[0].device.type
         self._autocast:dict[str, Any] = dict(device_type=device, dtype=torch.get_autocast_dtype(device),
@@ -85,6 +87,7 @@ class Pass:
         except ValueError as e: self._unclear, found = str(e), None
         if found is None: return
         self.logits = found.detach().float().cpu().expand(len(self), -1)
+        if self.vocab and found.shape[1] not in (1, len(self.vocab)): self.vocab = None  # of something else
         if found.shape[1] == 1:
             self.vocab = names_of_two(self.vocab)
             self._probability = is_sigmoid(found if self.layers else self._found_in(self._with_graph()))
@@ -131,14 +134,19 @@ class Pass:
         xs:torch.Tensor, # `(n,C,H,W)`
         i:int, # index of a picture
     )->Any: # what the network returns
-        """The output for changed copies `xs` of picture i; its other inputs stay. A CPU is faster if the
-        channels lie last in memory, but a `view` in the network may refuse that order: then the usual one."""
-        inputs = self.inputs.changed(xs, i)
-        xs, *rest = inputs
-        if xs.device.type == 'cpu' and xs.ndim == 4 and self._channels_last:
-            try: return self.run(inputs.like([xs.contiguous(memory_format=torch.channels_last), *rest]))
-            except RuntimeError: self._channels_last = False
-        return self.run(inputs)
+        """The output for changed copies `xs` of picture i, by the network's plan; its other inputs stay. To
+        be called within `undisturbed`. A CPU is faster if the channels lie last in memory, but a `view` in
+        the network may refuse that order: then the usual one."""
+        changed = self.inputs.changed(xs, i)
+        def run(inputs):
+            x, *others = inputs
+            if x.device.type == 'cpu' and x.ndim == 4 and self._channels_last:
+                x = x.contiguous(memory_format=torch.channels_last)
+                try: return self.run(changed.like([x, *others]))
+                except RuntimeError: self._channels_last = False
+            return self.run(changed.like(inputs))
+        plan = self.plan and not self.inputs.clip
+        with torch.autocast(**self._autocast): return planned(self.net, changed, run, plan=plan)
 
     def no_scores(self)->ValueError:
         "The error for a network whose output is no list of classes, or more than one."
@@ -237,7 +245,9 @@ class Pass:
         after:int=-1, # index in the trace
     )->None:
         "Raises ValueError if layers that run after a call of the trace are quantised: no gradient is right."
-        found = quantised_layers(self.net)
+        known = vars(self.trace) if self.trace else {}   # a trace holds as long as the modules stay the same
+        if 'quantised' not in known: known['quantised'] = quantised_layers(self.net)
+        found = known['quantised']
         if found and self.trace: found = [n for n in found if (self.trace.last_call(n) or 0) > after]
         if not found: return
         more = f' and {len(found) - 1} more' if len(found) > 1 else ''
@@ -345,6 +355,7 @@ def one_pass(
     images:Images, # pictures, as for `heatmap`
     layer:str|nn.Module|Sequence|None=None, # or several; None: the last with spatial extent before pooling
     reshape:Callable|None=None, # turns the layer's output into `(N,C,h,w)`; None: found
+    plan:bool=True, # as for `heatmap`
     head:Head|None=None, # which part of the output holds the scores; None: found
 )->Pass:
     """One forward pass: predictions, and the layer's output with a graph above it only.
@@ -361,15 +372,13 @@ def one_pass(
         for l in wanted: places |= places_of(net, inputs, trace, l)
         shapes:dict[str, Callable] = {}
         for name, place in places.items():
-            shape = reshape or trace.layouts[place.call]
-            if shape is None:
-                raise ValueError(f"{name!r} makes no maps: its output has no spatial extent. "
-                                 f"{trace.choices()}")
-            shapes[name] = shape
-        out, acts = cut(net, inputs, places)
+            shapes[name] = reshape or layout_of(net, inputs, trace, place.call)
+        modules = {place.name for place in places.values()}
+        out, acts = planned(net, inputs, lambda xs: cut(net, inputs.like(xs), places), modules,
+                            plan and not inputs.clip)
     kept = {name: (acts[name], shapes[name]) for name in places}
     if inputs.clip and any(len(act) != len(inputs[0]) for act in acts.values()): raise _no_clip(net)
-    return Pass(net, inputs, out, kept, trace, class_names(model), head, places)
+    return Pass(net, inputs, out, kept, trace, class_names(model), plan, head, places)
 
 def _no_clip(net):
     return ValueError(f"{type(net).__name__} makes no maps of the single frames of a clip (N,T,C,H,W). A "
@@ -395,5 +404,5 @@ def input_gradients(
     "The gradient of the score at every pixel and channel of the (normalised) picture."
     net = network_of(model)
     inputs = model_inputs(model, net, images)
-    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head)
+    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head=head)
     return pixel_gradients(p, inputs, p.targets(target), guided).float().cpu()

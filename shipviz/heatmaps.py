@@ -60,6 +60,7 @@ def heatmap(
     method:str='gradcam', # a name in `METHODS`
     reshape:Callable|None=None, # makes `(N,C,h,w)` of the layer's output; None: found, also for ViT and Swin
     bs:int=64, # pictures in a pass
+    plan:bool=True, # on a CPU, keep folded weights from the second call on: passes take less time
     head:Head|None=None, # of several outputs the one explained: index, key or function; None: found
     **options:Any, # of the method
 )->Heatmaps:
@@ -73,7 +74,8 @@ def heatmap(
         if isinstance(value, (list, tuple)):
             raise ValueError(f"heatmap() takes one {name}, not a {type(value).__name__} of {len(value)}: "
                              "heatmaps() takes several methods and layers.")
-    found = _by_method_and_layer(model, images, target, [layer], [method], reshape, bs, head, options, True)
+    found = _by_method_and_layer(model, images, target, [layer], [method], bs, options, one_layer=True,
+                                 reshape=reshape, plan=plan, head=head)
     return next(iter(found.values()))
 
 def heatmaps(
@@ -84,6 +86,7 @@ def heatmaps(
     target:Any=None, # as for `heatmap`
     reshape:Callable|None=None, # as for `heatmap`
     bs:int=64, # pictures in a pass
+    plan:bool=True, # as for `heatmap`
     head:Head|None=None, # as for `heatmap`
     **options:Any, # of the methods: each gets those that it takes
 )->dict[tuple[str, str], Heatmaps]: # `(method, layer name)` -> `Heatmaps`, always
@@ -91,7 +94,8 @@ def heatmaps(
     batch. A layer that runs several times side by side gives one for each call: 'body[0]', 'body[1]'."""
     methods, layers = _listed(methods), _listed(layers)
     if not methods or not layers: raise ValueError("There is no method, or no layer, to make heatmaps with.")
-    return _by_method_and_layer(model, images, target, layers, methods, reshape, bs, head, options)
+    return _by_method_and_layer(model, images, target, layers, methods, bs, options, reshape=reshape,
+                                plan=plan, head=head)
 
 def _listed(value):
     "One or several, as a list."
@@ -116,7 +120,7 @@ def _are_tensors(images):
 
 def _are_clips(images): return getattr(images[0], 'ndim', 0) + isinstance(images, torch.Tensor) == 5
 
-def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, head, options, one_layer=False):
+def _by_method_and_layer(model, images, target, layers, methods, bs, options, one_layer=False, **how):
     "`{(method, layer name): Heatmaps}`, batch by batch."
     options, images = _options_of(methods, options), gathered(images)
     n, bs = count_pictures(images), 1 if _are_clips(images) else bs
@@ -125,7 +129,7 @@ def _by_method_and_layer(model, images, target, layers, methods, reshape, bs, he
         raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
     parts = {}
     for i in range(0, n, bs):
-        p = one_pass(model, some_pictures(images, i, i + bs), layers, reshape, head)
+        p = one_pass(model, some_pictures(images, i, i + bs), layers, **how)
         if one_layer and p.several_calls: raise ValueError(p.several_calls)
         wanted = p.targets(target[i:i+bs] if _is_several(target) else target)
         for layer in p.layers:

@@ -49,7 +49,8 @@ def _modules_called(graph_module):
 
 def _is_one_graph(net):
     "Is this what `torch.export` makes, where operations have taken the place of all modules?"
-    return isinstance(net, torch.fx.GraphModule) and not _modules_called(net)
+    is_graph = any(t.__name__ == 'GraphModule' for t in type(net).__mro__)
+    return is_graph and not _modules_called(net)
 
 def network_of(
     model:Model,
@@ -73,9 +74,13 @@ def _wrapped(net):
 def class_names(
     model:Model,
 )->list|None:
-    "The class names of a Learner (or anything with `vocab`), or None."
+    "The class names of a Learner, of anything with `vocab`, or of a network of transformers; or None."
     vocab = getattr(model, 'vocab', None) or getattr(getattr(model, 'dls', None), 'vocab', None)
-    return list(vocab) if vocab is not None else None
+    if vocab is not None: return list(vocab)
+    labels = getattr(getattr(model, 'config', None), 'id2label', None)
+    if not isinstance(labels, Mapping): return None
+    names = [labels[i] for i in sorted(labels)]
+    return None if all(str(n).startswith('LABEL_') for n in names) else names
 
 # %% ../nbs/library/13a_inputs.ipynb #31b9dbe5
 def picture_list(

@@ -16,7 +16,10 @@ from .methods import _weigh, method
 from .tracing import finite, undisturbed
 
 # %% ../nbs/library/13ca_perturbation.ipynb #2a4182d9
-def _copies(v): return 8 if v.act.device.type == 'cpu' else 64
+def _copies(v):
+    "How many copies to make at once: on a CPU about as many as its cache holds, elsewhere 64."
+    x = v.p.inputs[0]
+    return max(8, min(64, 2**20//x[0].numel()//4*4)) if x.device.type == 'cpu' else 64
 
 def _masks(channels, size, align_corners):
     "Channels `(k,h,w)` -> masks `(k,1,H,W)` from 0 to 1."
@@ -27,7 +30,7 @@ def _masks(channels, size, align_corners):
 @method
 def _scorecam(
     v,
-    copies=None,         # masked copies in a pass; None: 8 on a CPU (they fit its cache), else 64
+    copies=None,         # masked copies in a pass; None: as many as a CPU's cache holds, elsewhere 64
     align_corners=False, # how a channel is enlarged to a mask; True is pytorch-grad-cam's, half a cell off
 ):
     """Channels weighted by the softmax of the scores of the picture masked by them. Wang et al. 2020,
@@ -52,7 +55,7 @@ def _occlusion(
     window=32,    # side of the square that is covered
     stride=16,    # pixels between positions
     baseline=0.,  # what covers it, in normalised units: 0 is the mean colour
-    copies=None,  # covered copies in a pass; None: 8 on a CPU, else 64
+    copies=None,  # covered copies in a pass; None: as for Score-CAM
 ):
     """What the score loses when a square is covered, averaged over the squares that cover a pixel. Zeiler and
     Fergus 2013, arXiv:1311.2901. `(N,H,W)`."""
@@ -92,7 +95,7 @@ def _rise(
     p=.5,         # chance that a cell shows the picture
     seed=0,       # of the masks
     baseline=0.,  # what hides the rest, in normalised units: 0 is the mean colour
-    copies=None,  # masked copies in a pass; None: 8 on a CPU, else 64
+    copies=None,  # masked copies in a pass; None: as for Score-CAM
 ):
     """What the score gains where random masks show the picture. Petsiuk, Das and Saenko 2018,
     arXiv:1806.07421: their equation 6 is the mean score plus 1 - p times this map, which is 0 where showing
@@ -110,7 +113,7 @@ def _rise(
             shown += masks.sum((0, 1))
             for i, picture in enumerate(x):
                 hidden = baseline + (picture - baseline)*masks.to(x.dtype)
-                gains = v.scores_of(hidden, i) - v.score.expand(len(x))[i]
+                gains = v.scores_of(hidden, i) - v.score[i]
                 gain[i] += gains.sum()
                 heat[i] += torch.einsum('k,khw->hw', gains, masks[:, 0])
     return (heat - gain/n*shown)/(n*p*(1 - p))   # the covariance of score and mask, over the variance p(1-p)

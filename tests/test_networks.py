@@ -5,6 +5,7 @@ import shipviz  # first: it repairs torchvision
 import dataclasses
 import warnings
 from collections import UserDict
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -251,6 +252,17 @@ def test_names_of_the_two_classes_of_one_logit():
         same(heatmap(net, x, names[0]), heatmap(net, x, 0))
 
 
+def test_names_of_classes():
+    net, x = conv(), pictures(2)
+    net.vocab = list('abc')                       # of something else: there are four scores
+    assert heatmap(net, x, 3).labels == [3, 3]
+    del net.vocab
+    net.config = SimpleNamespace(id2label={1: 'dog', 0: 'cat', 2: 'fish', 3: 'ship'})   # as in transformers
+    assert heatmap(net, x, 'ship').labels == ['ship', 'ship']
+    net.config.id2label = {i: f'LABEL_{i}' for i in range(4)}
+    assert heatmap(net, x, 3).labels == [3, 3]
+
+
 # ---- networks that hooks or gradients do not get into
 
 def quantised():
@@ -288,8 +300,10 @@ def test_a_quantised_layer_in_the_middle_is_not_taken_for_a_saturated_score():
     net.forward = bypass.__get__(net)             # here a gradient comes through, but not all of it
     with pytest.raises(ValueError, match=r"quantised \(layer 'mid.0'\)"): heatmap(net, pictures())
     net.body[0], net.mid = nn.Sequential(net.body[0], net.mid), nn.Identity()
+    mid = nn.Linear(256, 256)
+    nn.init.eye_(mid.weight)                      # it leaves every place where it is
     net.body[0][1] = nn.Sequential(nn.Flatten(2, 3), quantize_dynamic(
-        nn.Sequential(nn.Linear(256, 256)), {nn.Linear}, dtype=torch.qint8), nn.Unflatten(2, (16, 16)))
+        nn.Sequential(mid), {nn.Linear}, dtype=torch.qint8), nn.Unflatten(2, (16, 16)))
     assert not any(heatmap(net, pictures()).flags)  # what is quantised below the layer does no harm
     with pytest.raises(ValueError, match='quantised'): heatmap(net, pictures(), method='saliency')
 
