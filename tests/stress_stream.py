@@ -47,7 +47,7 @@ def prepare(image):
 
 def slow(image):
     "As `prepare`, but so slowly that there is time to kill it."
-    time.sleep(.004)
+    time.sleep(.03)
     return prepare(image)
 
 
@@ -77,7 +77,7 @@ def killed(pictures, out, kills, workers=1, seed=0):
         before, process = there(), start(pictures, out, workers)
         limit = time.monotonic() + 300
         while there() == before and process.poll() is None and time.monotonic() < limit: time.sleep(.002)
-        time.sleep(rng.random()*.2)
+        time.sleep(rng.random()*.1)
         if process.poll() is not None: raise RuntimeError(f"ended before kill {len(seen) + 1}: "
                                                           f"{process.stderr.read().decode()[-500:]}")
         os.kill(process.pid, signal.SIGKILL)
