@@ -22,6 +22,7 @@ class BuildWithLessons(build_py):
         if getattr(self, "editable_mode", False): return
         to = Path(self.build_lib)/"shipviz"/"lessons"
         shutil.rmtree(to, ignore_errors=True)
+        shutil.copy(ROOT/"constraints.txt", to.parent)  # for `shipviz doctor`
         shutil.copytree(ROOT/"nbs", to, ignore=shutil.ignore_patterns(".*", "_*", "*.tmp", "library"))
 
 
@@ -43,13 +44,13 @@ setup(
     python_requires=">=" + cfg["min_python"],
     classifiers=["Development Status :: 4 - Beta", "Intended Audience :: Education", "Framework :: Jupyter",
                  "Natural Language :: English", "Topic :: Scientific/Engineering :: Artificial Intelligence",
-                 *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14))],
+                 *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15))],
     packages=find_namespace_packages(include=["shipviz", "shipviz.*"]), include_package_data=True,
     cmdclass={"build_py": BuildWithLessons},
     install_requires=cfg["requirements"].split(),
     extras_require={name.removesuffix("_requirements"): cfg[name].split() for name in cfg
                     if name.endswith("_requirements") and name != "core_requirements"},
-    package_data={"shipviz": ["*.html", "*.css", "*.js", "*.pyi", "py.typed", "weights/*"]},
+    package_data={"shipviz": ["*.html", "*.css", "*.js", "*.pyi", "py.typed", "weights/*", "page/*"]},
     entry_points={"console_scripts": cfg["console_scripts"].split("\n"),
                   "nbdev": ["shipviz=shipviz._modidx:d"]},
     zip_safe=False,

@@ -21,6 +21,7 @@ NODES = {
     "report": "panels photos report",
     "streams": "cluster gallery labelled parts saved_maps sources stream",
     "widgets": "controls explorer_pages kernel_explorer widgets",
+    "page": "network_page packed",
     "causes": "causes counterfactuals",
 }
 NODE_OF = {module: node for node, modules in NODES.items() for module in modules.split()}

@@ -1,6 +1,8 @@
 """How the command line speaks of errors and warnings: in sentences, with advice in the words of commands."""
+import contextlib
 import errno
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -17,12 +19,20 @@ class People(click.Group):
         for stream in (sys.stdout, sys.stderr):
             # so that a name or sign that the terminal has no code for ends no command
             if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **kwargs)
+        with ended_in_order(): return super().main(*args, **kwargs)
+
+    def make_context(self, info_name, args, *more, **kwargs):
+        self.given = list(args)  # click uses up its own list
+        return super().make_context(info_name, args, *more, **kwargs)
 
     def invoke(self, ctx):
         with warnings.catch_warnings():
             warnings.showwarning = note
             try: return super().invoke(ctx)
+            except click.NoSuchOption as e:
+                files = [a for a in self.given if a.startswith("-") and os.path.exists(a)]
+                if files: e.message += f" To name the file {files[0]}, write ./{files[0]}."
+                raise
             except (click.ClickException, click.exceptions.Exit, click.Abort): raise
             except KeyboardInterrupt:
                 click.echo("\nStopped. Nothing was left half-made.", err=True)
@@ -39,9 +49,21 @@ class People(click.Group):
         return {o for p in command.params for o in p.opts} if command else set()
 
 
+@contextlib.contextmanager
+def ended_in_order():
+    "Within it, a polite order to end (SIGTERM) ends the block as an error does: half-made files are removed."
+    def end(*args): raise SystemExit(143)
+    try: before = signal.signal(signal.SIGTERM, end)
+    except ValueError: before = None  # only the main thread may
+    try: yield
+    finally:
+        if before is not None: signal.signal(signal.SIGTERM, before)
+
+
 def note(message, category, *args, **kwargs):
-    "How warnings are shown: as notes to people; not those that are for programmers."
-    if not issubclass(category, (DeprecationWarning, FutureWarning)):
+    "How warnings are shown: as notes to people; not those for programmers, or for what we refuse."
+    unsaid = "DecompressionBombWarning"  # Pillow's: `open_picture` has a limit of its own
+    if not issubclass(category, (DeprecationWarning, FutureWarning)) and category.__name__ != unsaid:
         click.echo(f"Note: {in_words_of_the_command_line(str(message))}", err=True)
 
 

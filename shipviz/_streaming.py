@@ -40,6 +40,25 @@ def source_of(
     return str(path) if path.is_dir() or path.suffix.lower() in LISTS and path.is_file() else None
 
 
+def picture_names(
+    photos:Sequence[Path],
+)->list[str]: # one for each
+    "A name for the heatmap of each photo, none twice: a second one gets a number that makes no other's name."
+    stems = [p.stem for p in photos]
+    asked = {stem.casefold() for stem in stems}
+    taken:set[str] = set()
+    names:list[str] = []
+    for stem in stems:
+        name, number = stem, 1
+        while name.casefold() in taken:  # some disks take A.png and a.png for one
+            number += 1
+            name = f"{stem}-{number}"
+            if name.casefold() in asked: name = stem
+        taken.add(name.casefold())
+        names.append(f"{name}-heatmap.png")
+    return names
+
+
 def write_data_set(
     models:Sequence[str], # as for `find_model`; several for predictions alone
     source:str, # as from `source_of`

@@ -160,6 +160,11 @@ def fitted(
                             f"{', '.join(names)}.")
         return Inputs(inputs, inputs.places, inputs.rest, inputs.pictures, as_one=True)
     if inputs.places != [0]:
+        is_open = any(p.kind is p.VAR_POSITIONAL for p in by_place)
+        if inputs.places[0] in range(len(inputs)) and 0 < len(by_place) < len(inputs) and not is_open:
+            said = ', '.join(p.name for p in by_place)
+            raise TypeError(f"The forward of {type(net).__name__} takes {said}, not {len(inputs)} inputs: of a "
+                            "batch (x, y) give x; several pictures are a list.")
         if by_place or not takes or isinstance(inputs.places[0], str): return inputs
         raise TypeError(f"The forward of {type(net).__name__} takes keywords only: give a dict of "
                         f"{', '.join(names)}.")

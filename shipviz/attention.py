@@ -31,9 +31,9 @@ class _Attentions(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.multi_head_attention_forward: return self._joint(args, kwargs)
         out = func(*args, **kwargs)
-        if func is F.scaled_dot_product_attention:
-            return self.keep(_weights(*args, **kwargs), out, lambda o: o.transpose(1, 2))
-        if func in (F.softmax, torch.softmax, torch.Tensor.softmax): return self._softmax(out)
+        if func is F.scaled_dot_product_attention: return self._four_axes(_weights(*args, **kwargs), out)
+        if func in (F.softmax, torch.softmax, torch.Tensor.softmax) and isinstance(out, torch.Tensor):
+            if out.ndim > 2 and out.shape[-1] > 1: return self._four_axes(out, out)   # written out, perhaps
         return out
 
     def _joint(self, args, kwargs):
@@ -46,13 +46,15 @@ class _Attentions(TorchFunctionMode):
         out = self.keep(weights, out, lambda o: o.transpose(0, 1))
         return out, (weights.mean(1) if averaged else weights) if asked else None
 
-    def _softmax(self, out):
-        "An attention that is written out: its softmax over square matrices."
-        if out.ndim not in (3, 4) or out.shape[-1] < 2 or len(out) % self.n: return out
-        heads = out.shape[1] if out.ndim == 4 else len(out)//self.n
-        if out.ndim == 3: return self.keep(out.view(self.n, heads, *out.shape[1:]), out,
-                                           lambda o: o.view(self.n, heads, *o.shape[1:]).transpose(1, 2))
-        return self.keep(out, out, lambda o: o.transpose(1, 2))
+    def _four_axes(self, weights, out):
+        "Weights with axes for pictures and heads; parts of pictures, on more axes, count as pictures."
+        if weights.ndim == 3 and len(weights) % self.n == 0:
+            def split(t): return t.unflatten(0, (self.n, -1))
+        elif weights.ndim == 4:
+            def split(t): return t
+        else:
+            def split(t): return t.flatten(0, -3)[:, None]
+        return self.keep(split(weights), out, lambda o: split(o).transpose(1, 2))
 
 def _weights(query, key, value, *args, **kwargs):
     "The matrix by which an attention weighs its values: what it makes of the values 1 at one place, else 0."

@@ -258,7 +258,9 @@ def _parsed(text, name):
     "A card out of its text. Raises ValueError, naming the file, if it is none."
     try: return check_card(json.loads(text))
     except (ValueError, RecursionError) as e:
-        raise ValueError(f"{str(name)!r} does not describe a model that save_model has written: {e}.") from e
+        what = 'its card is no JSON' if isinstance(e, (json.JSONDecodeError, RecursionError)) else e
+        raise ValueError(f"{str(name)!r} does not describe a model that save_model has written: "
+                         f"{what}.") from e
 
 def _card_of_two_files(weights, beside, data):
     "The card of a model that an earlier version wrote: beside the weights, with their hash."
@@ -294,7 +296,7 @@ def read_model(
     data = weights.read_bytes()
     try: tensors, text = safetensors.torch.load(data), _card_inside(data)
     except (SafetensorError, ValueError) as e:
-        raise ValueError(f"{str(weights)!r} is damaged or no safetensors file ({why(e)}).") from e
+        raise ValueError(f"{str(weights)!r} is damaged, or no model that save_model has written.") from e
     if text is None: card = _card_of_two_files(weights, beside, data)
     else:
         card = _parsed(text, weights)

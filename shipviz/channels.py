@@ -36,7 +36,7 @@ def expand_kernel(
 
     Nothing is copied; `.clone()` it before you change it."""
     if kernel.ndim != 2: raise ValueError(f'expected a flat kernel (kh,kw), got shape {tuple(kernel.shape)}')
-    return kernel.expand(1, channels, *kernel.shape)
+    return kernel.expand(1, whole_number('channels', channels, low=1), *kernel.shape)
 
 # %% ../nbs/04_channels.ipynb #910d3a02
 def stack_kernels(

@@ -2,7 +2,6 @@
 
 Everything heavy is imported inside the commands, so that `shipviz --help` answers at once. Exit codes:
 0 it worked, 1 it did not, 2 the command was not understood, 130 stopped with Ctrl-C."""
-import contextlib
 import os
 import sys
 import textwrap
@@ -13,8 +12,8 @@ from typing import Any
 import click
 
 from . import __version__
-from ._errors import People, reason
-from ._streaming import many, source_of, write_data_set
+from ._errors import People
+from ._streaming import many, picture_names, source_of, write_data_set
 from .notebooks import copy_new, find_notebooks, lessons_dir, run_exercises
 
 
@@ -24,7 +23,9 @@ def main()->None:
     """Ships, kernels and heatmaps: train a network on five classes of ships and see where it looks.
 
     Everything works offline on a CPU. What is rendered and trained is kept in $SHIPVIZ_HOME, or in the
-    system's place for caches (~/.cache/shipviz on Linux). With SHIPVIZ_DEBUG=1 an error shows its trace."""
+    system's place for caches (~/.cache/shipviz on Linux). Pictures of more than 100
+    megapixels are refused, or of more than $SHIPVIZ_MAX_MEGAPIXELS. With SHIPVIZ_DEBUG=1 an error shows its
+    trace."""
 
 
 def output(
@@ -47,15 +48,13 @@ def check_photos(
     paths:Sequence[Path],
 )->None:
     "Open every photo before the work begins. Raises ClickException, naming all that can't be read."
+    from shipviz.broken import PictureError
     from shipviz.core import open_picture
     bad = []
     for p in paths:
         try: open_picture(p)
-        except (OSError, ValueError) as e:
-            why = f"not a picture ({reason(e)})"
-            if p.is_dir(): why = "a folder"
-            elif not p.exists(): why = "no such file"
-            bad.append(f"  {p}: {why}")
+        except FileNotFoundError: bad.append(f"  {p}: no such file")
+        except PictureError as e: bad.append(f"  {p}: {e.fault}")
     if bad: raise click.ClickException("\n".join([f"{len(bad)} of {len(paths)} photos can't be read:", *bad]))
 
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
@@ -83,11 +82,17 @@ def free(
     path:Path, # of an output
     force:bool, # may it be there already?
     files:Sequence[Path]=(), # what is written, if that is not `path` itself
+    folder:bool=False, # is it a folder?
 )->Path: # `path`, with the home folder written out
     """Refuse an output before the work begins: raises ClickException if it is there already or can't be made,
     UsageError if it is no place of its own."""
     refuse_odd(path)
     path = path.expanduser()
+    for p in files or [path]:
+        if not p.exists() or (p.is_dir() if folder and p == path else p.is_file()): continue
+        found = "a folder" if p.is_dir() else "a file" if p.is_file() else "a pipe or a device"
+        wanted = "folder" if folder else "file"
+        raise click.ClickException(f"{p} is {found}. Give the name of a {wanted} with -o.")
     parent = next(p for p in path.absolute().parents if p.exists())
     if not parent.is_dir():
         raise click.ClickException(f"{parent} is a file, so {path} can't be made. Choose another place with "
@@ -126,7 +131,7 @@ def demo(photos:tuple[Path, ...], out:Path, force:bool, quick:bool, seed:int)->N
 
     PHOTOS, if given, are explained in it too: by the network that knows the thousand classes of ImageNet,
     and by the one that was trained on real photos of these five (`real-ships`)."""
-    out = free(out, force)
+    out = free(out, force, folder=True)
     check_photos(photos)
     from shipviz.report import demo as make
     result = make(out, photos=photos, quick=quick, seed=seed, force=force)
@@ -233,18 +238,20 @@ def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bo
     With --parquet, DATA is one folder, list of paths (.csv, .txt, .parquet) or address (s3://…).
     MODEL_HELP
     Several, separated by commas, are averaged."""
+    models = model.split(",")
+    if not all(m.strip() for m in models): raise click.UsageError(f"{model!r} names no model beside a comma.")
     if parquet:
-        source = source_of(data)
-        if source is None: raise click.UsageError("--parquet takes one folder, list of paths or address.")
-        out = free(Path("predictions") if str(out) == "submission.csv" else out, True)
-        write_data_set(model.split(","), source, out, method=None, mirror=not no_mirror, force=force, **how)
+        if (source := source_of(data)) is None:
+            raise click.UsageError("--parquet takes one folder, list of paths or address.")
+        out = free(Path("predictions") if str(out) == "submission.csv" else out, True, folder=True)
+        write_data_set(models, source, out, method=None, mirror=not no_mirror, force=force, **how)
         return
     out = free(out, force)
     photos = [p for p in data if not p.is_dir()]
     if len(data) > 1 and len(photos) < len(data): raise click.UsageError("Give one folder, or photos.")
     check_photos(photos)
     from shipviz.models import find_model, write_predictions
-    learns = [find_model(m) for m in model.split(",")]
+    learns = [find_model(m) for m in models]
     path, n, kind = write_predictions(learns, data[0] if len(data) == 1 else data, out, mirror=not no_mirror,
                                       force=force, table=table)
     what = "the submission for" if kind == "submission" else "a table of"
@@ -268,7 +275,7 @@ def report(model:str, data:Path, out:Path, n:int, maps:Path|None, force:bool)->N
     are used. Rendered ships have true masks, against which heatmaps are scored; real photos have none, and
     are scored by deletion and insertion instead.
     MODEL_HELP"""
-    out = free(out, force)
+    out = free(out, force, folder=True)
     from shipviz.report import report_on
     click.echo(f"\n{report_on(model, data, out, n=n, force=force, maps=maps)}")
 
@@ -289,8 +296,7 @@ def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str
     """Write for each photo a picture of where MODEL looks.
 
     Instead of photos PHOTOS can be one folder, one list of paths (.csv, .txt, .parquet) or one address
-    (s3://…), of any size: then OUTPUT becomes a data set in Parquet with a page to look through it. The same
-    command goes on where it was stopped.
+    (s3://…), of any size: then OUTPUT becomes a data set in Parquet, with which the same command goes on.
     MODEL_HELP"""
     from shipviz.heatmaps import METHODS
     if method == "help":
@@ -301,37 +307,17 @@ def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str
     if method not in METHODS:
         raise click.UsageError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")
     if not photos: raise click.UsageError("Give at least one photo.")
+    out = free(out, True, folder=True)
     if source := source_of(photos):
-        write_data_set([model], source, free(out, True), method=method, target=target, force=force, **how)
+        write_data_set([model], source, out, method=method, target=target, force=force, **how)
         return
-    out = out.expanduser()
     outs = [out/n for n in picture_names(photos)]
-    free(out, True)
     free(out, force, outs)
     check_photos(photos)
     from shipviz.core import readable
     from shipviz.report import heatmap_pictures
     for path, name, prob in heatmap_pictures(model, photos, outs, method=method, target=target):
         click.echo(readable(f"{path}: {name} ({100*prob:.1f} %)"))
-
-
-def picture_names(
-    photos:Sequence[Path],
-)->list[str]: # one for each
-    "A name for the heatmap of each photo, none twice: a second one gets a number that makes no other's name."
-    stems = [p.stem for p in photos]
-    asked = {stem.casefold() for stem in stems}
-    taken:set[str] = set()
-    names:list[str] = []
-    for stem in stems:
-        name, number = stem, 1
-        while name.casefold() in taken:  # some disks take A.png and a.png for one
-            number += 1
-            name = f"{stem}-{number}"
-            if name.casefold() in asked: name = stem
-        taken.add(name.casefold())
-        names.append(f"{name}-heatmap.png")
-    return names
 
 
 @main.command()
@@ -385,9 +371,14 @@ def lessons(folder:Path, no_open:bool, force:bool, teacher:bool)->None:
     if importlib.util.find_spec("jupyterlab") is None:
         raise click.ClickException("JupyterLab is not installed: pip install jupyterlab")
     click.echo("Starting JupyterLab; stop it with Ctrl-C.")
-    with contextlib.suppress(KeyboardInterrupt):
-        code = subprocess.call([sys.executable, "-m", "jupyterlab", str(folder)])
-        if code: raise click.ClickException(f"JupyterLab ended with exit code {code}.")
+    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", str(folder)])
+    try: code = server.wait()
+    except BaseException as e:  # Ctrl-C, or an order to end: it does not stay behind
+        server.terminate()
+        server.wait()
+        if isinstance(e, KeyboardInterrupt): return
+        raise
+    if code: raise click.ClickException(f"JupyterLab ended with exit code {code}.")
 
 
 @main.command()
@@ -420,14 +411,40 @@ def check(ctx:click.Context, folder:Path, only:tuple[str, ...])->None:
 
 @main.command()
 @click.argument("photo", required=False, type=click.Path(path_type=Path))
-@output("kernel.html", "HTML file to write.")
+@output("explorer.html", "HTML file to write.")
+@click.option("--kernel", is_flag=True, help="Only the kernel explorer, without a network: a small file.")
 @force
-def explorer(photo:Path|None, out:Path, force:bool)->None:
-    """Write one HTML file in which you drag a kernel's numbers and watch PHOTO respond.
+def explorer(photo:Path|None, out:Path, kernel:bool, force:bool)->None:
+    """Write one HTML file with a whole network in it: it says what PHOTO shows, and where it looks.
 
-    It needs no Python and no network."""
+    In the page are live heatmaps of any class, for your photos and the camera; every map and kernel on the
+    way; rendered ships that score the heat; a kernel to learn, and one to drag. It needs no Python and no
+    network, and sends nothing anywhere."""
     out = free(out, force)
     if photo: check_photos([photo])
-    from shipviz.widgets import explorer_page
-    explorer_page(out, photo, force=force)
-    click.echo(f"Wrote {out}. Open it in a browser.")
+    if kernel:
+        from shipviz.widgets import explorer_page
+        explorer_page(out, photo, force=force)
+    else:
+        from shipviz.network_page import network_page
+        network_page(out, photo, force=force)
+    size = out.stat().st_size/1e6 if out.is_file() else 0
+    click.echo(f"Wrote {out}, {size:.1f} MB. Open it in a browser.")
+
+
+@main.command()
+@click.pass_context
+def doctor(ctx:click.Context)->None:
+    """Look for what is missing here or does not fit, and say what to do.
+
+    Checked are versions, weights, the cache and its disk, Jupyter's kernel, and a heatmap from beginning to
+    end. The exit code is 0 if nothing has to be put right."""
+    from shipviz.doctor import examine
+    bad = 0
+    for finding in examine():
+        sign = {True: "✓", None: "!", False: "✗"}[finding.good]
+        click.echo(f"{sign} {finding.what}.".replace("..", "."))
+        if finding.do: click.echo(f"    {finding.do}")
+        bad += finding.good is False
+    click.echo(f"\n{bad} thing(s) to put right." if bad else "\nNothing has to be put right.")
+    if bad: ctx.exit(1)

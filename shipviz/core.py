@@ -10,6 +10,7 @@ __all__ = ['Picture', 'why', 'readable', 'HasArray', 'open_picture', 'cache_dir'
 
 # %% ../nbs/library/00_core.ipynb #de0c4fe5
 import base64
+import errno
 import html
 import io
 import os
@@ -24,6 +25,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image, ImageOps, features
 from platformdirs import user_cache_path
+
+from .broken import PictureError, fault_of, most_megapixels, refuse_no_file, too_large
+
+try: import fcntl
+except ImportError: fcntl = None  # type: ignore[assignment]  # Windows
 
 if TYPE_CHECKING:  # for the reader and the type checker: importing them would take its time
     from matplotlib.colors import Colormap
@@ -49,13 +55,16 @@ def _eight_bits(a, what):
     "Numbers as bytes: 16 bits are divided by 257, floats may run 0..1 or 0..255, all else is refused."
     if a.dtype == np.uint8: return a
     if a.dtype == bool: return a.astype(np.uint8)*255
+    if a.dtype.kind not in 'iuf':
+        kinds = dict(U='text', S='text', c='complex numbers')
+        raise PictureError(what, f"it holds {kinds.get(a.dtype.kind, 'objects')} instead of numbers")
     if not a.size or not np.isfinite(a).all():
-        raise ValueError(f'{what} holds values that are not finite numbers.')
+        raise PictureError(what, 'it holds values that are not finite numbers')
     low, high = float(a.min()), float(a.max())
     is_float = a.dtype.kind == 'f'
     if low < 0 or high > (255 if is_float else 65535):
-        raise ValueError(f'{what} has values from {low:.4g} to {high:.4g}; colours run 0..255 (bytes), '
-                         '0..65535 (16 bits) or 0..1.')
+        raise PictureError(what, f'it has values from {low:.4g} to {high:.4g}. Colours run 0..255 (bytes), '
+                           '0..65535 (16 bits) or 0..1')
     if is_float: return (a*(255 if high <= 1 else 1) + .5).astype(np.uint8)
     return (a/257 + .5).astype(np.uint8) if high > 255 else a.astype(np.uint8)
 
@@ -95,7 +104,8 @@ def open_picture(
 )->Image.Image:
     """Open a picture: upright as its EXIF orientation says, 8 bits a channel, transparent parts on white.
 
-    Raises `FileNotFoundError` or `ValueError`, naming the file, if it is missing, broken, or no picture."""
+    Raises `FileNotFoundError` or `PictureError` (a `ValueError`), naming the file, if it is missing, broken,
+    no picture, or has more than `most_megapixels`."""
     if isinstance(image, Image.Image): return _plain(image, mode, 'The picture')
     if hasattr(image, '__array__'): return _plain(_from_array(image), mode, 'The array')
     source:Path|io.BytesIO
@@ -104,15 +114,19 @@ def open_picture(
     else:
         given = type(image).__name__
         raise TypeError(f'A picture is a path, a PIL image, an array or a tensor, not {given}.')
-    if isinstance(source, Path) and not source.is_file():
-        raise FileNotFoundError(f'There is no picture {what}.')
+    if image == '': raise FileNotFoundError('There is no picture without a name.')
+    if isinstance(source, Path): refuse_no_file(source, what)
+    most = most_megapixels()
     try:
         with Image.open(source) as im:
+            megapixels = im.width*im.height/1e6
+            if megapixels > most: raise PictureError(what, too_large(megapixels, most))
             if at_least is not None and im.format == 'JPEG':
                 height, width = at_least
                 im.draft('RGB', (width, height))
             return _plain(im, mode, what)
-    except Exception as e: raise ValueError(f"{what} can't be read as a picture ({why(e)}).") from e
+    except PictureError: raise
+    except Exception as e: raise PictureError(what, fault_of(e, source)) from e
 
 # %% ../nbs/library/00_core.ipynb #30efb55d
 def cache_dir()->Path:
@@ -141,14 +155,55 @@ def atomic_write(
     """A temporary path beside `path`. It takes the name `path` only if the block ends well, so nobody ever
     finds half a file."""
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name[:100]}.', suffix='.tmp', dir=path.absolute().parent)
-    os.close(handle)
-    tmp = Path(name)
+    tmp, handle = _temporary(path)
     try:
         yield tmp
         _usual_rights(tmp)
         os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
+    except BaseException:
+        tmp.unlink(missing_ok=True) # only here: after a rename the name may be another process's
+        raise
+    finally:
+        if handle is not None: os.close(handle)
+
+def _temporary(path):
+    """A new file beside `path`, and the handle that holds it, or None where there are no locks.
+
+    Its name is that of the last one, so that what a killed process left is taken up and not left for ever."""
+    parent, stem = path.absolute().parent, path.name[:60]
+    for i in range(100 if fcntl else 0):
+        tmp = parent/f'.{stem}.{i}.tmp'
+        try: handle = _held(tmp)
+        except (BlockingIOError, FileExistsError): continue # another process, or a link, is there
+        except OSError as e:
+            if e.errno in (errno.ENOLCK, errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.ELOOP): break
+            raise OSError(e.errno, e.strerror, str(path)) from None
+        _clear(parent/f'.{stem}.{i + 1}.tmp')
+        return tmp, handle
+    handle, name = tempfile.mkstemp(prefix=f'.{stem}.', suffix='.tmp', dir=parent)
+    os.close(handle)
+    return Path(name), None
+
+def _clear(tmp):
+    "Remove what a killed process left, if there is anything and nobody holds it."
+    if not tmp.is_file(): return
+    try: handle = _held(tmp)
+    except OSError: return
+    tmp.unlink(missing_ok=True)
+    os.close(handle)
+
+def _held(tmp):
+    "The handle of an empty file that this process alone holds. Raises BlockingIOError if another has it."
+    handle = os.open(tmp, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(handle), os.stat(tmp)): raise BlockingIOError # renamed meanwhile
+        os.ftruncate(handle, 0)
+        return handle
+    except BaseException as e:
+        os.close(handle)
+        if isinstance(e, FileNotFoundError): raise BlockingIOError from None
+        raise
 
 # %% ../nbs/library/00_core.ipynb #77ddf444
 def encoded(
@@ -306,6 +361,7 @@ def class_index(
 )->int: # 0..n-1
     "One class as an index. Raises ValueError for a name that is not in `vocab`, and for what is no class."
     if isinstance(target, str):
+        target = str(target) # NumPy has strings of its own
         if vocab is None:
             raise ValueError(f'Target {target!r}: a network has no class names, '
                              'give an index (or a Learner).')

@@ -87,7 +87,7 @@ def get_dls(
     n_train = int((df.split == 'train').sum())
     if n_train in (0, len(df)):
         raise ValueError(f'{n_train} training and {len(df) - n_train} validation pictures: '
-                         'both must be more than 0.')
+                         'both must be more than 0. Of a class of two pictures or more, one can be held out.')
     pictures = TransformBlock(type_tfms=as_pil_image, batch_tfms=IntToFloatTensor)
     tfms = _augmentations(padding_mode) if augment else []
     block = DataBlock(

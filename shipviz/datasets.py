@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .core import atomic_write, open_picture, whole_number, why
+from .broken import PictureError
+from .core import atomic_write, open_picture, whole_number
 from .rendered import MASK_COLORS, SHARES, class_counts, load_mask, make_ships, ships_data
 from .ships import CLASSES
 from .tables import find_pictures, folder_table, hackathon_files, hackathon_table
@@ -70,7 +71,9 @@ def load_ships(
         raise ValueError(f"verify is True, False or 'skip', but is {verify!r}.")
     valid_pct, seed = _check_share('valid_pct', valid_pct), whole_number('seed', seed)
     path = Path(path).expanduser().absolute()
-    if not path.is_dir(): raise FileNotFoundError(f'There is no folder {str(path)!r}.')
+    if not path.is_dir():
+        is_file = ': it is a file' if path.exists() else ''
+        raise FileNotFoundError(f'There is no folder {str(path)!r}{is_file}.')
     files = hackathon_files(path)
     df = hackathon_table(files) if files else folder_table(path)
     df = _drop_broken(df, verify)
@@ -92,18 +95,18 @@ def _broken_pictures(paths, verify):
         if not p.is_file(): broken[i] = 'missing'
         elif verify:
             try: open_picture(p)
-            except ValueError as e: broken[i] = why(e.__cause__ or e)
+            except PictureError as e: broken[i] = e.fault.partition('. ')[0]
     return broken
 
 def _drop_broken(df, verify):
     "Look for missing pictures (always) and broken ones (`verify`); refuse them, or leave them out."
     broken = _broken_pictures(df.path, verify)
+    missing = all(reason == 'missing' for reason in broken.values())
     lines = []
     for i, reason in broken.items():
         line = f' (line {int(df.line[i])})' if 'line' in df else ''
-        lines.append(f'{df.image[i]!r}{line} {reason}')
+        lines.append(f'{df.image[i]!r}{line}' + ('' if missing else f': {reason}'))
     if broken and verify != 'skip':
-        missing = all(reason == 'missing' for reason in broken.values())
         kind, what = (FileNotFoundError, 'are missing') if missing else (ValueError, "can't be read")
         raise kind(f"{len(broken)} of {len(df)} pictures {what}: {some(lines)}. "
                    "`verify='skip'` leaves them out.")
@@ -162,6 +165,7 @@ def _in_order(table, sample):
 def _codes(preds):
     "Predictions as codes 1..5, whatever form they came in."
     if hasattr(preds, 'detach'): preds = preds.detach().cpu().numpy()
+    if not hasattr(preds, 'dtype'): preds = [str(p) if isinstance(p, bool) else p for p in preds]
     a = np.asarray(preds)
     if a.ndim == 2 and a.shape[1] == len(CLASSES):
         if not np.isfinite(a).all():

@@ -8,6 +8,7 @@ __all__ = ['Pass', 'one_pass', 'input_gradients']
 # %% ../nbs/library/13e_engine.ipynb #ed49e00f
 import copy
 import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,13 +58,15 @@ class Pass:
         acts:dict[str, tuple[torch.Tensor, Callable]], # of layers: the output, what makes `(N,C,h,w)` of it
         trace:Trace|None, # of the network; None: no heatmaps will be asked for
         vocab:list|None, # class names
-        plan:bool=True, # may other passes of the network be planned?
         head:Head|None=None, # which part of the output holds the scores; None: found
         places:dict[str, Place]|None=None, # of the layers; None: each at its last call
+        plan:bool=True, # may other passes of the network be planned?
     )->None:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, as_inputs(inputs), out, trace, vocab
         self.acts, self.places, self.plan = acts, places or {}, plan
         self.layers = list(acts)
+        self.seconds = 0. # that the pass took for each picture
+        self.above = 1.   # share of the network's modules that run after the first of the layers
         device = inputs[0].device.type
         self._autocast:dict[str, Any] = dict(device_type=device, dtype=torch.get_autocast_dtype(device),
                                              enabled=torch.is_autocast_enabled(device))
@@ -355,8 +358,8 @@ def one_pass(
     images:Images, # pictures, as for `heatmap`
     layer:str|nn.Module|Sequence|None=None, # or several; None: the last with spatial extent before pooling
     reshape:Callable|None=None, # turns the layer's output into `(N,C,h,w)`; None: found
-    plan:bool=True, # as for `heatmap`
     head:Head|None=None, # which part of the output holds the scores; None: found
+    plan:bool=True, # as for `heatmap`
 )->Pass:
     """One forward pass: predictions, and the layer's output with a graph above it only.
 
@@ -367,18 +370,34 @@ def one_pass(
     inputs = model_inputs(model, net, images)
     wanted:Sequence = layer if isinstance(layer, (list, tuple)) else [layer]
     with undisturbed(net):
-        trace = _traced(net, inputs)
+        try: trace = _traced(net, inputs)
+        except RuntimeError as e:
+            words = _refused(str(e), inputs)
+            if not words: raise
+            raise ValueError(words) from e
         places:dict[str, Place] = {}
         for l in wanted: places |= places_of(net, inputs, trace, l)
         shapes:dict[str, Callable] = {}
         for name, place in places.items():
             shapes[name] = reshape or layout_of(net, inputs, trace, place.call)
         modules = {place.name for place in places.values()}
+        start = time.perf_counter()
         out, acts = planned(net, inputs, lambda xs: cut(net, inputs.like(xs), places), modules,
                             plan and not inputs.clip)
     kept = {name: (acts[name], shapes[name]) for name in places}
     if inputs.clip and any(len(act) != len(inputs[0]) for act in acts.values()): raise _no_clip(net)
-    return Pass(net, inputs, out, kept, trace, class_names(model), plan, head, places)
+    made = Pass(net, inputs, out, kept, trace, class_names(model), head, places, plan)
+    made.seconds = (time.perf_counter() - start)/len(made)
+    made.above = 1 - (1 + min(place.call for place in places.values()))/len(trace.calls)
+    return made
+
+def _refused(error, inputs):
+    "What torch says of pictures with other channels or of another size, in words; '' for all other errors."
+    channels = re.search(r'to have (\d+) channels, but got (\d+)', error)
+    if channels: return f"The network takes pictures of {channels[1]} channels, but these have {channels[2]}."
+    if 'mat1 and mat2 shapes' not in error: return ''
+    shape = '×'.join(map(str, inputs[0].shape[2:]))
+    return f"The network does not take pictures of {shape}: it was built for another size."
 
 def _no_clip(net):
     return ValueError(f"{type(net).__name__} makes no maps of the single frames of a clip (N,T,C,H,W). A "
@@ -404,5 +423,5 @@ def input_gradients(
     "The gradient of the score at every pixel and channel of the (normalised) picture."
     net = network_of(model)
     inputs = model_inputs(model, net, images)
-    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head=head)
+    with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head)
     return pixel_gradients(p, inputs, p.targets(target), guided).float().cpu()

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from .controls import _alert, _close, _column, _drop, _slide, _title, _Widget, _wrap
 from .controls import _image, _picture, _png, _uri
+from .broken import PictureError
 from .core import open_picture, whole_number
 from .padding import PADDING_MODES, pad_image
 from .signs import KERNELS, makes_picture, signed_rgb
@@ -200,7 +201,8 @@ def _upload(self:KernelExplorer, change):
     file = change.new[0]
     _alert(self.w_file_message)
     try: picture = open_picture(bytes(file['content']))
-    except ValueError: return _alert(self.w_file_message, f"{file['name']} can't be read as a picture.")
+    except PictureError as e:
+        return _alert(self.w_file_message, f"{file['name']} can't be read as a picture: {e.fault}.")
     try: self.show_picture(picture)
     except ValueError as e: _alert(self.w_file_message, f"{file['name']}: {e}")
 

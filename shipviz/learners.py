@@ -296,8 +296,7 @@ def _fill(model, tensors, path):
     "Load weights into a network, if they fit."
     try: model.load_state_dict(tensors)
     except RuntimeError as e:
-        raise ValueError(f"The weights in {str(path)!r} do not fit the network that its card names: "
-                         f"{str(e).splitlines()[0]} …") from e
+        raise ValueError(f"The weights in {str(path)!r} do not fit the network that its card names.") from e
 
 def _restore(learn, card):
     "Give a Learner the history and the data of the saved one."

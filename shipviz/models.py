@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from .archs import find_arch
 from .cards import model_files, refuse_existing
-from .core import atomic_write, cache_dir
+from .core import atomic_write, cache_dir, whole_number
 from .ships import CLASSES
 from .data import get_dls, weighted_f1
 from .datasets import load_ships, write_submission
@@ -129,8 +129,9 @@ def train_on(
     trained from its third stage up, with batch norms folded (`Folded`), any other network as a whole. Raises
     ValueError for settings that make no sense and for a run that another process is at, FileExistsError for
     an `out` that is there."""
-    if epochs < 1 or (minutes is not None and minutes <= 0):
-        raise ValueError('Training takes one epoch or more, and more than 0 minutes.')
+    epochs = whole_number('epochs', epochs, 1)
+    if minutes is not None and not minutes > 0:
+        raise ValueError(f'minutes is a number above 0, but is {minutes!r}.')
     find_arch(arch)
     if out is not None: refuse_existing(out, force)
     df, valid_pct = _table(data, valid_pct, seed, verify)
@@ -262,6 +263,8 @@ def find_model(
     """A saved model, or the network of a name: `real_ships()`, `trained_learner()` or `imagenet_learner()`.
 
     Warns if a file of yours has such a name. A `Path` always means a file."""
+    if not isinstance(model, (str, os.PathLike)):
+        raise TypeError(f'A model is given by its path or name, not as {type(model).__name__}.')
     if isinstance(model, os.PathLike) or model not in MODELS: return load_model(model)
     own = [path.name for path in model_files(model) if path.is_file()]
     if own:

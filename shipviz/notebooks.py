@@ -122,7 +122,7 @@ def find_notebooks(
     if folder.is_file() and folder.suffix == ".ipynb": return [folder]
     if not folder.is_dir():
         raise click.ClickException(f"There is no folder {folder}. `shipviz lessons {folder}` makes one.")
-    books = sorted(folder.glob("*.ipynb"))
+    books = sorted(p for p in folder.iterdir() if p.suffix == ".ipynb")  # `glob` says nothing of a closed folder
     if not books:
         raise click.ClickException(f"{folder} holds no notebooks. `shipviz lessons {folder}` copies them "
                                    "there.")

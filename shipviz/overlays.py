@@ -227,6 +227,7 @@ def overlay(
     from matplotlib import colormaps
     if style not in ('blend', 'contour', 'layer'):
         raise ValueError(f"No style {style!r}: blend, contour or layer.")
+    if not 0 <= alpha <= 1: raise ValueError(f"alpha is the opacity, 0 to 1, but is {alpha!r}.")
     picture = _rgb(image)
     map, box = _map_and_box(map, picture, box)
     big, corner = _enlarged(map, box, picture.size)

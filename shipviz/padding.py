@@ -44,6 +44,8 @@ def pad_image(
     """Add a border to a picture.
 
     Raises ValueError for an unknown mode, or a border that the picture is too small to fill."""
+    if image.ndim < 2:
+        raise ValueError(f'expected a picture (H,W) or (C,H,W), got shape {tuple(image.shape)}')
     mode, (ph, pw), (h, w) = _padding_mode(mode), _rows_and_columns(padding), image.shape[-2:]
     room = {'reflect': 1, 'circular': 0}.get(mode)
     if room is not None and (ph > h-room or pw > w-room):
@@ -95,7 +97,9 @@ def apply_kernel(
     if isinstance(kernel, str):
         raise TypeError(f'a kernel is a matrix of numbers, not {kernel!r}; lesson 3 has them by name, in '
                         'KERNELS')
-    kernel = torch.as_tensor(kernel, dtype=image.dtype, device=image.device)
+    try: kernel = torch.as_tensor(kernel, dtype=image.dtype, device=image.device)
+    except (TypeError, ValueError):
+        raise ValueError('a kernel is a matrix of numbers, with rows of one length') from None
     if kernel.ndim != 2: raise ValueError(f'expected a kernel (kh,kw), got shape {tuple(kernel.shape)}')
     if image.ndim < 2:
         raise ValueError(f'expected a picture (H,W) or (C,H,W), got shape {tuple(image.shape)}')

@@ -335,6 +335,8 @@ def report(
     by deletion and insertion. Raises `FileExistsError` unless `force`, and `ValueError` if the learner
     carries no pictures and no `df` is given, or if pictures have several labels; for photos as
     `explain_photos`."""
+    if not isinstance(learn, Learner):
+        raise TypeError(f'A report is about a Learner of fastai, not {type(learn).__name__}.')
     out = free_folder(out, force)
     if maps is not None: method = maps.info['settings']['method']
     options = Options(method=method, title=title, note=note, unseen=unseen,

@@ -76,6 +76,7 @@ def signed_rgb(
     "Colour a signed picture, symmetric about 0. Values beyond the limit get the full colour."
     if response.ndim != 2: raise ValueError(f'expected one plane (H,W), got shape {tuple(response.shape)}')
     if limit is not None and limit <= 0: raise ValueError(f'limit must be more than 0, got {limit}')
+    if not response.isfinite().all(): raise ValueError('the response holds numbers that are not finite')
     limit = limit or float(response.abs().max()) or 1.
     return _purple_orange()[(255 + response * (255 / limit)).round().clamp(0, 510).long()]
 

@@ -39,7 +39,7 @@ def _text(path):
         raise ValueError(f'{str(path)!r} is no UTF-8 text. Save it again as "CSV UTF-8".') from None
     if not text.strip(): raise ValueError(f'{str(path)!r} is empty.')
     if '\0' in text: raise ValueError(f'{str(path)!r} is no text file.')
-    return text
+    return text.replace('\r\n', '\n').replace('\r', '\n') # some programs end their lines with CR alone
 
 def _check_header(path, header, columns):
     "Refuse a first line that does not name each of `columns` once."
@@ -178,7 +178,7 @@ def _readable():
 
 def _refuse(error):
     "An `OSError` about a folder, in words."
-    raise OSError(f"The folder {str(error.filename)!r} can't be read ({why(error)}). "
+    raise OSError(f"The folder {str(error.filename)!r} can't be read ({error.strerror or why(error)}). "
                   'Give yourself the right to read it, or move it out of the data set.') from error
 
 # What is left out, and what can be done about it
@@ -321,6 +321,14 @@ def _split_folders(path, remarks):
             remarks.append(f'the folder {d.name!r} beside train/ is not read ({count} pictures)')
     return splits, tests
 
+def _found_instead(path, names):
+    "What there is in a folder without two classes, in words."
+    if names: return f'the class {names[0]!r} alone'
+    folder = path/'train' if (path/'train').is_dir() else path
+    loose = _loose(folder)
+    if not loose: return 'no folder with pictures'
+    return f'{len(loose)} picture(s) straight in {str(folder)!r}, without folders that name their classes'
+
 def folder_table(
     path:Path, # a folder for each class in it, or in its folders train and valid (or val, validation)
 )->pd.DataFrame: # path, category, label, split ('train', 'valid' or 'test') and image
@@ -334,7 +342,7 @@ def folder_table(
     if len(names) < 2:
         raise FileNotFoundError(f'{str(path)!r} is no data set: expected train/train.csv and train/images/ '
             '(the hackathon), or a folder of pictures for each of two or more classes; '
-            f'found {some(names) or "no folder with pictures"}.')
+            f'found {_found_instead(path, names)}.')
     if unknown := sorted(set(splits.get('valid', {})) - set(names)):
         raise ValueError(f"{str(_valid_folder(path))!r} has classes that {str(path/'train')!r} has not: "
                          f'{some(unknown)}.')

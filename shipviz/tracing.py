@@ -323,6 +323,8 @@ def find_layer(
     if layer is None:
         if trace.default is not None: return trace.default
         raise _no_default(net, trace)
+    if not isinstance(layer, (str, nn.Module)):
+        raise TypeError(f"A layer is a name or a module, not {layer!r}. {trace.choices()}")
     if isinstance(layer, nn.Module): names = [n for n, m in net.named_modules() if m is layer]
     else: names = [layer, str(layer).removeprefix('module.')]
     found = [i for i in map(trace.last_call, names) if i is not None]

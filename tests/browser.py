@@ -1,4 +1,5 @@
-"""A real Chromium and a real JupyterLab, for tests/test_browser.py and benchmarks/bench_widgets.py."""
+"""A real Chromium, a real Firefox and a real JupyterLab, for the tests in a browser and
+benchmarks/bench_widgets.py."""
 import contextlib
 import importlib.util
 import json
@@ -35,12 +36,79 @@ def chromium():
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 @contextlib.contextmanager
-def browser():
+def browser(*more):
+    "Chromium, with more flags than those it needs here."
     from playwright.sync_api import sync_playwright
     with sync_playwright() as p:
-        b = p.chromium.launch(executable_path=chromium(), args=FLAGS)
+        b = p.chromium.launch(executable_path=chromium(), args=[*FLAGS, *more])
         try: yield b
         finally: b.close()
+
+
+def firefox():
+    "The Firefox of this machine, or None. It is spoken to in WebDriver BiDi, so no driver is needed."
+    if not importlib.util.find_spec("websocket"): return None
+    return next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
+
+class Firefox:
+    "A page in Firefox: `evaluate` and `wait_for_timeout` as Playwright has them, and the `errors` it met."
+    def __init__(self, address, folder):
+        self.address, self.folder, self.count, self.errors = address, folder, 0, []
+
+    def __enter__(self):
+        import websocket
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        profile = Path(self.folder)/"profile"
+        profile.mkdir()
+        self.process = subprocess.Popen(
+            [firefox(), "--headless", "--no-remote", f"--remote-debugging-port={port}", "--profile", profile],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"HOME": str(self.folder)})
+        end = time.monotonic() + 60
+        while True:
+            try:
+                self.socket = websocket.create_connection(f"ws://127.0.0.1:{port}/session", timeout=120,
+                                                          suppress_origin=True)
+                break
+            except OSError:
+                if time.monotonic() > end: raise
+                time.sleep(.1)
+        self.send("session.new", capabilities={})
+        self.send("session.subscribe", events=["log.entryAdded"])
+        self.context = self.send("browsingContext.getTree")["contexts"][0]["context"]
+        self.send("browsingContext.navigate", context=self.context, url=self.address, wait="complete")
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        self.process.terminate()
+        try: self.process.wait(30)
+        except subprocess.TimeoutExpired: self.process.kill()
+
+    def send(self, method, **params):
+        "Ask, and wait for the answer; errors that the page logs meanwhile are kept."
+        self.count += 1
+        self.socket.send(json.dumps(dict(id=self.count, method=method, params=params)))
+        while True:
+            said = json.loads(self.socket.recv())
+            if said.get("method") == "log.entryAdded" and said["params"]["level"] == "error":
+                self.errors.append(said["params"]["text"])
+            if said.get("id") != self.count: continue
+            if said["type"] == "error": raise RuntimeError(f"{method}: {said['message']}")
+            return said["result"]
+
+    def evaluate(self, expression, arg=None):
+        "The value of an expression, or of a function called with `arg`; by way of JSON."
+        code = f"""(async () => {{
+            const it = ({expression}), value = typeof it === 'function' ? it({json.dumps(arg)}) : it;
+            return JSON.stringify(await value) ?? 'null' }})()"""
+        target = dict(context=self.context)
+        done = self.send("script.evaluate", expression=code, target=target, awaitPromise=True)
+        if done["type"] != "success": raise RuntimeError(done["exceptionDetails"]["text"])
+        return json.loads(done["result"]["value"])
+
+    def wait_for_timeout(self, milliseconds): time.sleep(milliseconds/1000)
 
 
 @contextlib.contextmanager

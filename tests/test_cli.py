@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from shipviz import __version__, _errors, cli, notebooks
 
 FEEDBACK = "from shipviz.exercises import *\n"
-COMMANDS = ["check", "demo", "explorer", "heatmap", "lessons", "predict", "report", "ships", "train"]
+COMMANDS = "check demo doctor explorer heatmap lessons predict report ships train".split()
 
 
 def shell(*args, **kwargs):
@@ -48,9 +48,9 @@ def test_help_names_every_command_and_loads_nothing_heavy():
 
 def raises(monkeypatch, error):
     "Let `shipviz explorer` end in this error."
-    from shipviz import widgets
-    def explorer_page(*args, **kwargs): raise error
-    monkeypatch.setattr(widgets, "explorer_page", explorer_page)
+    from shipviz import network_page
+    def page(*args, **kwargs): raise error
+    monkeypatch.setattr(network_page, "network_page", page)
 
 
 @pytest.mark.parametrize("error,says", [
@@ -78,14 +78,14 @@ def test_every_error_ends_as_a_sentence(tmp_path, monkeypatch, error, says):
 
 
 def test_the_trace_is_shown_to_those_who_ask(tmp_path):
-    code = ("import shipviz.widgets, shipviz.cli\ndef explorer_page(*a, **k): raise TypeError('odd')\n"
-            "shipviz.widgets.explorer_page = explorer_page\nshipviz.cli.main(['explorer'])")
+    code = ("import shipviz.network_page as n, shipviz.cli\ndef page(*a, **k): raise TypeError('odd')\n"
+            "n.network_page = page\nshipviz.cli.main(['explorer'])")
     for debug in ("", "1"):
         env = {**os.environ, "SHIPVIZ_DEBUG": debug}
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True,
                               text=True)
         assert done.returncode == 1 and "did not foresee (TypeError: odd)" in done.stderr
-        assert ("Traceback" in done.stderr and "in explorer_page" in done.stderr) == bool(debug)
+        assert ("Traceback" in done.stderr and "in page" in done.stderr) == bool(debug)
 
 
 @pytest.mark.parametrize("command,python,says", [
@@ -172,8 +172,9 @@ def test_photos_that_cannot_be_read_are_all_named_before_any_work(run, tmp_path,
     text.write_text("I am no picture")
     r = run(*command, good, text, "missing.jpg", tmp_path)
     assert r.exit_code == 1 and "3 of 4 photos" in r.output
-    assert "text.jpg: not a picture" in r.output and "missing.jpg: no such file" in r.output
-    assert ": a folder" in r.output
+    assert "text.jpg: its content is of none of the kinds" in r.output
+    assert "missing.jpg: no such file" in r.output
+    assert ": it is a folder" in r.output
     assert not (tmp_path/"shipviz-report").exists() and not (tmp_path/"heatmaps").exists()
 
 
@@ -185,9 +186,9 @@ def test_output_is_never_overwritten_without_force(run, tmp_path):
     (tmp_path/"model.json").write_text("mine")
     r = run("train", tmp_path)
     assert r.exit_code == 1 and "model.json exists" in r.output
-    (tmp_path/"kernel.html").write_text("mine")
+    (tmp_path/"explorer.html").write_text("mine")
     assert run("explorer").exit_code == 1
-    mine = [tmp_path/"shipviz-report"/"mine.txt", tmp_path/"model.json", tmp_path/"kernel.html"]
+    mine = [tmp_path/"shipviz-report"/"mine.txt", tmp_path/"model.json", tmp_path/"explorer.html"]
     assert [p.read_text() for p in mine] == ["mine"]*3
 
 

@@ -35,7 +35,7 @@ def test_skip(hackathon):
 def test_a_broken_picture_met_while_training_is_named(hackathon):
     for i in (2, 3, 4): (hackathon/f"train/images/{i}.jpg").write_bytes(b"<html>Not found</html>")
     dls = get_dls(hackathon, size=32)
-    with pytest.raises(ValueError, match=r"\.jpg' can't be read as a picture .*verify='skip'"):
+    with pytest.raises(ValueError, match=r"\.jpg' can't be read as a picture: .*verify='skip'"):
         for _ in range(2):
             for dl in dls: list(dl)
 

@@ -95,7 +95,8 @@ def test_train_and_valid_folders(tmp_path):
     with pytest.raises(ValueError, match="Cruise"): load_ships(tmp_path)
 
 @pytest.mark.parametrize("make, words", [
-    (lambda p: None, "no folder with pictures"), (lambda p: picture(p/"only/1.jpg"), "found only"),
+    (lambda p: None, "no folder with pictures"),
+    (lambda p: picture(p/"only/1.jpg"), "found the class 'only' alone"),
     (lambda p: picture(p/"1.jpg"), "no data set")])
 def test_no_data_set(tmp_path, make, words):
     make(tmp_path)

@@ -268,7 +268,9 @@ def test_rollout_of_every_way_to_write_attention():
             elif self.way == 'four': out = (q @ k.mT/2).softmax(-1) @ v
             else:
                 q, k, v = [t.flatten(0, 1) for t in (q, k, v)]
-                out = (torch.softmax(torch.bmm(q, k.mT)/2, 2) @ v).unflatten(0, (-1, 2))
+                if self.way == 'fused, three': out = F.scaled_dot_product_attention(q, k, v)
+                else: out = torch.softmax(torch.bmm(q, k.mT)/2, 2) @ v
+                out = out.unflatten(0, (-1, 2))
             return out.transpose(1, 2).flatten(2)
     class Net(nn.Module):
         def __init__(self, way):
@@ -281,7 +283,7 @@ def test_rollout_of_every_way_to_write_attention():
     torch.manual_seed(0)
     state, x = Net('four').state_dict(), pictures()
     maps = []
-    for way in ('four', 'three', 'fused'):
+    for way in ('four', 'three', 'fused', 'fused, three'):
         net = Net(way); net.load_state_dict(state)
         maps.append(heatmap(net, x, method='rollout').maps)
     for other in maps[1:]: torch.testing.assert_close(other, maps[0], rtol=1e-4, atol=1e-6)
@@ -301,6 +303,16 @@ def test_rollout_refuses_what_has_no_patches_throughout():
             x = x + F.scaled_dot_product_attention(x, x, x)
             return self.fc(F.scaled_dot_product_attention(x, x[:, :, ::2], x[:, :, ::2])[:, 0].mean(1))
     with pytest.raises(ValueError, match='16×8, 16×16'): heatmap(Pooled(), pictures(2), method='rollout')
+    class Blocks(nn.Module):
+        "Attention within four blocks, on an axis of their own."
+        def __init__(self):
+            super().__init__()
+            self.patches, self.fc = nn.Conv2d(3, 8, 8, 8), nn.Linear(8, 3)
+        def forward(self, x):
+            x = self.patches(x).flatten(2).mT.view(len(x), 1, 4, 4, 8)
+            return self.fc(F.scaled_dot_product_attention(x, x, x).flatten(1, 3).mean(1))
+    with pytest.raises(ValueError, match='parts of a picture'):
+        heatmap(Blocks(), pictures(2), method='rollout')
 
 def test_rollout_of_timm():
     timm = pytest.importorskip('timm')

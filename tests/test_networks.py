@@ -78,7 +78,8 @@ def test_inputs_that_a_network_cannot_take_are_refused_in_words():
     for forward, images, words in (
             (by_keyword, {'pixels': x}, "takes no 'pixels'; it takes: pixel_values, labels"),
             (by_keyword, (x, x), 'takes keywords only: give a dict of pixel_values, labels'),
-            (by_place, {'image': x}, "takes no 'image'; it takes: x")):
+            (by_place, {'image': x}, "takes no 'image'; it takes: x"),
+            (by_place, (x, torch.arange(3)), r'takes x, not 2 inputs: of a batch \(x, y\) give x')):
         with pytest.raises(TypeError, match=words): heatmap(Net(forward), images)
     for images in ({'pixel_values': [x.numpy()]}, {'x': x.byte()}, (x[:, 0], x[0, 0])):
         with pytest.raises(ValueError, match=r'None of the inputs is a batch of pictures \(N,C,H,W\)'):

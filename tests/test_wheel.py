@@ -95,8 +95,10 @@ page = explorer_page('kernel.html', photo)
 print(tuple(KernelExplorer(photo).map.shape), page)""").split() == ["(64,", "64)", "kernel.html"]
     package = Path(run("python", "-c", "import shipviz; print(shipviz.__path__[0])").strip())
     def data(folder): return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*")
-                              if p.suffix in (".html", ".js", ".pyi", ".typed") or p.parent.name == "weights"}
+                              if p.suffix in (".html", ".js", ".pyi", ".typed")
+                              or p.parent.name in ("weights", "page")}
     ours = {k: v for k, v in data(package).items() if k.parts[0] != "lessons"}
+    assert sum(len(v) for k, v in ours.items() if k.parts[0] == "page") < 200_000
     assert len(ours) >= 4 and ours == data(ROOT/"shipviz") and Path("weights/real-ships.safetensors") in ours
     code = "from shipviz.models import real_ships; print(*real_ships().dls.vocab)"
     assert run("python", "-c", code).split()[2] == "Carrier"
