@@ -18,7 +18,7 @@ STEP    = @printf '\n== %s\n'
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint check nbtest wheel pytest bench bench-real zoo browser-test wasm stress
+.PHONY: help demo test lint check nbtest wheel pytest bench bench-real zoo browser-test wasm stress stress-stream
 .PHONY: nbs clean-nbs export readme docs clean
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make wasm          compile the engine of the explorer page, with a compiler of its own (300 MB)'
 	@echo 'make stress        killed work, full disks, long use and fuzzing, at length: two hours and more'
 	@echo '                   (SECONDS=3600 for each fuzzed reader, TRIES=50 for each kind of work)'
+	@echo 'make stress-stream kill a run over 5,000 pictures twenty times; the result must be that of one run'
 	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
 	@echo 'make export readme write shipviz/ and README.md from the notebooks'
 	@echo 'make docs          the lessons as web pages in _docs/, with their links checked'
@@ -160,6 +161,9 @@ stress: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python tests/stress/kills.py $(TRIES)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/stress/long.py
 	$(BIN)/python tests/stress/fuzz.py $(SECONDS)
+
+stress-stream: $(VENV)/.installed-dev
+	$(BIN)/python tests/stress_stream.py
 
 
 # For authors

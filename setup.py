@@ -48,8 +48,8 @@ setup(
     packages=find_namespace_packages(include=["shipviz", "shipviz.*"]), include_package_data=True,
     cmdclass={"build_py": BuildWithLessons},
     install_requires=cfg["requirements"].split(),
-    extras_require={name: cfg[f"{name}_requirements"].split()
-                    for name in ("course", "timm", "tensorboard", "wandb", "dev", "bench", "zoo")},
+    extras_require={name.removesuffix("_requirements"): cfg[name].split() for name in cfg
+                    if name.endswith("_requirements") and name != "core_requirements"},
     package_data={"shipviz": ["*.html", "*.css", "*.js", "*.pyi", "py.typed", "weights/*", "page/*"]},
     entry_points={"console_scripts": cfg["console_scripts"].split("\n"),
                   "nbdev": ["shipviz=shipviz._modidx:d"]},

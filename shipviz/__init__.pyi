@@ -24,8 +24,11 @@ from .models import real_ships as real_ships
 from .models import train_on as train_on
 from .report import demo as demo
 from .report import report as report
+from .saved_maps import load_maps as load_maps
+from .saved_maps import save_maps as save_maps
 from .ships import CLASSES as CLASSES
 from .ships import render_ship as render_ship
+from .stream import stream as stream
 from .learners import imagenet_learner as imagenet_learner
 from .learners import load_model as load_model
 from .learners import predict as predict

@@ -13,6 +13,7 @@ import click
 
 from . import __version__
 from ._errors import People
+from ._streaming import many, picture_names, source_of, write_data_set
 from .notebooks import copy_new, find_notebooks, lessons_dir, run_exercises
 
 
@@ -223,17 +224,29 @@ def train(data:Path, out:Path, arch:str, size:tuple[int, int]|None, epochs:int, 
               help="Don't average with the mirror images: twice as fast, a little worse.")
 @click.option("--table", is_flag=True,
               help="A table of probabilities, even if DATA is the hackathon's folder.")
+@click.option("--parquet", is_flag=True,
+              help="A data set in a folder, for any number of pictures, as `heatmap` makes it.")
+@many
 @force
 @model_command
-def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bool, force:bool)->None:
+def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bool, parquet:bool, force:bool,
+            **how:Any)->None:
     """Write what MODEL predicts for the pictures in DATA.
 
     For the hackathon's folder that is the submission, image,category, in the order it wants. For any other
     folder, or for photos, it is a table: image, the predicted class, and for each class its probability.
+    With --parquet, DATA is one folder, list of paths (.csv, .txt, .parquet) or address (s3://…).
     MODEL_HELP
     Several, separated by commas, are averaged."""
-    out, models = free(out, force), model.split(",")
+    models = model.split(",")
     if not all(m.strip() for m in models): raise click.UsageError(f"{model!r} names no model beside a comma.")
+    if parquet:
+        if (source := source_of(data)) is None:
+            raise click.UsageError("--parquet takes one folder, list of paths or address.")
+        out = free(Path("predictions") if str(out) == "submission.csv" else out, True, folder=True)
+        write_data_set(models, source, out, method=None, mirror=not no_mirror, force=force, **how)
+        return
+    out = free(out, force)
     photos = [p for p in data if not p.is_dir()]
     if len(data) > 1 and len(photos) < len(data): raise click.UsageError("Give one folder, or photos.")
     check_photos(photos)
@@ -251,9 +264,11 @@ def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bo
 @output("shipviz-report", "Folder for the report.")
 @click.option("-n", "n", default=500, show_default=True, type=click.IntRange(5),
               help="Pictures to report on, at most.")
+@click.option("--maps", type=click.Path(path_type=Path),
+              help="Data set that `shipviz heatmap MODEL DATA` has written: nothing is computed twice.")
 @force
 @model_command
-def report(model:str, data:Path, out:Path, n:int, force:bool)->None:
+def report(model:str, data:Path, out:Path, n:int, maps:Path|None, force:bool)->None:
     """Write a report on MODEL and the labelled pictures in DATA.
 
     DATA is a folder as for `shipviz train`. Of the data that MODEL was trained on, only the pictures held out
@@ -262,21 +277,26 @@ def report(model:str, data:Path, out:Path, n:int, force:bool)->None:
     MODEL_HELP"""
     out = free(out, force, folder=True)
     from shipviz.report import report_on
-    click.echo(f"\n{report_on(model, data, out, n=n, force=force)}")
+    click.echo(f"\n{report_on(model, data, out, n=n, force=force, maps=maps)}")
 
 
 @main.command()
 @click.argument("model")
 @photos
-@output("heatmaps", "Folder for the pictures.")
+@output("heatmaps", "Folder for the pictures, or for the data set.")
 @click.option("--method", default="gradcam", show_default=True,
               help="How to make the map; `--method help` lists all.")
 @click.option("--class", "target", help="Explain this class instead of the predicted one.")
+@click.option("--pictures", is_flag=True, help="Of a data set: write each picture with its heatmap too.")
+@many
 @force
 @model_command
-def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str|None, force:bool)->None:
+def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str|None, force:bool,
+            **how:Any)->None:
     """Write for each photo a picture of where MODEL looks.
 
+    Instead of photos PHOTOS can be one folder, one list of paths (.csv, .txt, .parquet) or one address
+    (s3://…), of any size: then OUTPUT becomes a data set in Parquet, with which the same command goes on.
     MODEL_HELP"""
     from shipviz.heatmaps import METHODS
     if method == "help":
@@ -288,6 +308,9 @@ def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str
         raise click.UsageError(f"There is no method {method!r}. There are: {', '.join(METHODS)}.")
     if not photos: raise click.UsageError("Give at least one photo.")
     out = free(out, True, folder=True)
+    if source := source_of(photos):
+        write_data_set([model], source, out, method=method, target=target, force=force, **how)
+        return
     outs = [out/n for n in picture_names(photos)]
     free(out, force, outs)
     check_photos(photos)
@@ -295,25 +318,6 @@ def heatmap(model:str, photos:tuple[Path, ...], out:Path, method:str, target:str
     from shipviz.report import heatmap_pictures
     for path, name, prob in heatmap_pictures(model, photos, outs, method=method, target=target):
         click.echo(readable(f"{path}: {name} ({100*prob:.1f} %)"))
-
-
-def picture_names(
-    photos:Sequence[Path],
-)->list[str]: # one for each
-    "A name for the heatmap of each photo, none twice: a second one gets a number that makes no other's name."
-    stems = [p.stem for p in photos]
-    asked = {stem.casefold() for stem in stems}
-    taken:set[str] = set()
-    names:list[str] = []
-    for stem in stems:
-        name, number = stem, 1
-        while name.casefold() in taken:  # some disks take A.png and a.png for one
-            number += 1
-            name = f"{stem}-{number}"
-            if name.casefold() in asked: name = stem
-        taken.add(name.casefold())
-        names.append(f"{name}-heatmap.png")
-    return names
 
 
 @main.command()

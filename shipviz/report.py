@@ -30,11 +30,13 @@ from .datasets import load_mask, load_ships, stratified_split
 from .evaluation import bootstrap, chance_maps, deletion_insertion, exact, f1_interval, interval
 from .evaluation import Interval, score_maps
 from .interpretation import ShipInterpretation
+from .labelled import interpret_saved
 from .learners import fingerprint, trained_learner
 from .models import find_model
 from .pages import free_folder, render, whole_folder
 from .panels import Pictures, epochs_of, f1_column, heated, tinted, training_curve
 from .photos import Answer, beside, explain_photos, heatmap_pictures
+from .saved_maps import SavedMaps, load_maps
 
 # %% ../nbs/library/19b_report.ipynb #13b00004
 _all_ = ['explain_photos', 'heatmap_pictures'] # of `shipviz.photos`
@@ -324,6 +326,7 @@ def report(
     history:pd.DataFrame=None, # epochs with train_loss, valid_loss, F1; by default as `epochs_of` the learner
     force:bool=False, # write over a report that is there
     progress:bool=True, # show progress bars?
+    maps:SavedMaps=None, # what `save_maps` wrote about the pictures of `df`, so that it need not be computed
 ) -> Report:
     """One self-contained HTML page about a learner: scores, confusions, heatmaps beside their true masks, top
     losses, photos. It is there when it is complete, and not before.
@@ -335,13 +338,15 @@ def report(
     if not isinstance(learn, Learner):
         raise TypeError(f'A report is about a Learner of fastai, not {type(learn).__name__}.')
     out = free_folder(out, force)
+    if maps is not None: method = maps.info['settings']['method']
     options = Options(method=method, title=title, note=note, unseen=unseen,
                       n_examples=whole_number('n_examples', n_examples, 0),
                       n_losses=whole_number('n_losses', n_losses, 0),
                       n_curves=whole_number('n_curves', n_curves, 0))
     answers = explain_photos(photos, method, progress=progress)    # first, for it says if one can't be read
     if history is None: history = epochs_of(learn)
-    interp = ShipInterpretation.from_learner(learn, df=df, method=method, progress=progress)
+    if maps is not None and df is not None: interp = interpret_saved(maps, learn, df)
+    else: interp = ShipInterpretation.from_learner(learn, df=df, method=method, progress=progress)
     if interp.multi:
         raise ValueError('A report is about pictures with one label each; these can have several.')
     return _write(interp, out, answers, history, options)
@@ -354,6 +359,7 @@ def report_on(
     n:int=500, # pictures to report on, at most
     force:bool=False, # write over a report that is there
     progress:bool=True, # show progress bars?
+    maps:str|os.PathLike=None, # folder in which `save_maps` has written the model's answers to these pictures
 ) -> Report:
     """A report on a model and a folder: on the pictures held out, if the model was trained on this folder;
     else on all labelled ones.
@@ -372,7 +378,7 @@ def report_on(
         df = df[stratified_split(df.label, n/len(df), 42)]
     title = f'{Path(str(model)).name}, and where it looks'
     return report(learn, out, df.reset_index(drop=True), title=title, note=note, unseen=unseen, force=force,
-                  progress=progress)
+                  progress=progress, maps=None if maps is None else load_maps(maps))
 
 def _check_classes(df, learn, data):
     "Raise ValueError if the folder has a class that the model does not know."

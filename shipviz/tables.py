@@ -19,6 +19,10 @@ from PIL import Image, features
 from .core import readable, why
 from .ships import CLASSES
 
+# Names of files may hold bytes that are no UTF-8. Strings of pandas can hold them; not so those that pandas
+# borrows from pyarrow, which it does by itself wherever pyarrow is installed
+if pd.options.mode.string_storage == 'auto': pd.options.mode.string_storage = 'python'
+
 # %% ../nbs/library/10_tables.ipynb #ceab3d6e
 def some(
     items, # anything that can be counted off

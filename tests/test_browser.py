@@ -480,3 +480,47 @@ def test_lab_a_copied_lesson_opens_unmodified_and_trusted(chrome, tmp_path, monk
         assert page.evaluate(f"{model}.dirty") is False
         assert page.evaluate(f"[...{model}.cells].every(c => c.type != 'code' || c.trusted)")
         page.close()
+
+
+# Pages of a data set of heatmaps, opened from the disk
+
+@pytest.fixture(scope="module")
+def data_set(tmp_path_factory):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (pip install shipviz[stream])")
+    from stress_stream import go, make_pictures
+
+    from shipviz.gallery import write_pages
+    folder = tmp_path_factory.mktemp("data")
+    make_pictures(folder/"pictures & more", 150, bad={3})
+    return write_pages(go(folder/"pictures & more", folder/"maps", 1))
+
+
+def test_a_data_set_is_paged_through_from_the_disk(chrome, data_set):
+    page, said = chrome.new_page(), []
+    page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: said.append(str(e)))
+    def wait(js):  # `wait_for_function` would need 'unsafe-eval'
+        for _ in range(MINUTES//100):
+            if page.evaluate(js): return
+            page.wait_for_timeout(100)
+        raise AssertionError(f"{js} did not come true; said: {said}")
+    page.goto(data_set.as_uri())
+    wait("document.querySelectorAll('#rows li').length == 60")
+    assert page.text_content("#where") == "1 to 60 of 150"
+    assert len(page.query_selector_all("head script")) == 0  # scripts are taken out when they have run
+    wait("[...document.images].filter(i => i.naturalWidth == 36).length > 5")  # pictures are shown
+    assert page.evaluate("document.querySelector('canvas').width") == 18
+    pen = "document.querySelector('canvas').getContext('2d')"
+    heat = page.evaluate(f"Array.from({pen}.getImageData(0, 0, 18, 12).data)")
+    assert len(set(zip(*[iter(heat)]*4))) > 4  # colours
+    page.click("#on")
+    wait("document.getElementById('where').textContent == '61 to 120 of 150'")
+    page.fill("#from", "100")
+    page.press("#from", "Enter")
+    wait("document.getElementById('where').textContent == '100 to 150 of 150'")
+    assert page.is_disabled("#on") and page.url.endswith("#100")
+    assert page.locator("figcaption").first.text_content().startswith("100. ")
+    page.uncheck("#heat")
+    assert page.evaluate("getComputedStyle(document.querySelector('canvas')).visibility") == "hidden"
+    assert not said
+    page.close()

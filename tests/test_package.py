@@ -17,7 +17,8 @@ LIB = ROOT/"shipviz"
 NAMES = """heatmap heatmaps gradcam Heatmaps overlay layers ShipInterpretation report demo train_on load_model
     save_model find_model predict imagenet_learner real_ships render_ship make_ships ships_data load_ships
     get_dls weighted_f1 pointing_game energy_in_mask deletion_insertion compare_methods KernelExplorer
-    StrideExplorer HeatmapExplorer TopLossBrowser CLASSES trained_learner HeatmapCallback""".split()
+    StrideExplorer HeatmapExplorer TopLossBrowser CLASSES trained_learner HeatmapCallback
+    stream save_maps load_maps""".split()
 
 
 def python(code):
@@ -107,7 +108,8 @@ def imported():
 
 # where it is not the module's name
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}
-EXTRA = {"timm": "timm", "wandb": "wandb"}  # asked for with `try`: does without
+# asked for with `try`: does without, or says what to install
+EXTRA = {"timm": "timm", "wandb": "wandb", "pyarrow": "stream", "fsspec": "ray", "ray": "ray"}
 NOT_IMPORTED = {"jupyterlab": "`shipviz lessons` starts it",
                 "efficientnet-lite-pytorch": "lesson 8 compares with it"}
 
@@ -175,7 +177,7 @@ def without_the_course(code):
 
 LIGHT = ["core", "pixels", "padding", "walk", "kernels", "signs", "filters", "channels", "stride", "ships",
          "exercises", "pooling", "engine", "methods", "overlays", "heatmaps", "scores", "faithfulness",
-         "counterfactuals"]
+         "counterfactuals", "sources", "stream", "parts", "saved_maps"]
 
 @pytest.mark.parametrize("module", LIGHT)
 def test_the_core_imports_without_the_course(module):
