@@ -38,8 +38,8 @@ _RESIZES = re.compile('Pool|Slice|Select|Upsample|Mean')
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 class Graph:
-    """Which operations lie between the pictures and the score, by their numbers. Where the graph is broken, as
-    by a quantised layer, all that the score is made of."""
+    """Which operations lie between the pictures and the score, by their numbers. Where the graph is broken,
+    as by a quantised layer, all that the score is made of."""
     def __init__(self,
         heads:list[torch.Tensor], # what the score is made of
         pictures:list[torch.Tensor], # as they went in, themselves made by an operation
@@ -175,8 +175,8 @@ def _grids(n, size):
         if n % h == 0 and _is_natural(h, n//h, size) and has_extent(h, n//h, size): yield h, n//h
 
 def _of_tokens(shape, size)->Iterator[Layout]:
-    """Reading order first, with as few extra tokens as possible. Of few places nothing else: four cells may seem
-    to be in any order."""
+    """Reading order first, with as few extra tokens as possible. Of few places nothing else: four cells may
+    seem to be in any order."""
     fitting = [(axis, extra, grid) for extra in range(MAX_EXTRA + 1) for axis in (1, 2)
                for grid in _grids(shape[axis] - extra, size) if extra <= shape[axis]//3]
     for axis, extra, (h, w) in fitting:
