@@ -1328,6 +1328,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                                 'shipviz.places.Graph.__init__': ('library/places.html#graph.__init__', 'shipviz/places.py'),
                                 'shipviz.places.Graph._has_five_axes': ('library/places.html#graph._has_five_axes', 'shipviz/places.py'),
                                 'shipviz.places.Graph._keeps': ('library/places.html#graph._keeps', 'shipviz/places.py'),
+                                'shipviz.places.Graph._moved': ('library/places.html#graph._moved', 'shipviz/places.py'),
                                 'shipviz.places.Graph._note': ('library/places.html#graph._note', 'shipviz/places.py'),
                                 'shipviz.places.Graph._reached': ('library/places.html#graph._reached', 'shipviz/places.py'),
                                 'shipviz.places.Graph.channel_axis': ('library/places.html#graph.channel_axis', 'shipviz/places.py'),

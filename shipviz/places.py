@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -49,6 +49,7 @@ class Graph:
         self.sizes:dict[int, int] = {}               # how many axes a view had to begin with
         self.below:dict[int, list[int]] = {}
         self.above:dict[int, list[int]] = {}
+        self.channels:dict[int, int] = {}            # the axis of those that were asked about
         todo:list[Any] = [t.grad_fn for t in heads if not _is_weight(t.grad_fn)]
         while todo:
             node = todo.pop()
@@ -116,12 +117,20 @@ class Graph:
     )->int|None:
         """The axis of the channels, 1 or 3, if nothing between the picture and the tensor moves a value to
         another place; else None: the graph is not conclusive."""
-        if not self.whole: return None
-        if not all(self._keeps(n) for n in self._reached([k], self.below) & self.counted): return None
-        while k in self.counted:                     # the last permutation says where the channels are
-            if 'Permute' in self.names[k]: return 3 if self.axes[k] == _TO_LAST else 1
-            k = next((n for n in self.below[k] if n in self.counted), -1)
-        return 1
+        if not self.whole or k in self._moved: return None
+        path = []                                    # the last permutation says where the channels are
+        while k in self.counted and k not in self.channels:
+            path.append(k)
+            if 'Permute' in self.names[k]: self.channels[k] = 3 if self.axes[k] == _TO_LAST else 1
+            else: k = next((n for n in self.below[k] if n in self.counted), -1)
+        axis = self.channels.get(k, 1)
+        self.channels |= dict.fromkeys(path, axis)
+        return axis
+
+    @cached_property
+    def _moved(self):
+        "The operations whose values have been moved to another place, by themselves or before."
+        return self._reached([k for k in self.counted if not self._keeps(k)], self.above)
 
 # %% ../nbs/library/13ab_places.ipynb #b1a00009
 MAX_EXTRA = 16 # tokens of no place
