@@ -43,7 +43,9 @@ class Graph:
     def __init__(self,
         heads:list[torch.Tensor], # what the score is made of
         pictures:list[torch.Tensor], # as they went in, themselves made by an operation
+        cuts:dict[int, Any]|None=None, # id of a tensor at which the graph begins anew -> the node that made it
     )->None:
+        self.cuts = cuts or {}
         self.names:dict[int, str] = {}
         self.axes:dict[int, tuple] = {}              # of permutations and transpositions
         self.sizes:dict[int, int] = {}               # how many axes a view had to begin with
@@ -65,10 +67,15 @@ class Graph:
             self.axes[k] = tuple(a % len(node._saved_dims) for a in _signed(node._saved_dims))
         if 'Transpose' in name: self.axes[k] = _signed((node._saved_dim0, node._saved_dim1))
         if 'View' in name: self.sizes[k] = len(getattr(node, '_saved_self_sym_sizes', ()))
-        nodes = [n for n, _ in node.next_functions if not _is_weight(n)]
+        nodes = [self._made(n) for n, _ in node.next_functions]
+        nodes = [n for n in nodes if n is not None]
         self.below[k] = [n._sequence_nr() for n in nodes]
         for n in self.below[k]: self.above.setdefault(n, []).append(k)
         return nodes
+
+    def _made(self, node):
+        "The node, or None for a weight."
+        return node if not _is_weight(node) else self.cuts.get(id(getattr(node, 'variable', None)))
 
     def _reached(self, start, steps):
         found, todo = set(), [*start]
