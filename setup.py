@@ -48,7 +48,8 @@ setup(
     packages=find_namespace_packages(include=["shipviz", "shipviz.*"]), include_package_data=True,
     cmdclass={"build_py": BuildWithLessons},
     install_requires=cfg["requirements"].split(),
-    extras_require={name: cfg[f"{name}_requirements"].split() for name in ("course", "timm", "dev", "bench")},
+    extras_require={name: cfg[f"{name}_requirements"].split()
+                    for name in ("course", "timm", "tensorboard", "wandb", "dev", "bench", "zoo")},
     package_data={"shipviz": ["*.html", "*.css", "*.js", "*.pyi", "py.typed", "weights/*", "page/*"]},
     entry_points={"console_scripts": cfg["console_scripts"].split("\n"),
                   "nbdev": ["shipviz=shipviz._modidx:d"]},

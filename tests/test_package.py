@@ -17,7 +17,7 @@ LIB = ROOT/"shipviz"
 NAMES = """heatmap heatmaps gradcam Heatmaps overlay layers ShipInterpretation report demo train_on load_model
     save_model find_model predict imagenet_learner real_ships render_ship make_ships ships_data load_ships
     get_dls weighted_f1 pointing_game energy_in_mask deletion_insertion compare_methods KernelExplorer
-    StrideExplorer HeatmapExplorer TopLossBrowser CLASSES trained_learner""".split()
+    StrideExplorer HeatmapExplorer TopLossBrowser CLASSES trained_learner HeatmapCallback""".split()
 
 
 def python(code):
@@ -107,7 +107,7 @@ def imported():
 
 # where it is not the module's name
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}
-EXTRA = {"timm": "timm"}  # asked for with `try`: does without
+EXTRA = {"timm": "timm", "wandb": "wandb"}  # asked for with `try`: does without
 NOT_IMPORTED = {"jupyterlab": "`shipviz lessons` starts it",
                 "efficientnet-lite-pytorch": "lesson 8 compares with it"}
 
