@@ -18,7 +18,7 @@ STEP    = @printf '\n== %s\n'
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint check nbtest wheel pytest bench bench-real browser-test wasm stress stress-stream
+.PHONY: help demo test lint check nbtest wheel pytest bench bench-real zoo browser-test wasm stress stress-stream
 .PHONY: nbs clean-nbs export readme docs clean
 
 help:
@@ -28,6 +28,8 @@ help:
 	@echo 'make bench         tables: heatmaps beside pytorch-grad-cam and Captum, their scores, the widgets'
 	@echo 'make bench-real    train on the photos of the hackathon and write a submission'
 	@echo '                   (SHIPVIZ_HACKATHON names their folder)'
+	@echo 'make zoo           is the map right? On a network of each family of torchvision, fastai, timm,'
+	@echo '                   transformers and segmentation_models_pytorch; writes tests/zoo.md'
 	@echo 'make browser-test  the widgets and the explorer pages in a real Chromium'
 	@echo 'make wasm          compile the engine of the explorer page, with a compiler of its own (300 MB)'
 	@echo 'make stress        killed work, full disks, long use and fuzzing, at length: two hours and more'
@@ -64,6 +66,10 @@ $(VENV)/.installed-dev: $(VENV)/.made settings.ini setup.py pyproject.toml const
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,bench]'
+	@touch $@
+
+$(VENV)/.installed-zoo: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,zoo]'
 	@touch $@
 
 
@@ -129,6 +135,10 @@ bench-real: $(VENV)/.installed-dev
 	  'make bench-real SHIPVIZ_HACKATHON=/path/to/it' >&2; exit 1; }
 	SHIPVIZ_HACKATHON="$(SHIPVIZ_HACKATHON)" $(BIN)/python benchmarks/bench_real.py
 
+# Half an hour: some 150 networks with random weights. ONLY='timm: vit' asks some, and leaves the table alone.
+zoo: $(VENV)/.installed-zoo
+	$(BIN)/python tests/zoo.py $(if $(ONLY),"$(ONLY)",--table tests/zoo.md)
+
 browser-test: $(VENV)/.installed-dev
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get update -q && apt-get install -yq chromium; } || \
@@ -171,4 +181,4 @@ clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis _proc _docs $(VENV)/dist
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 	find nbs -name .ipynb_checkpoints -prune -exec rm -rf {} +
-	@rm -f $(VENV)/.installed $(VENV)/.installed-dev
+	@rm -f $(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-zoo

@@ -2,6 +2,7 @@
 # one of its names is first used. A name that moves is changed here alone.
 __version__: str
 
+from .callback import HeatmapCallback as HeatmapCallback
 from .data import get_dls as get_dls
 from .datasets import load_ships as load_ships
 from .datasets import make_ships as make_ships

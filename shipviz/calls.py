@@ -42,7 +42,8 @@ def places_of(
     name = trace.calls[i := find_layer(net, trace, layer)].name
     calls = [j for j, c in enumerate(trace.calls) if c.name == name]
     faces = _faces(net, inputs, trace, name) if len(calls) > 1 else []
-    all_calls = [Place(name, j, k, trace.calls[j].leaf, faces[k] if faces else None) for k, j in enumerate(calls)]
+    leaf = [trace.calls[j].leaf for j in calls]
+    all_calls = [Place(name, j, k, leaf[k], faces[k] if faces else None) for k, j in enumerate(calls)]
     if numbered:
         k = int(numbered[2])
         if not -len(calls) <= k < len(calls):

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from .batches import Batches
 from .core import whole_number
 from .engine import Pass, input_gradients, one_pass
-from .inputs import (Images, Model, as_batch, as_pictures, box_finder, count_pictures, gathered,
-                            seen_box, some_pictures)
+from .inputs import Images, Model, as_batch, as_pictures, seen_box
 from .methods import METHODS, View, method
 from .outputs import Head
 from .overlays import Heatmaps, normalise, overlay
@@ -68,7 +68,7 @@ def heatmap(
     plan:bool=True, # on a CPU, keep folded weights from the second call on: passes take less time
     **options:Any, # of the method
 )->Heatmaps:
-    """Heatmaps of the pictures: where the model looked for the class.
+    """Heatmaps of the pictures: where the model looked for the class. A DataLoader will do for `images`, too.
 
     A single logit decides between class 0, where it is negative, and class 1: -logit and logit are explained.
     The model is left exactly as it was: modes, gradients, buffers, hooks. Works under `no_grad`,
@@ -125,11 +125,6 @@ def _options_of(methods, options):
 
 def _is_several(target): return isinstance(target, (list, tuple)) or getattr(target, 'ndim', 0) > 0
 
-def _are_tensors(images):
-    return isinstance(images, torch.Tensor) or any(isinstance(o, torch.Tensor) for o in images)
-
-def _are_clips(images): return getattr(images[0], 'ndim', 0) + isinstance(images, torch.Tensor) == 5
-
 def _announce(p, options, n):
     "A word before methods that will take long on n pictures; the channels are counted for no others."
     if not any(passes(m, 2, p.size, **o) > 1 for m, o in options.items()): return
@@ -137,22 +132,22 @@ def _announce(p, options, n):
 
 def _by_method_and_layer(model, images, target, layers, methods, bs, options, one_layer=False, **how):
     "`{(method, layer name): Heatmaps}`, batch by batch."
-    options, images = _options_of(methods, options), gathered(images)
-    n, bs = count_pictures(images), whole_number('bs', bs, 1)
-    if _are_clips(images): bs = 1
-    if not n: raise ValueError("There is no picture.")
-    if _is_several(target) and len(target) != n:
-        raise ValueError(f"{len(target)} targets for {n} pictures: give one for all, or one for each.")
+    options, batches = _options_of(methods, options), Batches(model, images, whole_number('bs', bs, 1))
+    if batches.n == 0: raise ValueError("There is no picture.")
+    if _is_several(target) and len(target) != batches.n:
+        raise ValueError(f"{len(target)} targets for {batches.n} pictures: "
+                         "give one for all, or one for each.")
     parts = {}
-    for i in range(0, n, bs):
-        p = one_pass(model, some_pictures(images, i, i + bs), layers, **how)
+    for rows, part in batches:
+        p = one_pass(model, part, layers, **how)
         if one_layer and p.several_calls: raise ValueError(p.several_calls)
-        if not i: _announce(p, options, n)
-        wanted = p.targets(target[i:i+bs] if _is_several(target) else target)
+        if not rows.start and batches.n: _announce(p, options, batches.n)
+        wanted = p.targets(target[rows] if _is_several(target) else target)
         for layer in p.layers:
             for m in dict.fromkeys(methods):
                 parts.setdefault((m, layer), []).append(p.heatmap(m, wanted, layer, **options[m]))
-    pictures, seen = (None, None) if _are_tensors(images) else (images, box_finder(model))
+    pictures = batches.pictures()
+    seen = batches.seen() if pictures is not None else None
     return {key: Heatmaps.joined(found, pictures, seen) for key, found in parts.items()}
 
 # %% ../nbs/13_heatmaps.ipynb #d701da56

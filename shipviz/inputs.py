@@ -176,7 +176,7 @@ def _opened(image, lists):
     is_path = isinstance(image, (str, os.PathLike))
     if is_path and (_own_opener(lists) or mode not in _MODES):
         if not os.path.isfile(image): raise FileNotFoundError(f'There is no picture {str(image)!r}.')
-        return str(image) if lists.types[0] is str else Path(image)
+        return str(image) if str in lists.types else Path(image)  # of a row of a table, too
     if kind is None:
         raise TypeError("This Learner opens its files itself, and not as PIL images: give paths, "
                         "or tensors (N,C,H,W), normalised as in training.")

@@ -23,11 +23,13 @@ from fastcore.basics import patch
 from PIL import Image
 from sklearn import metrics
 
-from .answers import answers, classes_of, labelled_dl
-from .answers import picture_losses, pixels, probabilities, recorder_kept
+from .answers import answers, classes_of, labelled_dl, loss_words, pixels, plain_losses, predictions
+from .answers import said_by, same_losses
+from .batches import picture_file
 from .core import class_index, class_indices, open_picture, readable, whole_number
 from .heatmaps import Heatmaps, heatmap, overlay
 from .pages import free_file, render, thumbnail_uri, write_text
+from .outputs import leaves
 
 # %% ../nbs/library/15a_interpretation.ipynb #2a10c61c
 class ShipInterpretation(ClassificationInterpretation):
@@ -36,19 +38,23 @@ class ShipInterpretation(ClassificationInterpretation):
     def __init__(self,
         learn:Learner, # of an image classifier
         dl:DataLoader, # labelled pictures
-        losses:Tensor, # `(N,)`
-        act:Callable=None, # activation of the logits, found from the loss function if None
+        losses:Tensor=None, # `(N,)`; those that the probabilities give if None
+        act:Callable=None, # makes probabilities of the outputs; found from the loss function if None
         probs:Tensor=None, # `(N,C)` in [0,1]; computed if None
         targs:Tensor=None, # `(N,)` class numbers, or `(N,C)` 0/1 if a picture can have several labels
         maps:Heatmaps=None, # of the predicted classes; None: made for the pictures that are shown
+        head:int=None, # which output and which kind of labels, if there are several
     ):
-        super(ClassificationInterpretation, self).__init__(learn, dl, losses.as_subclass(Tensor), act)
-        self.vocab = classes_of(learn.dls) or []    # fastai asks `dl`, which has none if made from a table
+        # fastai asks `dl`, which has no vocab if it is made from a table
+        self.vocab = classes_of(learn.dls, head) or []
+        self.head = head
         if probs is None or targs is None:
-            with recorder_kept(learn): probs, targs = learn.get_preds(dl=dl, act=act)
-            probs = probabilities(learn, probs, act, activated=True)
+            p = predictions(learn, *said_by(learn, dl), act, head)
+            probs, targs, self.head = p.probs, p.targs, p.head
         self.probs, self.targs, self.maps = probs.as_subclass(Tensor), targs.as_subclass(Tensor), maps
         self.multi = self.targs.ndim == 2
+        if losses is None: losses = plain_losses(self.probs, self.targs)
+        super(ClassificationInterpretation, self).__init__(learn, dl, losses.as_subclass(Tensor), act)
         self._size:tuple[int, int]|None = None      # found when it is asked for
 
     @classmethod
@@ -57,23 +63,48 @@ class ShipInterpretation(ClassificationInterpretation):
         ds_idx:int=1, # 0: training pictures, 1: validation pictures
         dl:DataLoader=None, # other labelled pictures, e.g. `learn.dls.test_dl(items, with_labels=True)`
         df:pd.DataFrame=None, # or a table of them: columns path and label, as from `load_ships`
-        act:Callable=None, # activation of the logits, found from the loss function if None
+        act:Callable=None, # makes probabilities of the outputs; found from the loss function if None
         method:str=None, # of `shipviz.heatmaps`: keep heatmaps of all predicted classes in `maps`
         layer:str|nn.Module|None=None, # its layer; found if None
         progress:bool=False, # show a progress bar?
+        head:int=None, # which output and which kind of labels, if there are several
     ) -> 'ShipInterpretation':
-        "Predict labelled pictures once. Raises `ValueError` if there are no pictures or no labels."
-        dl, targs = labelled_dl(learn, ds_idx, dl, df)
-        if df is None and method is None:
-            with recorder_kept(learn): probs, targs, losses = learn.get_preds(dl=dl, with_loss=True, act=act)
-            return cls(learn, dl, losses, act, probabilities(learn, probs, act, activated=True), targs)
-        if getattr(dl, 'shuffle', False) or getattr(dl, 'drop_last', False):
-            dl = dl.new(shuffle=False, drop_last=False)     # answers in the order of the items, and of all
-        logits, labels, maps = answers(learn, dl, method, layer, progress)
-        if targs is None: targs = labels
-        assert targs is not None    # `labelled_dl` refuses pictures without labels
-        probs = probabilities(learn, logits, act).cpu()
-        return cls(learn, dl, picture_losses(learn, logits, targs), act, probs, targs, maps)
+        """Predict labelled pictures once.
+
+        Raises `ValueError` if there are no pictures or no labels, if the labels are no classes, or if it is
+        not clear which of several outputs belongs to them."""
+        dl, targs = labelled_dl(learn, ds_idx, dl, df, head)
+        if df is None and method is None: (outputs, labels), maps = said_by(learn, dl), None
+        else:
+            if getattr(dl, 'shuffle', False) or getattr(dl, 'drop_last', False):
+                dl = dl.new(shuffle=False, drop_last=False)   # answers in the order of the items, and of all
+            outputs, labels, maps = answers(learn, dl, method, layer, progress)
+        p = predictions(learn, outputs, labels if targs is None else [targs], act, head)
+        return cls(learn, dl, p.losses, act, p.probs, p.targs, maps, p.head)
+
+    @classmethod
+    def from_preds(cls,
+        learn:Learner, # of an image classifier
+        probs:Tensor, # `(N,C)`, probabilities of the pictures in their order
+        targs:Tensor, # `(N,)` class numbers, or `(N,C)` 0/1
+        ds_idx:int=1, # 0: training pictures, 1: validation pictures
+        dl:DataLoader=None, # other labelled pictures
+    ) -> 'ShipInterpretation':
+        """Of predictions that you have: `from_preds(learn, *learn.tta())`, or the mean of several networks.
+
+        The losses are those that the probabilities give. Heatmaps are of `learn`'s network and the pictures
+        as they are. Raises `ValueError` for another number of them than of pictures, and for rows that are no
+        probabilities."""
+        dl, _ = labelled_dl(learn, ds_idx, dl)
+        p, targs = probs.as_subclass(Tensor).float().cpu(), targs.as_subclass(Tensor).cpu()
+        if not len(p) == len(targs) == len(dl.dataset):
+            raise ValueError(f"{len(p)} predictions and {len(targs)} labels for {len(dl.dataset)} pictures")
+        add_up = targs.ndim == 2 or torch.allclose(p.sum(1), torch.ones(len(p)), atol=1e-3)
+        if p.min() < 0 or p.max() > 1 + 1e-3 or not add_up:
+            raise ValueError("these are no probabilities: each lies from 0 to 1, and those of the classes "
+                             "add up to 1. (With a function as the loss, fastai's tta and get_preds return "
+                             "the network's outputs: take CrossEntropyLossFlat(), or apply a softmax)")
+        return cls(learn, dl, None, None, p, targs)
 
 # %% ../nbs/library/15a_interpretation.ipynb #1686800e
 @patch(as_prop=True)
@@ -82,14 +113,23 @@ def p_actual(self:ShipInterpretation) -> Tensor:
 
     One label: the entry of the actual class, so the cross-entropy is `-ln p_actual`. Several labels: the
     probability of exactly this set, the product of p for each label that is there and 1-p for each that is
-    not, so fastai's mean binary cross-entropy is `-ln(p_actual)/C`."""
+    not, so fastai's mean binary cross-entropy is `-ln(p_actual)/C`. Other losses: see `loss_name`."""
     if self.multi: return torch.where(self.targs > 0.5, self.probs, 1 - self.probs).prod(1)
     return self.probs[range(len(self.targs)), self.targs]
 
 @patch(as_prop=True)
+def loss_name(self:ShipInterpretation) -> str:
+    """'loss' if the losses are those that `p_actual` gives; else what they are, such as 'focal loss' or
+    'weighted cross-entropy'."""
+    if same_losses(self.losses, plain_losses(self.probs, self.targs)): return 'loss'
+    return loss_words(self.learn.loss_func)
+
+@patch(as_prop=True)
 def predicted(self:ShipInterpretation) -> Tensor:
-    "Predicted class numbers `(N,)`, or 0/1 rows `(N,C)` of the labels with p > 0.5."
-    return (self.probs > 0.5).float() if self.multi else self.probs.argmax(1)
+    """Predicted class numbers `(N,)`, or 0/1 rows `(N,C)` of the labels with p above 0.5 (or above the
+    `thresh` of the loss function)."""
+    if not self.multi: return self.probs.argmax(1)
+    return (self.probs > getattr(self.learn.loss_func, 'thresh', 0.5)).float()
 
 @patch(as_prop=True)
 def size(self:ShipInterpretation) -> tuple[int, int]:
@@ -122,8 +162,10 @@ def _positions(self:ShipInterpretation, idxs) -> list:
 def names(self:ShipInterpretation,
     idxs:Sequence[int], # positions in the data set
 ) -> list[str]:
-    "The names of the pictures' files."
-    return [readable(getattr(o, 'name', str(o))) for o in self.items(idxs)]
+    "The names of the pictures' files; 'picture 7' for one that is in no file."
+    idxs = self._positions(idxs)
+    files = [picture_file(self.dl, item) for item in self.items(idxs)]
+    return [readable(f.name) if f else f'picture {i}' for i, f in zip(idxs, files)]
 
 @patch(as_prop=True)
 def squeezed(self:ShipInterpretation) -> bool:
@@ -159,13 +201,19 @@ def table(self:ShipInterpretation,
     largest:bool=True, # largest losses first? smallest otherwise
 ) -> pd.DataFrame:
     """The pictures by loss (nats): item, predicted, actual, loss, p_actual, p_predicted (in [0,1]); the index
-    is the position in the data set."""
+    is the position in the data set.
+
+    If the loss is not the one that p_actual gives, that one is the last column, cross_entropy, and a heading
+    over the columns says what the loss is."""
     idx = self._top(k, largest)
-    p_predicted = torch.maximum(self.probs, 1-self.probs).prod(1) if self.multi else self.probs.max(1).values
+    p_predicted = self.probs.max(1).values
+    if self.multi: p_predicted = torch.where(self.predicted > 0, self.probs, 1 - self.probs).prod(1)
     columns = dict(item=self.names(idx), predicted=self._names(self.predicted[idx]),
                    actual=self._names(self.targs[idx]), loss=self.losses[idx].numpy(),
                    p_actual=self.p_actual[idx].numpy(), p_predicted=p_predicted[idx].numpy())
-    return pd.DataFrame(columns, index=idx)
+    if self.loss_name == 'loss': return pd.DataFrame(columns, index=idx)
+    columns['cross_entropy'] = plain_losses(self.probs, self.targs)[idx].numpy()
+    return pd.DataFrame(columns, index=idx).rename_axis(columns=f'loss: {self.loss_name}')
 
 # %% ../nbs/library/15a_interpretation.ipynb #94813e1e
 @patch
@@ -186,6 +234,10 @@ def _targets(self:ShipInterpretation, target, idxs) -> list:
     if not self.multi: return self.targs[idxs].tolist()
     return torch.where(self.targs[idxs] > 0.5, self.probs[idxs], -1.).argmax(1).tolist()
 
+def _output(i):
+    "What takes one of several outputs."
+    return lambda out: leaves(out)[i]
+
 @patch
 def heatmaps(self:ShipInterpretation,
     idxs:Sequence[int], # positions in the data set, as in `table().index`
@@ -198,14 +250,15 @@ def heatmaps(self:ShipInterpretation,
     idxs = self._positions(idxs)
     targets = self._targets(target, idxs)
     x, shown = self._batch(idxs)
-    return shown, heatmap(self.learn.model, x, target=targets, method=method, layer=layer)
+    head = None if self.head is None else _output(self.head)
+    return shown, heatmap(self.learn.model, x, target=targets, method=method, layer=layer, head=head)
 
 # %% ../nbs/library/15a_interpretation.ipynb #e8713db6
 @patch
 def _title(self:ShipInterpretation, i:int) -> str:
     "Predicted / actual / loss / probability of the actual class."
     return (f"{self._names(self.predicted[i:i+1])[0]} / {self._names(self.targs[i:i+1])[0]}\n"
-            f"loss {abs(self.losses[i]):.2f} / p(actual) {self.p_actual[i]:.2f}")
+            f"{self.loss_name} {abs(self.losses[i]):.2f} / p(actual) {self.p_actual[i]:.2f}")
 
 @patch
 def _panels(self:ShipInterpretation, idxs, show:tuple, method:str, layer) -> list:
@@ -320,7 +373,8 @@ def to_html(self:ShipInterpretation,
     confusion matrix linked to its pictures."""
     free_file(path, force)      # before the work, not after it
     counts = None if self.multi else self.confusion_matrix()
-    page = render('top_losses.html', n=len(self), method=method, figures=self._figures(self._top(k), method),
+    page = render('top_losses.html', n=len(self), method=method, loss=self.loss_name,
+                  figures=self._figures(self._top(k), method),
                   classes=self.report().reset_index(names='name').to_dict('records'),
                   names=[str(v) for v in self.vocab], counts=None if counts is None else counts.tolist(),
                   mistakes=[] if self.multi else self._mistakes(counts, k, method))

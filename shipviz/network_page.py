@@ -39,8 +39,9 @@ def _ship_facts(label, seed):
     "A rendered ship as the page carries it: picture, mask, and what to call it."
     ship = render_ship(label, seed=seed, size=(300, 450))
     mask = Image.fromarray(np.uint8(ship.mask)*255)
+    kind, behind = ship.meta['kind'].replace('_', ' '), 'land' if ship.meta['land'] else 'open sea'
     return dict(title=f'a rendered {label} ship, number {seed}', label=label,
-                alt=f"{ship.meta['kind'].replace('_', ' ')}, {'land' if ship.meta['land'] else 'open sea'} behind it",
+                alt=f'{kind}, {behind} behind it',
                 image=data_uri(encoded(ship.image, 'webp', quality=75), 'webp'),
                 mask=data_uri(encoded(mask.convert('1'), 'png'), 'png'))
 
@@ -70,7 +71,8 @@ def _config(told, ships, pictures):
         kernelPage=explorer_html(Image.new('RGB', (8, 8)), compact=True))
 
 # %% ../nbs/library/12d_network_page.ipynb #373ce740
-_SCRIPTS = ('core', 'picture', 'look', 'paint', 'how', 'lens', 'game', 'learn', 'share', 'main')  # in this order
+# in this order
+_SCRIPTS = ('core', 'picture', 'look', 'paint', 'how', 'lens', 'game', 'learn', 'share', 'main')
 
 def _source(name): return (files('shipviz')/'page'/name).read_text(encoding='utf-8')
 

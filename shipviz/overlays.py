@@ -184,7 +184,8 @@ def _rgb(image, at_least=None):
         if image.ndim != 3 or floats and (image.min() < 0 or image.max() > 1):
             raise ValueError("A picture tensor has shape (3,H,W) and values from 0 to 1; `as_pictures` "
                              "undoes the normalisation.")
-        if len(image) not in (1, 3, 4):
+        if len(image) in (1, 3, 4): image = image.permute(1, 2, 0)   # also where W is 1, 3 or 4
+        elif image.shape[2] not in (1, 3, 4):
             raise ValueError(f"No screen shows {len(image)} channels: choose one or three of them, such as "
                              "picture[[0]] or picture[[2, 1, 0]].")
     return open_picture(image, at_least=at_least)

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -49,7 +49,7 @@ class Graph:
         self.sizes:dict[int, int] = {}               # how many axes a view had to begin with
         self.below:dict[int, list[int]] = {}
         self.above:dict[int, list[int]] = {}
-        todo = [t.grad_fn for t in heads if not _is_weight(t.grad_fn)]
+        todo:list[Any] = [t.grad_fn for t in heads if not _is_weight(t.grad_fn)]
         while todo:
             node = todo.pop()
             k = node._sequence_nr()
@@ -89,10 +89,11 @@ class Graph:
         return [k for k in self.counted if _MIXES.search(self.names[k])]
 
     def repeats(self,
-        k:int, # number of an operation
+        k:int|None, # number of an operation
         seen:set[int|None], # of those whose results may hold maps
     )->bool:
         "Does it pool or enlarge what is there, or reorder what has been seen before?"
+        if k is None: return False
         if _RESIZES.search(self.names[k]): return True
         if not _REORDERS.search(self.names[k]): return False
         while _REORDERS.search(self.names[k]) and self.below[k]: k = self.below[k][0]
@@ -174,12 +175,15 @@ def _grids(n, size):
         if n % h == 0 and _is_natural(h, n//h, size) and has_extent(h, n//h, size): yield h, n//h
 
 def _of_tokens(shape, size)->Iterator[Layout]:
-    "Reading order first, with as few extra tokens as possible."
+    """Reading order first, with as few extra tokens as possible. Of few places nothing else: four cells may seem
+    to be in any order."""
     fitting = [(axis, extra, grid) for extra in range(MAX_EXTRA + 1) for axis in (1, 2)
                for grid in _grids(shape[axis] - extra, size) if extra <= shape[axis]//3]
     for axis, extra, (h, w) in fitting:
-        yield Layout((h, w), 3 - axis, partial(_patches, extra=extra, grid=(h, w), axis=axis))
+        tokens = partial(_patches, extra=extra, grid=(h, w), axis=axis)
+        if axis == 1 or h*w > 8: yield Layout((h, w), 3 - axis, tokens)
     for axis, extra, (h, w) in fitting:
+        if h*w < 9: continue
         tokens = partial(_patches, extra=extra, grid=(h, w), axis=axis)
         if extra: yield Layout((h, w), 3 - axis, partial(tokens, after=True))
         if min(h, w) > 1: yield Layout((h, w), 3 - axis, partial(tokens, order=_by_columns(h, w)))
@@ -195,24 +199,25 @@ def layouts_of(
     "All ways in which the places of a picture may lie in a tensor."
     if len(shape) not in (3, 4) or shape[0] != 1: return ()
     if len(shape) == 3: return tuple(_of_tokens(shape, size))
-    return tuple(l for l in _of_four_axes(shape) if has_extent(*l.grid, size)
-                 and l.grid[0] <= size[0] and l.grid[1] <= size[1])
+    def fits(h, w): return has_extent(h, w, size) and h <= size[0] and w <= size[1]
+    return tuple(l for l in _of_four_axes(shape) if fits(*l.grid))
 
 def _of_four_axes(shape):
     return Layout(tuple(shape[2:]), 1, _as_it_is), Layout(tuple(shape[1:3]), 3, _channels_first)
 
 def sure_layout(
     graph:Graph,
-    k:int, # number of the operation that made a tensor
-    shape:tuple, # of the tensor
+    k:int|None, # number of the operation that made a tensor
+    shape:tuple|None, # of the tensor
     size:tuple, # (H,W) of the picture
 )->Layout|None: # None: not known from the graph
     "The layout of a tensor that convolutions and their like have made."
-    if len(shape) != 4 or shape[0] != 1: return None
+    if k is None or shape is None or len(shape) != 4 or shape[0] != 1: return None
     axis = graph.channel_axis(k)
     if axis is None: return None
     found = next(l for l in _of_four_axes(shape) if l.channels == axis)
-    return found if has_extent(*found.grid, size) else None
+    h, w = found.grid
+    return found if has_extent(h, w, size) else None
 
 # %% ../nbs/library/13ab_places.ipynb #b1a0000c
 def patches_of(

@@ -44,7 +44,7 @@ class Call:
 
 class _Leaf(NamedTuple):
     "What is noted of a tensor that may hold maps."
-    index: int         # in the output
+    number: int        # in the output
     shape: tuple|None
     node: int|None     # of autograd's graph
     same: bool         # did the call before return it?
@@ -60,7 +60,7 @@ class Recorder:
     )->None:
         self.names = {m: n for n, m in net.named_modules()}
         self.thread = threading.get_ident()
-        self.rows:list = []   # (module, depth, start, operations around, output, tensors, leaves) of each call
+        self.rows:list = []   # of each call: module, depth, start, operations around, output, tensors, leaves
         self.starts:list = [] # of the calls that are running
         self.before:list = [] # (weak reference to a tensor, node) of the call before
 
@@ -99,7 +99,8 @@ class Recorder:
         size:tuple, # (H,W) of the picture
     )->list[Call]:
         "What the hooks noted, and what the graph says of it."
-        inside, made, seen = self._inside(graph), False, set()
+        inside, made = self._inside(graph), False
+        seen:set[int|None] = set()
         found:list[Call] = []
         for i, (module, depth, start, _, specs, tensors, noted) in enumerate(self.rows):
             counting = [l for l in noted if graph.counts(l.node) and layouts_of(l.shape, size)]
@@ -110,7 +111,7 @@ class Recorder:
             layout = sure_layout(graph, leaf.node, leaf.shape, size) if counts else None
             makes = made and not (leaf.untouched and start == i)
             found.append(Call(self.names[module], type(module).__name__, depth, start, specs, leaf.shape,
-                              leaf.index, tensors == 1, leaf.same, counts, makes, i in inside, layout))
+                              leaf.number, tensors == 1, leaf.same, counts, makes, i in inside, layout))
         return found
 
     def _inside(self, graph):

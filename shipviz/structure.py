@@ -22,7 +22,7 @@ def _is_plain(value):
 _HOOKS = operator.itemgetter('_forward_hooks', '_forward_pre_hooks', '_backward_hooks', '_backward_pre_hooks')
 
 class Structure:
-    "The modules of a network, their plain attributes, and whether they have hooks, at one moment."
+    "The modules of a network and their plain attributes, at one moment."
     def __init__(self,
         net:nn.Module,
     )->None:
@@ -31,17 +31,21 @@ class Structure:
     def _row(self, m):
         own = m.__dict__
         get = operator.itemgetter(*[k for k, v in own.items() if _is_plain(v)])
-        return weakref.ref(m), len(own), get, get(own), any(_HOOKS(own)), [*map(id, own['_modules'].values())]
+        return weakref.ref(m), len(own), get, get(own), [*map(id, own['_modules'].values())]
 
     def same(self)->bool:
-        "Has nothing been exchanged, set, hooked or unhooked?"
+        "Has nothing been exchanged or set?"
         try:
-            for ref, n, get, values, hooked, children in self.rows:
+            for ref, n, get, values, children in self.rows:
                 own = ref().__dict__
-                if len(own) != n or get(own) != values or any(_HOOKS(own)) != hooked: return False
+                if len(own) != n or get(own) != values: return False
                 if children != [*map(id, own['_modules'].values())]: return False
         except Exception: return False  # a module or attribute is gone, or is no longer plain
         return True
+
+    def hooked(self)->bool:
+        "Has a module a hook now? For as long as `same`."
+        return any(any(_HOOKS(row[0]().__dict__)) for row in self.rows)
 
 _STRUCTURES:weakref.WeakKeyDictionary = weakref.WeakKeyDictionary() # network -> its last `Structure`
 

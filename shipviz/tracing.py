@@ -219,7 +219,8 @@ def locate(
     asked = [i for i in wanted if not trace.known.get(i)]
     def with_(x): return inputs.like([x]*inputs.pictures + inputs[inputs.pictures:])
     grids = [l.grid for i in wanted for l in layouts_of(trace.calls[i].picks, trace.size)[:1]]
-    patches = patches_of(min((g for g in grids if math.prod(g) > 3), key=math.prod, default=(2, 2)), trace.size)
+    coarsest = min((g for g in grids if math.prod(g) > 3), key=math.prod, default=(2, 2))
+    patches = patches_of(coarsest, trace.size)
     moved:dict = {i: [{} for _ in patches] for i in asked}
     for seed in range(pictures):
         picture, other = _noise(inputs[0], seed)
@@ -268,8 +269,8 @@ def _watch(net, inputs, trace, wanted, grad=False):
 def _exchanged(old, new, t): return new if t is old else t
 
 def _gradients(net, inputs, trace, wanted):
-    """`({index: activation}, {index: gradient or None})` of one pass. A new head is all zero in some networks,
-    and all gradients with it: then it is asked with other weights."""
+    """`({index: activation}, {index: gradient or None})` of one pass. A new head is all zero in some
+    networks, and all gradients with it: then it is asked with other weights."""
     for awake in (nullcontext, partial(_awake, net)):
         with awake(), torch.enable_grad():
             acts, out = _watch(net, inputs, trace, wanted, grad=True)

@@ -338,5 +338,5 @@ class TopLossBrowser(_Widget):
         "A picture's name, classes and loss, below what there is to see of it."
         row = self.table.loc[i]
         words = (f'{row["item"]}\npredicted {row.predicted}, actual {row.actual}\n'
-                 f'loss {row.loss:.2f}, p(actual) {row.p_actual:.2f}')
+                 f'{self.interp.loss_name} {row.loss:.2f}, p(actual) {row.p_actual:.2f}')
         return f'<figure><div class="pair">{pictures}</div><figcaption>{escape(words)}</figcaption></figure>'

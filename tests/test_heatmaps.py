@@ -275,8 +275,8 @@ def test_targets():
 
 def test_heatmaps_of_the_highest_classes_during_prediction():
     model, x, calls = conv(), pictures(6), []
+    layers(model, x)
     handle = model.register_forward_hook(lambda *a: calls.append(1))
-    layers(model, x); calls.clear()
     batches = [(x[:4], torch.arange(4)), (x[4:], torch.arange(2))]
     logits, maps, ys = zip(*predict_with_heatmaps(model, batches, k=2))
     handle.remove()

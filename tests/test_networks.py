@@ -418,3 +418,13 @@ def test_any_number_of_channels(channels):
 def test_channels_last_are_refused():
     with pytest.raises(ValueError, match=r'looks like \(N,H,W,C\): give x.permute\(0, 3, 1, 2\)'):
         heatmap(conv(), pictures().permute(0, 2, 3, 1))
+
+@pytest.mark.parametrize('size', [(60, 1), (1, 60), (60, 2)])
+def test_a_picture_may_be_a_single_row(size):
+    def forward(self, x): return self.fc(self.body(x).relu().mean((2, 3)))
+    net, x = Net(forward), torch.randn(2, 3, *size)
+    net.body = nn.Conv2d(3, 8, [1 + 2*(s > 2) for s in size], padding='same')
+    for method in everyday_methods():
+        h = heatmap(net, x, 1, method=method, **QUICK.get(method, {}))
+        assert h.maps.shape == (2, *size) and torch.isfinite(h.maps).all()
+        assert overlay(torch.rand(3, *size), h[0]).size == size[::-1]

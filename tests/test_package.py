@@ -17,7 +17,7 @@ LIB = ROOT/"shipviz"
 NAMES = """heatmap heatmaps gradcam Heatmaps overlay layers ShipInterpretation report demo train_on load_model
     save_model find_model predict imagenet_learner real_ships render_ship make_ships ships_data load_ships
     get_dls weighted_f1 pointing_game energy_in_mask deletion_insertion compare_methods KernelExplorer
-    StrideExplorer HeatmapExplorer TopLossBrowser CLASSES trained_learner
+    StrideExplorer HeatmapExplorer TopLossBrowser CLASSES trained_learner HeatmapCallback
     stream save_maps load_maps""".split()
 
 
@@ -108,7 +108,8 @@ def imported():
 
 # where it is not the module's name
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}
-EXTRA = {"timm": "timm", "pyarrow": "stream", "fsspec": "ray", "ray": "ray"}  # asked for with `try`
+EXTRA = {"timm": "timm", "pyarrow": "stream", "fsspec": "ray", "ray": "ray",
+         "wandb": "wandb"}  # asked for with `try`: does without
 NOT_IMPORTED = {"jupyterlab": "`shipviz lessons` starts it",
                 "efficientnet-lite-pytorch": "lesson 8 compares with it"}
 

@@ -1,12 +1,9 @@
 """The zoo: is the map right on every network?
 
 Change one patch of the picture, and the cell of the map there must be the one that changes; and no layer
-after the
-one that a heatmap takes has places that the score depends on. Run with random weights, on one network, the
-smallest,
-of each family that people use. `make zoo` (`python tests/zoo.py`) runs all and writes the table
-`tests/zoo.md`; a
-dozen run in `tests/test_zoo.py`."""
+after the one that a heatmap takes has places that the score depends on. Run with random weights, on one
+network, the smallest, of each family that people use. `make zoo` (`python tests/zoo.py`) runs all and writes the table
+`tests/zoo.md`; a dozen run in `tests/test_zoo.py`."""
 import shipviz  # first: it repairs torchvision
 
 # isort: split
@@ -65,10 +62,8 @@ def patched(x, other, cell, grid):
 
 def special(change):
     """What is special to a patch at a cell: the logarithm of the change, compared with what this patch
-    changes and
-    with how much this cell changes, on average. (In a deep network a change spreads, and the middle always
-    changes
-    more than the edge.)"""
+    changes and with how much this cell changes, on average. (In a deep network a change spreads, and the
+    middle always changes more than the edge.)"""
     logs = change.clamp(min=1e-9*change.max()).log()
     return logs - logs.mean(0) - logs.mean((1, 2), keepdim=True)
 
@@ -76,8 +71,7 @@ def assert_places(change, corners, inside=()):
     """`change` `(K,h,w)`: how much each cell changes with the patch under each of K cells.
 
     Change a corner of the picture: what is special to it is largest at that corner of the map, or at a cell
-    that
-    touches it (a convolution with stride looks half a cell to the side); and of all corners, it is largest
+    that touches it (a convolution with stride looks half a cell to the side); and of all corners, largest
     there.
     Change a patch inside: the cell that changes most is at most two away, unless the change spreads over
     the map."""
@@ -95,8 +89,7 @@ def assert_places(change, corners, inside=()):
 
 def assert_map(maps, size, channels=3):
     """`maps(picture)` `(C,h,w)` keeps the places of the picture. Noise has its chances: what fails is asked
-    once
-    more, with four other pictures."""
+    once more, with four other pictures."""
     def change(seeds):
         total = 0
         for seed in seeds:
@@ -135,8 +128,7 @@ def tensors_after(net, layer, x):
 
 def assert_last(net, layer, size, channels=3):
     """No module that ends after this layer makes features with places that the score depends on, but for
-    the parts
-    of an attention: its queries, keys and values are parts of what entered it."""
+    the parts of an attention: its queries, keys and values are parts of what entered it."""
     x, other = noise(size, channels), noise(size, channels, 1)
     with torch.enable_grad():
         out, found = tensors_after(net, layer, x.requires_grad_())
@@ -145,13 +137,14 @@ def assert_last(net, layer, size, channels=3):
         grads = torch.autograd.grad(scores[0, 0], list(found.values()), allow_unused=True) if found else []
     places = [(k, l) for (k, t), g in zip(found.items(), grads) if g is not None
               for l in layouts_of(tuple(t.shape), size) if l.shape(g).any(1).sum() > 1]
+    acts = {}                                       # grid -> what the modules return, for each changed corner
     for (name, i), layout in places:
         corners, _ = cells_of(*layout.grid)
-        with torch.no_grad():
+        if layout.grid not in acts:
             pictures = [x, *[patched(x, other, c, layout.grid) for c in corners]]
-            acts = [tensors_after(net, layer, y)[1][name, i].double() for y in pictures]
-            before, *after = [layout.shape(a)[0] for a in acts]
-            change = [(a - before).square().sum(0).sqrt() for a in after]
+            with torch.no_grad(): acts[layout.grid] = [tensors_after(net, layer, y)[1] for y in pictures]
+        before, *after = [layout.shape(a[name, i].double())[0] for a in acts[layout.grid]]
+        change = [(a - before).square().sum(0).sqrt() for a in after]
         try: assert_places(torch.stack(change), corners)
         except Wrong: continue
         shape = tuple(found[name, i].shape)
@@ -194,10 +187,11 @@ def torchvision_cases():
     def make(name): return lambda: tv.get_model(name, weights=None, **({'init_weights': False} if name in (
         'googlenet', 'inception_v3') else {}))
     for name, size in TORCHVISION.items(): yield Case('torchvision', name, make(name), (size, size))
-    def seg(name, **kw): return lambda: tv.get_model(name, weights=None, weights_backbone=None, num_classes=4, **kw)
+    def seg(name, **kw):
+        return lambda: tv.get_model(name, weights=None, weights_backbone=None, num_classes=4, **kw)
     aux = {'aux_loss': True}
-    for name, kw in (('deeplabv3_mobilenet_v3_large', aux), ('deeplabv3_resnet50', aux), ('fcn_resnet50', aux),
-                     ('lraspp_mobilenet_v3_large', {})):
+    for name, kw in (('deeplabv3_mobilenet_v3_large', aux), ('deeplabv3_resnet50', aux),
+                     ('fcn_resnet50', aux), ('lraspp_mobilenet_v3_large', {})):
         said = name + (' with aux_loss' if kw else '')
         yield Case('torchvision, segmentation', said, seg(name, **kw), (256, 256), first_map)
     for name in ('fasterrcnn', 'maskrcnn', 'retinanet', 'ssd', 'fcos', 'keypointrcnn'):
@@ -374,10 +368,11 @@ def answer(case, limit=900):
 def table(cases, found):
     rows = [(c, found[key(c)]) for c in cases if key(c) in found]
     count = {a: sum(r['answer'] == a for _, r in rows) for a in ('right', 'refused', 'wrong', 'not tried')}
-    lines = ['# The zoo', '', f"Written by `make zoo`. {', '.join(f'{n} {a}' for a, n in count.items())}.",
-             'What is asserted of each network, with random weights, stands in `tests/zoo.py`: a changed patch of',
-             'the picture shows in the cell there, the layer taken is the last one with places that the score',
-             'depends on, and its map is neither constant nor zero.', '',
+    counted = ', '.join(f'{n} {a}' for a, n in count.items())
+    lines = ['# The zoo', '', f"Written by `make zoo`. {counted}.",
+             'What is asserted of each network, with random weights, stands in `tests/zoo.py`: a changed',
+             'patch of the picture shows in the cell there, the layer taken is the last one with places that',
+             'the score depends on, and its map is neither constant nor zero.', '',
              '| family | network | picture | answer | layer, maps |', '|---|---|---|---|---|']
     def times(numbers): return '×'.join(map(str, numbers))
     for c, r in rows:
