@@ -122,6 +122,6 @@ def quantised_layers(
 )->list[str]: # their names
     "The layers that compute with whole numbers, through which no gradient passes."
     kinds = 'torch.ao.nn.quantized', 'torch.ao.nn.intrinsic.quantized', 'torchao'
-    def is_it(m): return any(type(o).__module__.startswith(kinds) for o in [m, *m.parameters(recurse=False)])
+    def is_it(m): return any(type(o).__module__.startswith(kinds) for o in [m, *m._parameters.values()])
     found = [n for n, m in net.named_modules() if is_it(m)]
     return [n for n in found if n.rpartition('.')[0] not in found or not n]

@@ -106,6 +106,8 @@ def unpack(
     if t._version == version: return t
     raise RuntimeError("A tensor that the gradient needs has been modified by an inplace operation.")
 
+def _is_bare(m): return next(m.parameters(), None) is None
+
 def _is_hooked(m):
     return any([m._forward_hooks, m._forward_pre_hooks, m._backward_hooks, m._backward_pre_hooks])
 
@@ -168,8 +170,8 @@ class Recorder:
         for i, (module, depth, start, _, specs, tensors, noted) in enumerate(self.rows):
             counting = [l for l in noted if graph.counts(l.node) and layouts_of(l.shape, size)]
             leaf = next(iter(counting + noted), _Leaf(0, None, None, False, False))
-            counts, bare = bool(counting), next(module.parameters(), None) is None
-            if not leaf.untouched: made = not (counts and bare and graph.repeats(leaf.node, seen))
+            counts = bool(counting)
+            if not leaf.untouched: made = not (counts and graph.repeats(leaf.node, seen) and _is_bare(module))
             seen |= {l.node for l in counting}
             layout = sure_layout(graph, leaf.node, leaf.shape, size) if counts else None
             makes = made and not (leaf.untouched and start == i)

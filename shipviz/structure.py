@@ -15,9 +15,7 @@ from torch import nn
 # %% ../nbs/library/13ad_structure.ipynb #b1d00005
 _PLAIN = {int, float, bool, str, type(None), torch.Size}
 
-def _is_plain(value):
-    "A number, a word, or a tuple of them?"
-    return type(value) in _PLAIN or type(value) is tuple and all(type(v) in _PLAIN for v in value)
+def _are_plain(values): return all(type(v) in _PLAIN for v in values)
 
 _HOOKS = operator.itemgetter('_forward_hooks', '_forward_pre_hooks', '_backward_hooks', '_backward_pre_hooks')
 
@@ -30,7 +28,8 @@ class Structure:
 
     def _row(self, m):
         own = m.__dict__
-        get = operator.itemgetter(*[k for k, v in own.items() if _is_plain(v)])
+        plain = [k for k, v in own.items() if type(v) in _PLAIN or type(v) is tuple and _are_plain(v)]
+        get = operator.itemgetter(*plain)                        # of numbers, words, and tuples of them
         return weakref.ref(m), len(own), get, get(own), [*map(id, own['_modules'].values())]
 
     def same(self)->bool:

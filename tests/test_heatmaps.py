@@ -760,3 +760,27 @@ print(sorted(heavy & set(sys.modules)))"""
 def test_every_method_has_a_source():
     assert set(METHODS) == set(ONE_PASS + OWN_PASSES + ['rollout'])   # in test_methods.py
     for name, f in METHODS.items(): assert any(w in f.__doc__ for w in ('arXiv', 'doi', 'fastai')), name
+
+class Pooled(nn.Module):
+    "Maps that an average pooling takes, and what else is done with them."
+    def __init__(self, then=lambda maps: 0):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.Conv2d(8, 8, 3, 2))
+        self.pool, self.fc, self.then, self.passes = nn.AdaptiveAvgPool2d(1), nn.Linear(8, 4), then, []
+    def forward(self, x):
+        self.passes.append(len(x))
+        maps = self.body(x)
+        return self.fc(self.pool(maps).flatten(1).tanh()) + self.then(maps)
+
+@pytest.mark.parametrize('then,passes', [(lambda maps: 0, 1),                            # no other way
+                                         (lambda maps: maps[:, :4].amax((2, 3)), 2),     # past the pooling
+                                         (lambda maps: maps.clamp_(0)[:, :4, 0, 0], 2)]) # changed in place
+def test_the_first_heatmap_of_a_network_takes_one_pass_where_one_will_do(then, passes):
+    torch.manual_seed(0)
+    model, x = Pooled(then).eval(), torch.randn(1, 3, 32, 32)
+    first = heatmap(model, x, target=1, plan=False)
+    assert (len(model.passes), first.layer) == (passes, 'body')
+    again = heatmap(model, x, target=1, plan=False)
+    assert len(model.passes) == passes + 1
+    torch.testing.assert_close(first.maps, again.maps)
+    assert first.maps.any() and torch.equal(first.logits, again.logits)
