@@ -26,7 +26,8 @@ from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of
                              scores_path)
 from .overlays import Heatmaps
 from .plan import planned
-from .tracing import Trace, find_trace, finite, layout_of, run, tolerance, trace_and_answer, undisturbed
+from .tracing import (Trace, find_trace, finite, layout_of, run, tolerance, trace_and_answer,
+                             undisturbed)
 
 # %% ../nbs/library/13e_engine.ipynb #5f667a41
 _LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|'

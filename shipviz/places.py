@@ -43,7 +43,7 @@ class Graph:
     def __init__(self,
         heads:list[torch.Tensor], # what the score is made of
         pictures:list[torch.Tensor], # as they went in, themselves made by an operation
-        cuts:dict[int, Any]|None=None, # id of a tensor at which the graph begins anew -> the node that made it
+        cuts:dict[int, Any]|None=None, # id of a tensor where the graph begins anew -> what made it
     )->None:
         self.cuts = cuts or {}
         self.names:dict[int, str] = {}
