@@ -123,6 +123,8 @@ class Trunk:
         with undisturbed(net): plain = leaves(cut(net, inputs, places))
         if not all(map(_is_finite, plain)): return     # such pictures say nothing
         with undisturbed(net): found = leaves(self.run(net, inputs, places))
+        if not all(map(_is_finite, found)):
+            raise ValueError("what lies above the layer needs more than the layer's output")
         if len(found) != len(plain) or not all(map(_agree, found, plain)):
             raise ValueError("by OpenVINO it gives other numbers than by PyTorch")
         self.checked.add(n)
