@@ -31,7 +31,9 @@ class People(click.Group):
             try: return super().invoke(ctx)
             except click.NoSuchOption as e:
                 files = [a for a in self.given if a.startswith("-") and os.path.exists(a)]
-                if files: e.message += f" To name the file {files[0]}, write ./{files[0]}."
+                if files:
+                    name = files[0]
+                    e.message = f"No such option {e.option_name!r}. To name the file {name}, write ./{name}."
                 raise
             except (click.ClickException, click.exceptions.Exit, click.Abort): raise
             except KeyboardInterrupt:

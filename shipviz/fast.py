@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn import functional as F
 
@@ -306,7 +306,8 @@ class _Run:
         tensors['sure'] = self.sure
         meta = dict(i=self.i, loss=self.loss, rows=self.rows, phases=self.phases, n=self.n,
                     spent=getattr(self, 'spent', 0.), order=self.order, ordered=self.ordered)
-        with atomic_write(path) as tmp: save_file(tensors, tmp, metadata={'run': json.dumps(meta)})
+        data = save(tensors, {'run': json.dumps(meta)}) # `save_file` would leave a file of its own if killed
+        with atomic_write(path) as tmp: tmp.write_bytes(data)
 
     def load(self, path):
         "Take up what `save` wrote. Raises ValueError if it is another run's."

@@ -359,7 +359,7 @@ def report_on(
     n:int=500, # pictures to report on, at most
     force:bool=False, # write over a report that is there
     progress:bool=True, # show progress bars?
-    maps:str|os.PathLike=None, # folder in which `save_maps` has written the model's answers to these pictures
+    maps:str|os.PathLike|None=None, # folder in which `save_maps` has written its answers to these pictures
 ) -> Report:
     """A report on a model and a folder: on the pictures held out, if the model was trained on this folder;
     else on all labelled ones.

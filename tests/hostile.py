@@ -7,6 +7,7 @@ takes the input. Where `says` is `...`, hostile.txt has it, for reading all of t
 import io
 import json
 import os
+import re
 import shutil
 import struct
 import sys
@@ -164,6 +165,7 @@ def answer(make, do, folder):
         except Exception as e: said = f"{type(e).__name__}: {e}"
     told = [f"{n.category.__name__}: {n.message}" for n in notes if issubclass(n.category, UserWarning)]
     said = "\n".join([*told, str(said)]).replace(str(folder), "HERE")
+    said = re.sub(r"\d+\.\d MB", "SIZE MB", said)
     return said.replace(", ".join(METHODS), "METHODS")
 
 SAYS = Path(__file__).with_name("hostile.txt")
@@ -300,7 +302,7 @@ fine("an animation", picture("P", kind="gif", save_all=True, append_images=[Imag
 def named(name, file, says):
     row(f"name: {name}", lambda: put(file, picture(size=(20, 20))), command("explorer", "--", file), says)
 
-WROTE = "0 Wrote kernel.html. Open it in a browser."
+WROTE = "0 Wrote explorer.html, SIZE MB. Open it in a browser."
 named("spaces", "sea side .png", WROTE)
 named("quotes", "sea\"side'.png", WROTE)
 named("newline", "sea\nside.png", WROTE)

@@ -264,7 +264,9 @@ def test_who_else_reads_a_convolution_gets_what_it_returned():
 
 def test_pictures_that_look_at_each_other_stay_together():
     class Together(Net):
-        def forward(self, x): return super().forward(x) - super().forward(x).mean(0)
+        def forward(self, x):
+            y = super().forward(x)
+            return y - y.mean(0)
     torch.manual_seed(0)
     model = with_statistics(Together())
     for n in (2, 2, 9, 12): assert_same_maps(model, pictures(n), target=0)

@@ -268,6 +268,7 @@ TRANSFORMERS = {  # class -> settings of its configuration, made small; a senten
     'Dinov2WithRegistersForImageClassification':
     VIT | dict(patch_size=16, image_size=224), 'DonutSwinForImageClassification': WINDOWS,
     'EfficientNetForImageClassification': dict(width_coefficient=1., depth_coefficient=1., image_size=224,
+        initializer_range=.2,
     hidden_dim=1280),
     'FocalNetForImageClassification': dict(embed_dim=24, depths=[1, 1, 2, 1]),
     'HGNetV2ForImageClassification': {},

@@ -110,6 +110,7 @@ def run(share=1.):
     with tempfile.TemporaryDirectory(prefix="shipviz-long-") as place:
         os.environ["SHIPVIZ_HOME"] = str(Path(place)/"home")
         folder = make_ships(Path(place)/"ships", n=25, n_test=0, size=48, difficulty="easy", progress=False)
+        trainings(max(5, round(20*share)), folder)
         heatmaps(round(1000*share))
         sliders(round(1000*share))
         train_on(folder, size=48, epochs=1, progress=False, out=Path(place)/"w")
@@ -117,7 +118,6 @@ def run(share=1.):
         from shipviz.data import get_dls
         learn.dls = get_dls(folder, size=48, bs=8)
         widgets(round(200*share), learn, sorted((folder/"train/images").iterdir())[:3])
-        trainings(max(5, round(20*share)), folder)
 
 
 if __name__ == "__main__": run(float((sys.argv[1:] or ["1"])[0]))
