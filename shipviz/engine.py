@@ -61,7 +61,7 @@ class Pass:
         vocab:list|None, # class names
         head:Head|None=None, # which part of the output holds the scores; None: found
         places:dict[str, Place]|None=None, # of the layers; None: each at its last call
-        plan:bool=True, # may other passes of the network be planned?
+        plan:bool|str=True, # may other passes of the network be planned?
     )->None:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, as_inputs(inputs), out, trace, vocab
         self.acts, self.places, self.plan = acts, places or {}, plan
@@ -149,7 +149,7 @@ class Pass:
                 try: return self.run(changed.like([x, *others]))
                 except RuntimeError: self._channels_last = False
             return self.run(changed.like(inputs))
-        plan = self.plan and not self.inputs.clip
+        plan = bool(self.plan) and not self.inputs.clip
         with torch.autocast(**self._autocast): return planned(self.net, changed, run, plan=plan)
 
     def no_scores(self)->ValueError:
@@ -360,13 +360,14 @@ def one_pass(
     layer:str|nn.Module|Sequence|None=None, # or several; None: the last with spatial extent before pooling
     reshape:Callable|None=None, # turns the layer's output into `(N,C,h,w)`; None: found
     head:Head|None=None, # which part of the output holds the scores; None: found
-    plan:bool=True, # as for `heatmap`
+    plan:bool|str=True, # as for `heatmap`
 )->Pass:
     """One forward pass: predictions, and the layer's output with a graph above it only.
 
     Of a module that works on its own results, the last call counts, or that which is named: 'block[0]'. One
     that runs several times side by side, as the shared body of a siamese network, gives a layer for each
     call: 'body[0]', 'body[1]'. The model is left as it was."""
+    check_plan(plan)
     net = network_of(model)
     inputs = model_inputs(model, net, images)
     wanted:Sequence = layer if isinstance(layer, (list, tuple)) else [layer]

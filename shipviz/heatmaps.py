@@ -65,7 +65,7 @@ def heatmap(
     reshape:Callable|None=None, # makes `(N,C,h,w)` of the layer's output; None: found, also for ViT and Swin
     bs:int=64, # pictures in a pass
     head:Head|None=None, # of several outputs the one explained: index, key or function; None: found
-    plan:bool=True, # on a CPU, keep folded weights from the second call on: passes take less time
+    plan:bool|str=True, # on a CPU, keep folded weights from the second call on; 'openvino': faster still
     **options:Any, # of the method
 )->Heatmaps:
     """Heatmaps of the pictures: where the model looked for the class. A DataLoader will do for `images`, too.
@@ -91,7 +91,7 @@ def heatmaps(
     reshape:Callable|None=None, # as for `heatmap`
     bs:int=64, # pictures in a pass
     head:Head|None=None, # as for `heatmap`
-    plan:bool=True, # as for `heatmap`
+    plan:bool|str=True, # as for `heatmap`
     **options:Any, # of the methods: each gets those that it takes
 )->dict[tuple[str, str], Heatmaps]: # `(method, layer name)` -> `Heatmaps`, always
     """Heatmaps of several methods, layers or both: one forward pass for all of them and for all pictures of a

@@ -109,7 +109,8 @@ def imported():
 # where it is not the module's name
 DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}
 # asked for with `try`: does without, or says what to install
-EXTRA = {"timm": "timm", "wandb": "wandb", "pyarrow": "stream", "fsspec": "ray", "ray": "ray"}
+EXTRA = {"timm": "timm", "wandb": "wandb", "pyarrow": "stream", "fsspec": "ray", "ray": "ray",
+         "openvino": "fast"}
 NOT_IMPORTED = {"jupyterlab": "`shipviz lessons` starts it",
                 "efficientnet-lite-pytorch": "lesson 8 compares with it"}
 
