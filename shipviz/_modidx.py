@@ -1326,6 +1326,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                                 'shipviz.pixels.show_numbers': ('pixels.html#show_numbers', 'shipviz/pixels.py')},
             'shipviz.places': { 'shipviz.places.Graph': ('library/places.html#graph', 'shipviz/places.py'),
                                 'shipviz.places.Graph.__init__': ('library/places.html#graph.__init__', 'shipviz/places.py'),
+                                'shipviz.places.Graph._carried': ('library/places.html#graph._carried', 'shipviz/places.py'),
                                 'shipviz.places.Graph._has_five_axes': ('library/places.html#graph._has_five_axes', 'shipviz/places.py'),
                                 'shipviz.places.Graph._keeps': ('library/places.html#graph._keeps', 'shipviz/places.py'),
                                 'shipviz.places.Graph._made': ('library/places.html#graph._made', 'shipviz/places.py'),

@@ -28,6 +28,7 @@ from .overlays import Heatmaps
 from .plan import planned
 from .tracing import (Trace, find_trace, finite, layout_of, run, tolerance, trace_and_answer,
                              undisturbed)
+from .trunk import check_plan, trunk_of
 
 # %% ../nbs/library/13e_engine.ipynb #5f667a41
 _LINEAR = re.compile('Addmm|Mm|TBackward|Mean|AdaptiveAvgPool|View|Reshape|Alias|Squeeze|Unsqueeze|Clone|'
@@ -386,9 +387,11 @@ def one_pass(
         if answer and {place[1:] for place in places.values()} == {(answer.call, None, answer.leaf, None)}:
             done = answer.out, dict.fromkeys(places, answer.act)
         else: done = None
+        trunk = trunk_of(net, inputs, trace, places) if plan == 'openvino' else None
         start = time.perf_counter()
-        out, acts = planned(net, inputs, lambda xs: cut(net, inputs.like(xs), places), modules,
-                            plan and not inputs.clip, done)
+        if trunk: out, acts = trunk.run(net, inputs, places)
+        else: out, acts = planned(net, inputs, lambda xs: cut(net, inputs.like(xs), places), modules,
+                                  bool(plan) and not inputs.clip, done)
         seconds = answer.seconds if done and done[0] is out else time.perf_counter() - start
     kept = {name: (acts[name], shapes[name]) for name in places}
     if inputs.clip and any(len(act) != len(inputs[0]) for act in acts.values()): raise _no_clip(net)

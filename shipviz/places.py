@@ -35,6 +35,8 @@ _MOVES = re.compile('Roll|Unfold|Im2|Col2|Gather|Index|Flip|Shuffle|Bmm|Dot|Soft
 _MIXES = re.compile('Softmax|ScaledDot|Bmm')
 _REORDERS = re.compile('Permute|Transpose|View|Reshape|Alias|Clone|Expand|queeze')
 _RESIZES = re.compile('Pool|Slice|Select|Upsample|Mean')
+_STAYS = re.compile('Conv|BatchNorm|LayerNorm|GroupNorm|[rR]elu|Gelu|Silu|Hardswish|Hardtanh|Mish|Elu|Sigmoid|'
+                    'Add(Backward|c)|sub|Sub|Mul|Div|MaxPool2|Clone|Alias|ConstantPad|ToCopy')
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 class Graph:
@@ -48,6 +50,7 @@ class Graph:
         self.cuts = cuts or {}
         self.names:dict[int, str] = {}
         self.axes:dict[int, tuple] = {}              # of permutations and transpositions
+        self.joins:dict[int, int] = {}               # axis along which tensors are joined
         self.sizes:dict[int, int] = {}               # how many axes a view had to begin with
         self.below:dict[int, list[int]] = {}
         self.above:dict[int, list[int]] = {}
@@ -60,12 +63,14 @@ class Graph:
         start = [k for k in map(node_of, pictures) if k in self.names]
         self.whole = bool(start)
         self.counted = self._reached(start, self.above) if start else set(self.names)
+        self.carried = self._carried(start)
 
     def _note(self, k, node):
         self.names[k] = name = node.name()
         if 'Permute' in name:
             self.axes[k] = tuple(a % len(node._saved_dims) for a in _signed(node._saved_dims))
         if 'Transpose' in name: self.axes[k] = _signed((node._saved_dim0, node._saved_dim1))
+        if 'Cat' in name: self.joins[k], = _signed((node._saved_dim,))
         if 'View' in name: self.sizes[k] = len(getattr(node, '_saved_self_sym_sizes', ()))
         nodes = [self._made(n) for n, _ in node.next_functions]
         nodes = [n for n in nodes if n is not None]
@@ -84,6 +89,22 @@ class Graph:
             if k in found or k not in self.names: continue
             found.add(k)
             todo += steps.get(k, ())
+        return found
+
+    def _carried(self, start):
+        """The axis of the channels after each operation to which one path at least leads on which every value
+        of the picture stays at its place: what is added to it beside may come from elsewhere, as from an
+        attention."""
+        found, todo = {}, [(k, 1) for k in start]
+        while todo:
+            k, axis = todo.pop()
+            if k in found or k not in self.names: continue
+            name = self.names[k]
+            if 'Permute' in name and self.axes[k] in (_TO_LAST, _TO_FIRST):
+                axis = 3 if self.axes[k] == _TO_LAST else 1
+            elif not _STAYS.search(name) and self.joins.get(k, 0)%4 != axis: continue
+            found[k] = axis
+            todo += [(n, axis) for n in self.above.get(k, ())]
         return found
 
     def counts(self,
@@ -123,8 +144,9 @@ class Graph:
         k:int, # number of the operation that made a tensor of four axes
     )->int|None:
         """The axis of the channels, 1 or 3, if nothing between the picture and the tensor moves a value to
-        another place; else None: the graph is not conclusive."""
-        if not self.whole or k in self._moved: return None
+        another place, or not on one path at least; else None: the graph is not conclusive."""
+        if not self.whole: return None
+        if k in self._moved: return self.carried.get(k)
         path = []                                    # the last permutation says where the channels are
         while k in self.counted and k not in self.channels:
             path.append(k)

@@ -189,7 +189,7 @@ class Trace:
         found = [i for i in found if self.calls[i].counts] or found  # none counts in a graph that is broken
         found = [i for i in found if not self.calls[i].inside] or found
         if any(len(s) < 3 for s in self.output): return found[::-1]
-        classes = {s[1] for s in self.output if len(s) == 4}
+        classes = {1} | {s[1] for s in self.output if len(s) == 4}  # a single channel is a gate
         features = [i for i in found if self._likely(i)[0] not in classes] or found
         return sorted(features, key=lambda i: (math.prod(self._likely(i)[1:]), -i))
 

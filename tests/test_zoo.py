@@ -10,10 +10,10 @@ from torch import nn
 from shipviz.heatmaps import heatmap, layers, one_pass
 
 DOZEN = ['torchvision: alexnet', 'torchvision: mobilenet_v3_small', 'torchvision: resnet18',
-         'torchvision: shufflenet_v2_x0_5', 'torchvision: squeezenet1_1', 'torchvision: swin_t',
+         'torchvision: shufflenet_v2_x0_5', 'torchvision: squeezenet1_1', 'torchvision: regnet_x_400mf',
          'fastai: vision_learner(xresnet18)', 'fastai: vision_learner(squeezenet1_1)',
          'torchvision, segmentation: lraspp_mobilenet_v3_large',
-         'timm: levit_128s', 'timm: vit_tiny_patch16_224', 'timm: pit_ti_224',
+         'timm: efficientvit_b0', 'timm: vit_tiny_patch16_224', 'timm: pit_ti_224',
          'transformers: CvtForImageClassification', 'transformers: ConvNextForImageClassification',
          'transformers: SwinForImageClassification']
 
