@@ -37,7 +37,8 @@ def source_of(
     text = re.sub(r"^([a-z][a-z0-9+.-]+):/+", r"\1://", str(data[0]))
     if "://" in text: return text
     path = data[0].expanduser()
-    return str(path) if path.is_dir() or path.suffix.lower() in LISTS and path.is_file() else None
+    try: return str(path) if path.is_dir() or path.suffix.lower() in LISTS and path.is_file() else None
+    except OSError: return None  # such as a name that is too long: what reads photos says so
 
 
 def picture_names(

@@ -65,7 +65,9 @@ def _are_tensors(images):
     "Is this a tensor, or are there any in it?"
     return isinstance(images, torch.Tensor) or any(isinstance(i, torch.Tensor) for i in images)
 
-def _are_clips(images): return getattr(images[0], 'ndim', 0) + isinstance(images, torch.Tensor) == 5
+def _are_clips(images):
+    "Is each of them the frames of a film?"
+    return getattr(images if isinstance(images, torch.Tensor) else images[0], 'ndim', 0) == 5
 
 def _workers(loader):
     "How many processes does a DataLoader have?"
@@ -87,7 +89,7 @@ class Batches:
         self.images:Any = None
         if self.loader is None: self.images = gathered(_without_labels(model, _no_table(images)))
         self.n = count_pictures(self.images) if self.loader is None else _size(self.loader.dataset)
-        if self.loader is None and _are_clips(self.images): self.bs = 1
+        if self.loader is None and self.n and _are_clips(self.images): self.bs = 1
 
     def __iter__(self)->Iterator[tuple[slice, Any]]: # the places of the pictures, and what `one_pass` takes
         start = 0

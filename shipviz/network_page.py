@@ -21,7 +21,7 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from .core import data_uri, encoded, open_picture
+from .core import data_uri, encoded, open_picture, readable
 from .explorer_pages import explorer_html
 from .models import real_ships
 from .network import efficientnet_lite0, imagenet_categories
@@ -52,7 +52,7 @@ def _photo_facts(photo):
     if min(picture.size) < 8:
         said = '×'.join(map(str, picture.size))
         raise ValueError(f'a picture of {said} pixels is too small to explore: 8 a side are the least')
-    name = Path(photo).name if isinstance(photo, (str, PathLike)) else 'your picture'
+    name = readable(Path(photo).name) if isinstance(photo, (str, PathLike)) else 'your picture'
     return dict(title=name, label=None, alt='', mask=None, own=True,
                 image=data_uri(encoded(picture, 'webp', quality=80), 'webp'))
 

@@ -35,8 +35,8 @@ _MOVES = re.compile('Roll|Unfold|Im2|Col2|Gather|Index|Flip|Shuffle|Bmm|Dot|Soft
 _MIXES = re.compile('Softmax|ScaledDot|Bmm')
 _REORDERS = re.compile('Permute|Transpose|View|Reshape|Alias|Clone|Expand|queeze')
 _RESIZES = re.compile('Pool|Slice|Select|Upsample|Mean')
-_STAYS = re.compile('Conv|BatchNorm|LayerNorm|GroupNorm|[rR]elu|Gelu|Silu|Hardswish|Hardtanh|Mish|Elu|Sigmoid|'
-                    'Add(Backward|c)|sub|Sub|Mul|Div|MaxPool2|Clone|Alias|ConstantPad|ToCopy')
+_STAYS = re.compile('Conv|BatchNorm|LayerNorm|GroupNorm|[rR]elu|Gelu|Silu|Hardswish|Hardtanh|Mish|Elu|'
+                    'Sigmoid|Add(Backward|c)|sub|Sub|Mul|Div|MaxPool2|Clone|Alias|ConstantPad|ToCopy')
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 class Graph:

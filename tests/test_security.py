@@ -34,8 +34,9 @@ def test_nothing_in_the_package_runs_what_a_file_says():
     assert not [c for c in found if "shell" in c[2]]
     loads = "pickle.load", "pickle.loads", "joblib.load", "load_learner"
     unpickled = {c[:2] for c in found if c[1].endswith(loads)}
-    # between a process and its own workers, by pipes
-    assert unpickled == {("workers.py", "pickle.load"), ("workers.py", "pickle.loads")}
+    # between a process and its own workers: by pipes, in a temporary folder of their own, over Ray
+    assert unpickled == {("workers.py", "pickle.load"), ("workers.py", "pickle.loads"),
+                         ("parts.py", "pickle.load"), ("cluster.py", "pickle.loads")}
     assert {c[2].get("weights_only") for c in found if c[1] == "torch.load"} == {"True"}
 
 
