@@ -231,7 +231,9 @@ bad_picture("ZIP", files(a__jpg=b"PK\x03\x04" + bytes(30)), "it is a ZIP archive
 bad_picture("a pointer of Git LFS",
             files(a__jpg="version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
             "it is a pointer of Git LFS. Fetch the file itself with `git lfs pull`")
-bad_picture("a folder", lambda: Path("a.jpg").mkdir(), "it is a folder. Give the pictures in it")
+row("a folder, function", lambda: Path("a.jpg").mkdir(), call(OPEN + "open_picture('a.jpg')"), ...)
+row("a folder, command: its pictures are meant", lambda: Path("a.jpg").mkdir(),
+    command("heatmap", "imagenet", "a.jpg"), ...)
 bad_picture("30,000 × 30,000", files(a__png=png_header(30_000, 30_000)), LARGE.format(900), "a.png")
 bad_picture("13,300 × 13,300 in few bytes", lambda: put("a.png", bomb()), LARGE.format(177), "a.png")
 bad_picture("NaN", lambda: put("a.tif", tiff(np.full((4, 5), np.nan, np.float32))),
