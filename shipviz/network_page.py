@@ -21,7 +21,8 @@ import torch
 from matplotlib import colormaps
 from PIL import Image
 
-from .core import data_uri, encoded, open_picture, readable
+from .controls import _picture
+from .core import data_uri, encoded, readable
 from .explorer_pages import explorer_html
 from .models import real_ships
 from .network import efficientnet_lite0, imagenet_categories
@@ -47,14 +48,9 @@ def _ship_facts(label, seed):
 
 def _photo_facts(photo):
     "A picture of the user's own, without a mask."
-    picture = open_picture(photo)
-    picture.thumbnail((640, 640))
-    if min(picture.size) < 8:
-        said = '×'.join(map(str, picture.size))
-        raise ValueError(f'a picture of {said} pixels is too small to explore: 8 a side are the least')
     name = readable(Path(photo).name) if isinstance(photo, (str, PathLike)) else 'your picture'
     return dict(title=name, label=None, alt='', mask=None, own=True,
-                image=data_uri(encoded(picture, 'webp', quality=80), 'webp'))
+                image=data_uri(encoded(_picture(photo, 640), 'webp', quality=80), 'webp'))
 
 def _told_apart(names):
     "Names that stand for two classes, such as the two cranes, get the number of their class."

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from .batchnorm import straight_line
 from .outputs import leaves, map_leaves
 from .structure import Structure, structure_of
 
@@ -120,11 +121,8 @@ def _folded(layer, bn):
     w, b = layer.weight.detach(), layer.bias
     b = w.new_zeros(len(w)) if b is None else b.detach()
     if bn is None: return w, b
-    s = (bn.running_var.double() + bn.eps).rsqrt()
-    if bn.weight is not None: s = s*bn.weight.detach()
-    b = (b - bn.running_mean)*s
-    if bn.bias is not None: b = b + bn.bias.detach()
-    return w*s.float().view(-1, 1, 1, 1), b.float()
+    slope, constant = (t.detach() for t in straight_line(bn))
+    return w*slope.view(-1, 1, 1, 1), b*slope + constant
 
 class _Step:
     "One layer, packed together with what follows it."

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import nn
 
 from .core import evaluating, open_picture, why
 from .heatmaps import METHODS, heatmap, one_pass
@@ -142,11 +141,13 @@ def ahead(
     finally: pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/library/19ad_stream.ipynb #9b2bf8c0
+def _softmax(logits): return logits.softmax(1)
+
 def _activation(model):
     "What turns the network's scores into probabilities, as its loss function says; else softmax."
-    loss = getattr(model, 'loss_func', None)
-    if isinstance(loss, nn.BCEWithLogitsLoss): return torch.sigmoid
-    return getattr(loss, 'activation', None) or (lambda z: z.softmax(1))
+    if not hasattr(model, 'loss_func'): return _softmax
+    from shipviz.answers import activation  # with fastai, which a bare network does without
+    return activation(model.loss_func) or _softmax
 
 def _as_probabilities(model, logits, x):
     "Scores `(N,K)` of the pictures `x` as probabilities: of two classes if one number decides."
