@@ -121,7 +121,8 @@ $(NEWEST)/.installed: $(VENV)/.made settings.ini setup.py constraints-newest.txt
 
 pytest: $(VENV)/.installed-dev
 	$(STEP) 'The tests that notebooks cannot hold'
-	MPLBACKEND=Agg SHIPVIZ_WHEEL_ENV=$(NEWEST) $(BIN)/python -m pytest --durations=8
+	OMP_NUM_THREADS=1 MPLBACKEND=Agg SHIPVIZ_WHEEL_ENV=$(NEWEST) $(BIN)/python -m pytest -n $(WORKERS) \
+	  --dist loadfile --durations=8
 
 bench: $(VENV)/.installed-bench
 	@for script in $(filter-out benchmarks/bench_real.py,$(wildcard benchmarks/*.py)); do \
