@@ -102,7 +102,7 @@ def network_html(
         POLICY=_policy([script, *inner[0]], [style, *inner[1]]), STYLE=style, SCRIPT=script,
         WORKER=_source('worker.js'), WEIGHTS=_text(weights),
         WASM=_text((files('shipviz')/'page'/'engine.wasm').read_bytes()),
-        CONFIG=json.dumps(config, separators=(',', ':'), ensure_ascii=False).replace('</', '<\\/'))
+        CONFIG=json.dumps(config, separators=(',', ':'), ensure_ascii=False).replace('<', '\\u003c'))
     return re.sub('@([A-Z]+)@', lambda m: parts[m[1]], _source('page.html'))
 
 def network_page(

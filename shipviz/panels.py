@@ -68,8 +68,9 @@ class Pictures:
     ) -> dict: # src, width, height, alt, dark
         "What the page shows of a picture: its address and size, its text, the address of one for dark pages."
         self.n += 1
-        image.save(self.folder/f'{self.n:02d}-{_plain(name)}.png', 'png', optimize=True)
-        return dict(src=_uri(image), width=image.width, height=image.height, alt=readable(alt),
+        png = encoded(image, 'png', optimize=True)      # the slowest part of a report: once
+        (self.folder/f'{self.n:02d}-{_plain(name)}.png').write_bytes(png)
+        return dict(src=_uri(image, png), width=image.width, height=image.height, alt=readable(alt),
                     dark=dark and _uri(dark))
 
 def _plain(name):
@@ -77,9 +78,9 @@ def _plain(name):
     safe = ''.join(c if c.isascii() and c.isalnum() or c in '-_' else '-' for c in str(name))
     return safe.strip('-')[:60] or 'picture'
 
-def _uri(image):
+def _uri(image, png=None):
     "A picture as a data URI: JPEG, or PNG if that is smaller."
-    jpeg, png = encoded(image, 'jpeg', quality=88, optimize=True), encoded(image, 'png', optimize=True)
+    jpeg, png = encoded(image, 'jpeg', quality=88, optimize=True), png or encoded(image, 'png', optimize=True)
     return data_uri(png, 'png') if len(png) < len(jpeg) else data_uri(jpeg, 'jpeg')
 
 # %% ../nbs/library/19ab_panels.ipynb #13b00010
