@@ -20,6 +20,7 @@ import torch
 from fastai.learner import Learner
 from tqdm import tqdm
 
+from .batches import in_lists
 from .core import atomic_write
 from .datasets import load_ships, write_submission
 from .parts import Work, loaded_models, pickled, sendable
@@ -34,11 +35,6 @@ JOB = 256 # pictures that a process is given at a time
 MANY = 2000 # pictures from which on the start of several processes pays
 
 def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-
-def _some(things):
-    "Things in lists of `JOB`."
-    things = iter(things)
-    while found := list(islice(things, JOB)): yield found
 
 def _usual_workers(source):
     "How many processes to use if nobody says it."
@@ -57,7 +53,7 @@ def _by_processes(learns, source, recipe, workers):
         work = Work(sent, source.base, recipe)
         pickled(work) # says what can't be sent, if anything
         while True:
-            jobs = (dict(work=work, items=items) for items in _some(islice(source, done, None)))
+            jobs = (dict(work=work, items=items) for items in in_lists(islice(source, done, None), JOB))
             try:
                 for rows in in_processes(_answered, jobs, workers):
                     yield from rows
@@ -114,7 +110,7 @@ def probabilities(
             if row.predicted is None: raise ValueError(f'{row.path!r} has no answer: {row.problem}.')
             yield row
     vocab = _classes(learns)
-    return torch.from_numpy(np.concatenate([_numbers(rows, vocab) for rows in _some(answered())]))
+    return torch.from_numpy(np.concatenate([_numbers(rows, vocab) for rows in in_lists(answered(), JOB)]))
 
 # %% ../nbs/library/19aj_predictions.ipynb #70f49fc7
 def _in_folder(folder):
@@ -185,7 +181,7 @@ def prediction_table(
     learns, source = _as_list(learn), _checked(_source(data))
     vocab, tables = _classes(learns), []
     problems:dict[int, str] = {}
-    for rows in _some(_rows(learns, source, mirror, workers, progress)):
+    for rows in in_lists(_rows(learns, source, mirror, workers, progress), JOB):
         problems |= _problems(rows, JOB*len(tables))
         tables.append(_frame(rows, vocab))
     table = pd.concat(tables, ignore_index=True)
@@ -203,7 +199,7 @@ def _write_table(out, rows, vocab):
     n, problems = 0, {}
     with atomic_write(out) as tmp:
         with open(tmp, 'w', **_AS_TEXT) as f:
-            for some in _some(rows):
+            for some in in_lists(rows, JOB):
                 _frame(some, vocab).to_csv(f, index=False, header=not n, lineterminator='\n')
                 problems |= _problems(some, n)
                 n += len(some)
