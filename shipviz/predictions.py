@@ -8,6 +8,8 @@ __all__ = ['JOB', 'MANY', 'probabilities', 'prediction_table', 'write_prediction
 # %% ../nbs/library/19aj_predictions.ipynb #b80ae0f3
 import csv
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -157,11 +159,6 @@ def _frame(rows, vocab):
     table = pd.DataFrame(dict(image=[row.id for row in rows], predicted=said))
     return table.join(pd.DataFrame(probs.round(6), columns=vocab))
 
-def _checked(source):
-    "A source that is not empty."
-    if next(iter(source), None) is None: raise ValueError(f'There are no pictures in {source.name!r}.')
-    return source
-
 def _refuse_none(problems, n):
     "Raise ValueError if no picture at all has an answer; say how many have none, if there are any."
     if len(problems) == n:
@@ -178,7 +175,7 @@ def prediction_table(
     workers:int|None=None, # as for `probabilities`
 )->pd.DataFrame: # image, predicted, and for each class a column with its probability; perhaps problem
     "What a network says to photos. Of a folder all pictures are taken, in the order of their names."
-    learns, source = _as_list(learn), _checked(_source(data))
+    learns, source = _as_list(learn), _source(data).checked()
     vocab, tables = _classes(learns), []
     problems:dict[int, str] = {}
     for rows in in_lists(_rows(learns, source, mirror, workers, progress), JOB):
@@ -209,10 +206,13 @@ def _write_table(out, rows, vocab):
 
 def _add_problems(path, problems):
     "Give a table a last column that says what is wrong with some rows."
-    with atomic_write(path) as tmp, open(path, **_AS_TEXT) as old, open(tmp, 'w', **_AS_TEXT) as new:
-        table = csv.writer(new, lineterminator='\n')
-        for i, row in enumerate(csv.reader(old), -1):
-            table.writerow([*row, 'problem' if i < 0 else problems.get(i, '')])
+    with tempfile.TemporaryFile('w+', dir=path.parent, **_AS_TEXT) as old:
+        with open(path, **_AS_TEXT) as f: shutil.copyfileobj(f, old)
+        old.seek(0)
+        with open(path, 'w', **_AS_TEXT) as f:
+            table = csv.writer(f, lineterminator='\n')
+            for i, row in enumerate(csv.reader(old), -1):
+                table.writerow([*row, 'problem' if i < 0 else problems.get(i, '')])
 
 def write_predictions(
     learn:Learner|Sequence, # or several, whose probabilities are averaged
@@ -242,7 +242,7 @@ def write_predictions(
         probs = probabilities(learns, tests, mirror, progress, workers)
         write_submission(out, tests, probs, data=data, force=force)
         return out, len(tests), 'submission'
-    source = _checked(_source(data))
+    source = _source(data).checked()
     return out, _write_table(out, _rows(learns, source, mirror, workers, progress), vocab), 'table'
 
 def _test_pictures(data):

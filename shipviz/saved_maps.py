@@ -215,12 +215,12 @@ def save_maps(
     model:Any, # a network or Learner; a name or file for `find_model`; for predictions alone also several
     source:Any, # a folder, a list (.csv, .txt, .parquet), an address (s3://…), or paths
     out:str|os.PathLike, # folder to write, or to go on with
-    method:str|None='gradcam', # of `shipviz.heatmaps`; None: predictions alone
-    target:Any=None, # class to explain, as for `heatmap`; None: the predicted one
-    layer:str|None=None, # as for `heatmap`
-    k:int=5, # probabilities of the k likeliest classes
-    bs:int=32, # pictures in a batch
-    prepare:Callable|None=None, # for a bare network: makes a normalised `(C,H,W)` of a PIL image
+    method:str|None='gradcam', # as for `stream`
+    target:Any=None, # as for `stream`
+    layer:str|None=None, # as for `stream`
+    k:int=5, # as for `stream`
+    bs:int=32, # as for `stream`
+    prepare:Callable|None=None, # as for `stream`
     mirror:bool=False, # average with the mirror images? For predictions alone
     pictures:bool=False, # write each picture with its heatmap too
     workers:int|None=None, # processes, with one thread each; None: one for each processor
@@ -240,8 +240,7 @@ def save_maps(
     recipe = Recipe(method, target, layer, k, bs, prepare, mirror, pictures, tuple(options.items()))
     out = Path(out).expanduser()
     _refuse_foreign(out)
-    source = find_source(source, without=out)
-    if next(iter(source), None) is None: raise ValueError(f'There are no pictures in {source.name!r}.')
+    source = find_source(source, without=out).checked()
     models, names = _found(model)
     settings, about = _settings(models, source, recipe), _about(models, names, source, recipe)
     fingerprint = _hash(json.dumps(settings, sort_keys=True))

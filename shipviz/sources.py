@@ -186,6 +186,11 @@ class Source:
             path = str(path)
             if path: yield Item(picture_id(path) if id in (None, '') else str(id), path)
 
+    def checked(self)->'Source': # itself
+        "Raises ValueError if there is no picture."
+        if next(iter(self), None) is None: raise ValueError(f'There are no pictures in {self.name!r}.')
+        return self
+
     def count(self)->int:
         "How many pictures there are, or lines of a list."
         return sum(1 for _ in self.rows())
