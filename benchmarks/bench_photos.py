@@ -4,9 +4,9 @@
     python benchmarks/bench_photos.py                        320 photos of 800×1200, on two cores
     python benchmarks/bench_photos.py --photos 1000 --size 480 640
 
-Torch has one thread, and one more opens photos ahead, so two cores are kept busy at best: the larger of the
-two alone is the limit. The cases take turns; the medians of the turns are compared. A quiet machine,
-please."""
+Torch computes with one thread, while others open the next photos. On two cores that could take half of
+opening and computing together; it is compared with the larger of the two. The cases take turns; the medians
+of the turns are compared. A quiet machine, please."""
 import argparse
 import statistics
 import sys

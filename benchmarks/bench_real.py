@@ -30,7 +30,8 @@ SCORE = """
 import sys
 from shipviz.datasets import load_ships
 from shipviz.evaluation import f1_interval
-from shipviz.models import find_model, probabilities
+from shipviz.models import find_model
+from shipviz.predictions import probabilities
 df = load_ships(sys.argv[2]).query("split != 'test'")
 said = probabilities(find_model(sys.argv[1]), df.path.tolist(), progress=False).argmax(1).numpy()
 f1 = f1_interval(df.category.to_numpy(int) - 1, said)

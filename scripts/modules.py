@@ -19,7 +19,7 @@ NODES = {
               "relevance tracing",
     "interpretation": "answers interpretation",
     "report": "panels photos report",
-    "streams": "cluster gallery labelled parts saved_maps sources stream",
+    "streams": "cluster gallery labelled parts predictions saved_maps sources stream",
     "widgets": "controls explorer_pages kernel_explorer widgets",
     "page": "network_page packed",
     "causes": "causes counterfactuals",

@@ -18,7 +18,7 @@ def many(
         click.option("--top", "k", default=5, show_default=True, type=click.IntRange(1),
                      help="Of a data set: how many classes with their probabilities."),
         click.option("--workers", type=click.IntRange(1),
-                     help="Of a data set: processes, or workers of the cluster. Default: one a processor."),
+                     help="Processes, or workers of the cluster. Default: of a data set one a processor."),
         click.option("--engine", type=click.Choice(["processes", "ray"]), default="processes",
                      show_default=True, help="Of a data set: this machine's processes, or a Ray cluster."),
         click.option("--address", "ray_address",
@@ -76,3 +76,17 @@ def write_data_set(
     if options.get("method") is None: return
     contact_sheet(maps).save(out/"contact-sheet.jpg", quality=88)
     click.echo(f"Look through them: {write_pages(maps)}; some on one sheet: {out/'contact-sheet.jpg'}")
+
+
+def write_table(
+    models:Sequence[str], # as for `find_model`; of several the probabilities are averaged
+    data:str|Sequence[Path], # as from `source_of`, or photos
+    out:Path, # csv file
+    **options:Any, # of `write_predictions`
+)->None:
+    "Write a submission, or a table of probabilities; say what is there."
+    from shipviz.models import find_model
+    from shipviz.predictions import write_predictions
+    path, n, kind = write_predictions([find_model(m) for m in models], data, out, **options)
+    what = "the submission for" if kind == "submission" else "a table of"
+    click.echo(f"Wrote {path}: {what} {n} pictures.")

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from .core import evaluating
 from .data import test_dl
 from .heatmaps import Heatmaps, predict_with_heatmaps
-from .outputs import leaves
+from .outputs import leaves, over_classes
 
 # %% ../nbs/library/15_answers.ipynb #eeb2852c
 def carries_pictures(
@@ -152,11 +152,10 @@ def _names_of(loss):
     own = getattr(loss, '__name__', None)
     return [own] if own else [c.__name__ for c in type(loss).__mro__ if c is not object]
 
-def _softmax(z): return z.softmax(1)
 def _as_it_is(z): return z
 
 _ACTIVATIONS:dict[str, Callable] = {
-    'CrossEntropyLoss': _softmax, 'cross_entropy': _softmax,
+    'CrossEntropyLoss': over_classes, 'cross_entropy': over_classes,
     'NLLLoss': torch.exp, 'nll_loss': torch.exp,
     'BCEWithLogitsLoss': torch.sigmoid, 'binary_cross_entropy_with_logits': torch.sigmoid,
     'MultiLabelSoftMarginLoss': torch.sigmoid, 'multilabel_soft_margin_loss': torch.sigmoid,

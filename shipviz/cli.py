@@ -13,7 +13,7 @@ import click
 
 from . import __version__
 from ._errors import People
-from ._streaming import many, picture_names, source_of, write_data_set
+from ._streaming import many, picture_names, source_of, write_data_set, write_table
 from .notebooks import copy_new, find_notebooks, lessons_dir, run_exercises
 
 
@@ -234,28 +234,26 @@ def predict(model:str, data:tuple[Path, ...], out:Path, no_mirror:bool, table:bo
     """Write what MODEL predicts for the pictures in DATA.
 
     For the hackathon's folder that is the submission, image,category, in the order it wants. For any other
-    folder, or for photos, it is a table: image, the predicted class, and for each class its probability.
-    With --parquet, DATA is one folder, list of paths (.csv, .txt, .parquet) or address (s3://…).
+    folder, for photos, or for a list of paths (.csv, .txt, .parquet) or an address (s3://…), it is a table:
+    image, the predicted class, and for each class its probability. It is written when it is whole; a run of
+    days goes on where it was stopped with --parquet.
     MODEL_HELP
     Several, separated by commas, are averaged."""
     models = model.split(",")
     if not all(m.strip() for m in models): raise click.UsageError(f"{model!r} names no model beside a comma.")
+    source = source_of(data)
     if parquet:
-        if (source := source_of(data)) is None:
-            raise click.UsageError("--parquet takes one folder, list of paths or address.")
+        if source is None: raise click.UsageError("--parquet takes one folder, list of paths or address.")
         out = free(Path("predictions") if str(out) == "submission.csv" else out, True, folder=True)
         write_data_set(models, source, out, method=None, mirror=not no_mirror, force=force, **how)
         return
     out = free(out, force)
-    photos = [p for p in data if not p.is_dir()]
+    if how["engine"] == "ray": raise click.UsageError("--engine ray writes a data set: give --parquet too.")
+    photos = [] if source else [p for p in data if not p.is_dir()]
     if len(data) > 1 and len(photos) < len(data): raise click.UsageError("Give one folder, or photos.")
     check_photos(photos)
-    from shipviz.models import find_model, write_predictions
-    learns = [find_model(m) for m in models]
-    path, n, kind = write_predictions(learns, data[0] if len(data) == 1 else data, out, mirror=not no_mirror,
-                                      force=force, table=table)
-    what = "the submission for" if kind == "submission" else "a table of"
-    click.echo(f"Wrote {path}: {what} {n} pictures.")
+    write_table(models, source or data, out, mirror=not no_mirror, force=force, table=table,
+                workers=how["workers"])
 
 
 @main.command()

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from .core import atomic_write, open_picture
 from .data import weighted_f1
-from .folded import Folded, _is_lite
+from .folded import Folded
 from .network import efficientnet_lite0
 
 _all_ = ['Folded']

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Head', 'parts', 'paths', 'leaves', 'map_leaves', 'pick', 'graph_above', 'comes_from',
-           'scores_path', 'at_path', 'chosen_scores', 'logits_of', 'is_sigmoid', 'of_two_classes',
-           'names_of_two']
+           'scores_path', 'at_path', 'chosen_scores', 'logits_of', 'is_sigmoid', 'over_classes',
+           'of_two_classes', 'names_of_two']
 
 # %% ../nbs/library/13aa_outputs.ipynb #0a91c003
 import copy
@@ -180,6 +180,12 @@ def is_sigmoid(
         name = f.name().removeprefix('torch::autograd::')
         if not name.startswith(_CHANGES_SHAPE): return name.startswith('Sigmoid')
     return False
+
+def over_classes(
+    scores:torch.Tensor, # `(N,K)`
+)->torch.Tensor: # `(N,K)`, each row adding up to 1
+    "The softmax."
+    return scores.softmax(1)
 
 def of_two_classes(
     one:torch.Tensor, # `(N,1)`: a logit, or its sigmoid

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ROWS', 'FIRST', 'STEP', 'unpacked', 'path_text', 'schema', 'Part', 'Work', 'part_name',
-           'make_part', 'Known', 'parts_to_make', 'portable', 'unpack_model', 'pickled',
-           'made_here']
+           'make_part', 'Known', 'parts_to_make', 'portable', 'unpack_model', 'loaded_models',
+           'pickled', 'sendable', 'made_here']
 
 # %% ../nbs/library/19ae_parts.ipynb #54a71de0
 import hashlib
@@ -218,8 +218,10 @@ def unpack_model(
         return find_model(path)
 
 @lru_cache(maxsize=1)
-def _loaded(models):
-    "The models of a `Work`, loaded once in a process."
+def loaded_models(
+    models:Any, # of a `Work`
+)->list[Model]:
+    "The models, loaded once in a process, which computes with one thread from then on."
     torch.set_num_threads(1)
     if isinstance(models, str):
         with open(models, 'rb') as f: models = pickle.load(f) # written by `_sendable` where it was asked for
@@ -227,7 +229,7 @@ def _loaded(models):
 
 def _worked(work, number, items):
     "Make a part in a process of its own."
-    return make_part(_loaded(work.models), work.source, work.recipe, work.fingerprint, number, items)
+    return make_part(loaded_models(work.models), work.source, work.recipe, work.fingerprint, number, items)
 
 def pickled(
     work:Any, # models and functions, among others
@@ -239,8 +241,11 @@ def pickled(
                          "and give its name, define functions in a module, or use workers=1.") from e
 
 @contextmanager
-def _sendable(models, names):
-    "What `_loaded` takes."
+def sendable(
+    models:Sequence[Model],
+    names:Sequence|None, # of the models, for `find_model`; None: they have none
+)->Iterator[Any]:
+    "What `loaded_models` takes in another process."
     if names is not None:
         yield tuple(names)
         return
@@ -266,7 +271,7 @@ def made_here(
             with one_thread(): part = make_part(models, base, recipe, fingerprint, number, items)
             yield part
         return
-    with _sendable(models, names) as sent:
+    with sendable(models, names) as sent:
         work = Work(sent, base, recipe, fingerprint)
         pickled(work) # says what can't be sent, if anything
         jobs = (dict(work=work, number=number, items=items) for number, items in todo)

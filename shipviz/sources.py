@@ -12,6 +12,7 @@ import hashlib
 import heapq
 import io
 import os
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -185,9 +186,23 @@ class Source:
             path = str(path)
             if path: yield Item(picture_id(path) if id in (None, '') else str(id), path)
 
+    def checked(self)->'Source': # itself
+        "Raises ValueError if there is no picture."
+        if next(iter(self), None) is None: raise ValueError(f'There are no pictures in {self.name!r}.')
+        return self
+
     def count(self)->int:
         "How many pictures there are, or lines of a list."
         return sum(1 for _ in self.rows())
+
+    def count_for(self,
+        bar:Any, # of tqdm
+    )->None:
+        "Count the pictures in a thread, and tell a progress bar."
+        def count():
+            try: bar.total = self.count()
+            except Exception: return # whoever goes through the source will say what is wrong with it
+        threading.Thread(target=count, daemon=True).start()
 
     def where(self,
         item:Item,

@@ -20,9 +20,9 @@ from torch.overrides import TorchFunctionMode
 
 from .arguments import Inputs
 from .calls import Place, cut
-from .methods import _blank, _skipping
+from .methods import blank_like, skipping
 from .outputs import leaves
-from .plan import MOST_BYTES, _Source
+from .plan import MOST_BYTES, Original
 from .recording import Spec
 from .structure import structure_of
 from .tracing import Trace, undisturbed
@@ -108,9 +108,9 @@ class Trunk:
     )->tuple[Any, dict[str, torch.Tensor]]: # as from `cut`
         "A pass that begins at the layer."
         act = self._acts(inputs[0])
-        blanks = inputs.like([_blank(Spec(x.shape, x.dtype), 1, torch.nan, x.device) for x in inputs])
+        blanks = inputs.like([blank_like(Spec(x.shape, x.dtype), 1, torch.nan, x.device) for x in inputs])
         p = SimpleNamespace(net=net, trace=self.trace, call_of=lambda layer: self.call)
-        with _skipping(p, self.name, act, torch.nan): return cut(net, blanks, places)
+        with skipping(p, self.name, act, torch.nan): return cut(net, blanks, places)
 
     def check(self,
         net:nn.Module, # `undisturbed`
@@ -145,7 +145,7 @@ class _Known:
         self.structure, self.trunks, self.why, self.sources = structure_of(net), {}, _unfit(net), []
         if self.why: return
         names = [(m, n) for m in net.modules() for d in (m._parameters, m._buffers) for n in d]
-        self.sources = [_Source(m, n) for m, n in names if getattr(m, n) is not None]
+        self.sources = [Original(m, n) for m, n in names if getattr(m, n) is not None]
 
     def same(self, structure): return structure is self.structure and all(s.same() for s in self.sources)
 

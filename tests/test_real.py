@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from shipviz import cli
 from shipviz.data import weighted_f1
 from shipviz.datasets import load_ships, make_ships
-from shipviz.models import MODELS, find_model, prediction_table, probabilities, real_ships, train_on
+from shipviz.models import MODELS, find_model, real_ships, train_on
+from shipviz.predictions import prediction_table, probabilities
 from shipviz.ships import CLASSES
 
 HACKATHON = os.environ.get("SHIPVIZ_HACKATHON")

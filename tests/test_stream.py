@@ -17,9 +17,10 @@ pytest.importorskip("pyarrow.parquet")
 
 from shipviz.gallery import contact_sheet, write_pages  # noqa: E402
 from shipviz.heatmaps import heatmap  # noqa: E402
-from shipviz.saved_maps import load_maps, picture_file, save_maps  # noqa: E402
+from shipviz.saved_maps import load_maps, overlay_file, save_maps  # noqa: E402
 from shipviz.sources import picture_id  # noqa: E402
 from shipviz.stream import stream  # noqa: E402
+from shipviz.workers import WorkerDied  # noqa: E402
 
 N, BAD = 200, {3, 100}
 
@@ -206,7 +207,7 @@ def test_results_inside_the_source_are_no_part_of_it(tmp_path):
                          workers=1)
         assert len(maps) == 20
     assert len(list((folder/"maps"/"pictures").rglob("*.jpg"))) == 20
-    with Image.open(picture_file(maps.folder, maps[3].id)) as im: assert im.size == (36*2 + 4, 24)
+    with Image.open(overlay_file(maps.folder, maps[3].id)) as im: assert im.size == (36*2 + 4, 24)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux allows such names")
@@ -291,6 +292,42 @@ def test_predictions_as_a_data_set_on_the_command_line(run, tmp_path):
     assert torch.allclose(said, best, atol=1e-4) and maps[0].map is None
     r = run("predict", "real-ships", folder/"0"/"00000.jpg", "--parquet")
     assert r.exit_code == 2 and "one folder" in r.output
+
+
+def test_a_table_of_predictions_is_the_same_whoever_makes_it(run, tmp_path):
+    folder = make_pictures(tmp_path/"photos", 20, bad={3})
+    r = run("predict", "real-ships", folder, "-o", "a.csv")
+    assert r.exit_code == 0 and "a table of 20 pictures" in r.output, r.output
+    assert "1 of 20 pictures have no answer" in r.output
+    r = run("predict", "real-ships", folder, "-o", "b.csv", "--workers", 2)
+    assert r.exit_code == 0, r.output
+    table = (tmp_path/"a.csv").read_text()
+    assert table == (tmp_path/"b.csv").read_text() and table.splitlines()[0].endswith(",Tankers,problem")
+    assert "\n3/00003.jpg,,,,,,,it is no picture" in table
+    (tmp_path/"list.csv").write_text("path\n" + "".join(f"photos/{i}/0000{i}.jpg\n" for i in range(3)))
+    assert run("predict", "real-ships", "list.csv", "-o", "c.csv").exit_code == 0
+    assert len((tmp_path/"c.csv").read_text().splitlines()) == 4
+    r = run("predict", "real-ships", folder, "-o", "d.csv", "--engine", "ray")
+    assert r.exit_code == 2 and "--parquet" in r.output and not (tmp_path/"d.csv").exists()
+
+
+def test_a_worker_that_is_killed_costs_no_row(tmp_path, monkeypatch):
+    from shipviz import predictions
+    from shipviz.models import real_ships
+    monkeypatch.setattr(predictions, "JOB", 8)
+    paths = sorted(make_pictures(tmp_path/"photos", 24).rglob("*.jpg"))
+    real, killed = predictions.in_processes, []
+    def dying(f, jobs, workers):
+        for i, made in enumerate(real(f, jobs, workers)):
+            if i == 1 and not killed:
+                killed.append(i)
+                raise WorkerDied("A worker process ended.")
+            yield made
+    monkeypatch.setattr(predictions, "in_processes", dying)
+    learn = real_ships()
+    with pytest.warns(UserWarning, match="Going on without it"):
+        said = predictions.probabilities(learn, paths, progress=False, workers=2)
+    assert killed and torch.equal(said, predictions.probabilities(learn, paths, progress=False))
 
 
 def test_photos_stay_pictures(run, tmp_path):
