@@ -22,8 +22,8 @@ from .core import class_indices
 from .gradients import pixel_gradients
 from .inputs import Images, Model, class_names, model_inputs, network_of
 from .methods import METHODS, View
-from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of_two, of_two_classes,
-                             scores_path)
+from .outputs import (Head, at_path, chosen_scores, differentiate, is_sigmoid, leaves, names_of_two,
+                             of_two_classes, scores_path)
 from .overlays import Heatmaps
 from .plan import planned
 from .tracing import (Trace, find_trace, finite, layout_of, run, tolerance, trace_and_answer,
@@ -239,7 +239,7 @@ class Pass:
         "The gradients of a score. Raises ValueError, with the reason, if none reaches the tensors."
         grads:tuple = (None,)*len(tensors)
         if score.requires_grad:
-            grads = torch.autograd.grad(score.sum(), tensors, retain_graph=retain_graph, allow_unused=True)
+            grads = differentiate(score.sum(), tensors, retain_graph=retain_graph)
         if any(g is not None for g in grads): return grads
         if score.requires_grad and self.layers: return grads      # a map of zeros, and its flag says why
         said = f"on {self.layers}: choose an earlier layer. {self.trace.choices()}" if self.trace else \
