@@ -183,7 +183,8 @@ def by_hand(q, k, v): return (.002*q@k.transpose(1, 2)).softmax(2)@v
 def values_first(q, k, v):
     weights = (.002*q@k.transpose(1, 2)).softmax(2)
     return (v.transpose(1, 2)@weights.transpose(1, 2)).transpose(1, 2)
-def fused(q, k, v): return nn.functional.scaled_dot_product_attention(.01*q[:, None], k[:, None], v[:, None])[:, 0]
+def fused(q, k, v):
+    return nn.functional.scaled_dot_product_attention(.01*q[:, None], k[:, None], v[:, None])[:, 0]
 
 @pytest.mark.parametrize('attend', [by_hand, values_first, fused])
 def test_tokens_stand_where_their_queries_stand(attend):
