@@ -20,10 +20,10 @@ from .arguments import Inputs, as_inputs
 from .calls import Place, cut, places_of, quantised_layers
 from .core import class_indices
 from .gradients import pixel_gradients
-from .inputs import Images, Model, class_names, model_inputs, network_of
+from .inputs import Images, Model, class_names, loss_of_numbers, model_inputs, network_of
 from .methods import METHODS, View
-from .outputs import (Head, at_path, chosen_scores, is_sigmoid, leaves, names_of_two, of_two_classes,
-                             scores_path)
+from .outputs import (Head, at_path, chosen_scores, differentiate, is_sigmoid, leaves, names_of_two,
+                             of_two_classes, scores_path)
 from .overlays import Heatmaps
 from .plan import planned
 from .tracing import (Trace, find_trace, finite, layout_of, run, tolerance, trace_and_answer,
@@ -67,6 +67,7 @@ class Pass:
         self.net, self.inputs, self.out, self.trace, self.vocab = net, as_inputs(inputs), out, trace, vocab
         self.acts, self.places, self.plan = acts, places or {}, plan
         self.layers = list(acts)
+        self.numbers:str|None = None # the loss of a Learner that was taught numbers, not classes
         self.seconds = 0. # that the pass took for each picture
         self.above = 1.   # share of the network's modules that run after the first of the layers
         device = inputs[0].device.type
@@ -155,8 +156,15 @@ class Pass:
 
     def no_scores(self)->ValueError:
         "The error for a network whose output is no list of classes, or more than one."
+        if self.numbers and self.logits is not None: return self._no_classes()
         return ValueError(self._unclear or "This model's output holds no (N,K) scores: give target=, a "
                           "function of the output that returns one number for each picture.")
+
+    def _no_classes(self):
+        k = self.logits.shape[1]
+        return ValueError(f"This Learner was taught with {self.numbers}: what its network returns "
+                          f"{'is a number' if k == 1 else f'are {k} numbers'}, and no class. To see what makes "
+                          f"{'it' if k == 1 else 'the first'} larger give target=lambda out: out[:, 0].")
 
     def targets(self,
         target:Any=None, # as for `heatmap`
@@ -166,6 +174,7 @@ class Pass:
         if self.logits is None: raise self.no_scores()
         with torch.inference_mode(False):
             one = self.logits.shape[1] == 1
+            if self.numbers and (one or target is None): raise self._no_classes()
             scores = of_two_classes(self.logits, self._probability) if one else self.logits
             if target is None: return scores.argmax(1)
             each = isinstance(target, (list, tuple)) or getattr(target, 'ndim', 0) > 0
@@ -239,7 +248,7 @@ class Pass:
         "The gradients of a score. Raises ValueError, with the reason, if none reaches the tensors."
         grads:tuple = (None,)*len(tensors)
         if score.requires_grad:
-            grads = torch.autograd.grad(score.sum(), tensors, retain_graph=retain_graph, allow_unused=True)
+            grads = differentiate(score.sum(), tensors, retain_graph=retain_graph)
         if any(g is not None for g in grads): return grads
         if score.requires_grad and self.layers: return grads      # a map of zeros, and its flag says why
         said = f"on {self.layers}: choose an earlier layer. {self.trace.choices()}" if self.trace else \
@@ -396,7 +405,7 @@ def one_pass(
     kept = {name: (acts[name], shapes[name]) for name in places}
     if inputs.clip and any(len(act) != len(inputs[0]) for act in acts.values()): raise _no_clip(net)
     made = Pass(net, inputs, out, kept, trace, class_names(model), head, places, plan)
-    made.seconds = seconds/len(made)
+    made.numbers, made.seconds = loss_of_numbers(model), seconds/len(made)
     made.above = 1 - (1 + min(place.call for place in places.values()))/len(trace.calls)
     return made
 
@@ -433,4 +442,5 @@ def input_gradients(
     net = network_of(model)
     inputs = model_inputs(model, net, images)
     with undisturbed(net): p = Pass(net, inputs, run(net, inputs), {}, None, class_names(model), head)
+    p.numbers = loss_of_numbers(model)
     return pixel_gradients(p, inputs, p.targets(target), guided).float().cpu()

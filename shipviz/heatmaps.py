@@ -71,6 +71,7 @@ def heatmap(
     """Heatmaps of the pictures: where the model looked for the class. A DataLoader will do for `images`, too.
 
     A single logit decides between class 0, where it is negative, and class 1: -logit and logit are explained.
+    Of a network that returns a number and no class (regression) give `target=lambda out: out[:, 0]`.
     The model is left exactly as it was: modes, gradients, buffers, hooks. Works under `no_grad`,
     `inference_mode` and autocast, with frozen parameters, in half precision. Raises ValueError for a layer,
     target, method or picture that can't be used, and says which can."""
@@ -194,7 +195,7 @@ def predict_with_heatmaps(
     for batch in batches:
         xb, *yb = batch if isinstance(batch, (tuple, list)) else (batch,)
         p = one_pass(model, xb, layer, head=head)
-        if p.logits is None:
+        if p.logits is None or p.numbers:
             raise ValueError(f"There is no highest class. {p.no_scores()}")
         scores = p.class_scores().detach().float().cpu()
         best = scores.topk(min(k, scores.shape[1]), 1).indices

@@ -169,6 +169,36 @@ def logits_of(
     path = scores_path(out, rows)
     return None if path is None else at_path(out, path)
 
+# %% ../nbs/library/13aa_outputs.ipynb #0a13a748
+def _in_the_order_of(node):
+    "A hook before a node of a graph: the gradient of what it returned, in memory as its input."
+    def before(grads):
+        if grads[0] is None: return None
+        x = node._saved_input
+        return (torch.empty_strided(x.shape, x.stride(), dtype=grads[0].dtype).copy_(grads[0]), *grads[1:])
+    return before
+
+def _is_of_one(node):
+    "Is this the batch norm of a single picture?"
+    if 'NativeBatchNorm' not in node.name(): return False
+    try: return len(node._saved_input) == 1
+    except RuntimeError: return False               # of a pass that has been gone back through before
+
+def differentiate(
+    outputs:torch.Tensor|list[torch.Tensor], # with a graph
+    tensors:list[torch.Tensor], # of the graph
+    weights:torch.Tensor|list|None=None, # gradients of the outputs; None: 1, of an output that is a number
+    **options:Any, # of `torch.autograd.grad`
+)->tuple: # as `tensors`; None for one that the outputs do not depend on
+    "`torch.autograd.grad`, right also behind a batch norm of a single picture."
+    hooks = []
+    for o in [outputs] if isinstance(outputs, torch.Tensor) else outputs:
+        nodes = graph_above(o.grad_fn) if o.device.type == 'cpu' else ()
+        hooks += [n.register_prehook(_in_the_order_of(n)) for n in nodes if _is_of_one(n)]
+    try: return torch.autograd.grad(outputs, tensors, weights, allow_unused=True, **options)
+    finally:
+        for h in hooks: h.remove()
+
 # %% ../nbs/library/13aa_outputs.ipynb #0a91c00b
 _CHANGES_SHAPE = 'View', 'Reshape', 'Squeeze', 'Unsqueeze', 'Alias', 'Slice', 'Select', 'Clone', 'ToCopy'
 

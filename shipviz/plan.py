@@ -19,7 +19,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from .batchnorm import straight_line
-from .outputs import leaves, map_leaves
+from .outputs import differentiate, leaves, map_leaves
 from .structure import Structure, structure_of
 
 # %% ../nbs/library/13da_plan.ipynb #13da0005
@@ -270,8 +270,7 @@ class _Join(torch.autograd.Function):
         found = []
         for k, begin in enumerate(ctx.begins):
             outs = [(p[k], g[k]) for p, g in zip(ctx.parts, rows) if p[k].requires_grad]
-            found += torch.autograd.grad([o for o, _ in outs], begin, [g for _, g in outs], retain_graph=True,
-                                         allow_unused=True)
+            found += differentiate([o for o, _ in outs], begin, [g for _, g in outs], retain_graph=True)
         rows = [torch.zeros_like(b) if g is None else g for b, g in zip(ctx.begins, found)]
         return torch.cat(rows), None, None
 

@@ -34,7 +34,7 @@ from torch import nn
 
 from shipviz.answers import carries_pictures
 from shipviz.datasets import load_ships
-from shipviz.heatmaps import heatmap
+from shipviz.heatmaps import heatmap, input_gradients, predict_with_heatmaps
 from shipviz.interpretation import ShipInterpretation
 from shipviz.learners import load_model, save_model, ship_learner
 
@@ -230,6 +230,30 @@ def table(folder):
     return df.assign(path=df.path.astype(str), label=kinds, warm=[i % 4 < 2 for i in range(24)],
                      number=np.arange(24)/10,
                      labels=[f"{kind};{'ab'[i % 2]}" for i, kind in enumerate(kinds)])
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("loss", [MSELossFlat(), nn.L1Loss(), nn.functional.smooth_l1_loss])
+def test_heatmaps_of_a_network_that_returns_numbers(table, n, loss):
+    "Regression: there is no class to explain, and the error says what to give; with it all is as elsewhere."
+    df = table.assign(other=-table.number)
+    net = small(nn.Linear(8, n)).eval()
+    learn = block_learn(df, (ImageBlock, RegressionBlock(n)), ColReader(["number", "other"][:n] if n > 1 else
+                        "number"), net, loss)
+    x = learn.dls.valid.one_batch()[0].as_subclass(torch.Tensor)
+    def number(out): return out[:, 0]
+    words = r"taught with \w*(MSE|L1|l1)\w*: what its network returns .*number.*lambda out: out\[:, 0\]"
+    for explain in (heatmap, input_gradients, lambda m, x: next(predict_with_heatmaps(m, [x]))):
+        with pytest.raises(ValueError, match=words): explain(learn, x)
+    for method in ("gradcam", "scorecam", "saliency"):
+        h = heatmap(learn, x, number, method=method)
+        assert h.labels == [None]*len(x) and h.targets is None
+        torch.testing.assert_close(h.scores, net(x)[:, 0].detach())
+        torch.testing.assert_close(h.maps, heatmap(net, x, number, method=method).maps)
+    A = net[:2](x).detach().requires_grad_()
+    g, = torch.autograd.grad(net[2:](A)[:, 0].sum(), A)
+    torch.testing.assert_close(heatmap(net, x, number).maps, (g.mean((2, 3), keepdim=True)*A).sum(1).detach())
+    if n == 1: return
+    torch.testing.assert_close(heatmap(learn, x, 1).maps, heatmap(learn, x, lambda out: out[:, 1]).maps)
 
 def test_several_labels_with_weights_and_a_threshold(table):
     n = table.label.nunique() + 2

@@ -88,11 +88,17 @@ def test_integrated_gradients_are_complete(act, pool, n, error):
         gap = (h.maps.sum((1, 2)) - (h.scores - before)).abs()
         assert (gap <= error*(h.scores - before).abs().max()).all()
 
-def test_integrated_gradients_agree_with_captum():
+@pytest.mark.parametrize('act, pool', [(nn.SiLU, nn.AvgPool2d), (nn.ReLU, nn.MaxPool2d)])
+def test_integrated_gradients_agree_with_captum(act, pool):
+    """With as many pictures in a pass as ours. In one pass of all steps, theirs by default, sums are rounded
+    otherwise, and where a ReLU or a max pool is about to switch the last digit decides: on the benchmark's
+    vgg11_bn Captum differs from itself by 1.7e-3 (40 pictures a pass or 2), from ours by 1.2e-7 with 2 a
+    pass, and in double precision by 9e-8."""
     attribute = pytest.importorskip('captum.attr').IntegratedGradients
-    net, x = conv(nn.SiLU), pictures()
+    net, x = conv(act, pool=pool), pictures()
     for start in (0., .5):
-        theirs = attribute(net).attribute(x, start, 2, n_steps=12, method='gausslegendre').sum(1)
+        theirs = attribute(net).attribute(x, start, 2, n_steps=12, method='gausslegendre',
+                                          internal_batch_size=len(x)).sum(1)
         ours = heatmap(net, x, 2, method='integrated_gradients', n=12, baseline=start).maps
         torch.testing.assert_close(ours, theirs.float().detach(), rtol=1e-5, atol=1e-7)
 

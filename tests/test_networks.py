@@ -163,6 +163,62 @@ def test_a_block_that_works_on_its_own_results_counts_at_its_last_call():
     torch.testing.assert_close(heatmap(net, x, 1, 'block[0]').maps, by_hand)
 
 
+# ---- tokens
+
+class Asking(nn.Module):
+    "As LeViT: an attention makes fewer tokens; what it makes of new weights is much the same everywhere."
+    def __init__(self, attend, dim=32):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, dim, 8, 8), nn.BatchNorm2d(dim))
+        self.q, self.kv, self.attend = nn.Linear(dim, dim), nn.Linear(dim, 2*dim), attend
+        self.mlp, self.fc = nn.Linear(dim, dim), nn.Linear(dim, 4)
+    def forward(self, x):
+        x = self.stem(x).flatten(2).transpose(1, 2)
+        k, v = self.kv(x).chunk(2, 2)
+        every_second = x.unflatten(1, (8, 8))[:, ::2, ::2].flatten(1, 2)
+        x = self.attend(self.q(every_second), k, v)
+        return self.fc((x + self.mlp(x)).mean(1))
+
+def by_hand(q, k, v): return (.002*q@k.transpose(1, 2)).softmax(2)@v
+def values_first(q, k, v):
+    weights = (.002*q@k.transpose(1, 2)).softmax(2)
+    return (v.transpose(1, 2)@weights.transpose(1, 2)).transpose(1, 2)
+def fused(q, k, v):
+    return nn.functional.scaled_dot_product_attention(.01*q[:, None], k[:, None], v[:, None])[:, 0]
+
+@pytest.mark.parametrize('attend', [by_hand, values_first, fused])
+def test_tokens_stand_where_their_queries_stand(attend):
+    torch.manual_seed(0)
+    net, x = Asking(attend).eval(), pictures(2, 64)
+    h = heatmap(net, x, 1)
+    assert (h.layer, h.maps.shape) == ('mlp', (2, 4, 4))
+    A = []
+    handle = net.mlp.register_forward_hook(lambda m, a, out: A.append(out))
+    g, = torch.autograd.grad(net(x)[:, 1].sum(), A)
+    handle.remove()
+    by_token = (g.mean(1, keepdim=True)*A[0]).sum(2).detach()
+    torch.testing.assert_close(h.maps, by_token.view(2, 4, 4))       # in reading order
+    assert [l.name for l in layers(net, x) if l.default] == ['mlp']
+
+def test_latents_have_no_places():
+    "Their queries are weights: they stand nowhere, though there may be 16 of them."
+    torch.manual_seed(0)
+    net, x = Asking(by_hand), pictures(2, 64)
+    latents = nn.Parameter(torch.randn(1, 16, 32))
+    net.attend = lambda q, k, v: by_hand(latents, k, v)
+    assert heatmap(net, x, 1).layer == 'kv'
+
+def test_a_single_picture_has_the_gradients_that_it_has_in_a_batch():
+    "torch on a CPU misreads the gradient that tokens hand to a batch norm below, if there is one picture."
+    torch.manual_seed(0)
+    net, x = Asking(by_hand).eval(), pictures(2, 64)
+    net.stem[1].running_var.uniform_(.5, 2)
+    for method in ('saliency', 'gradcam', 'integrated_gradients'):
+        options = dict(layer='stem.0', method=method, **QUICK.get(method, {}))
+        same(heatmap(net, x[:1], 1, **options), heatmap(net, x, 1, **options)[:1])
+    same(heatmap(net, x[:1], 1, 'stem.0'), heatmap(net, x.expand(2, -1, -1, -1), 1, 'stem.0')[:1])
+
+
 # ---- what comes out
 
 @dataclasses.dataclass
