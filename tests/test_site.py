@@ -15,7 +15,10 @@ from browser import MINUTES, ROOT, browser, why_not
 
 SITE = os.environ.get("SHIPVIZ_SITE")
 pytestmark = pytest.mark.skipif(not SITE, reason="no site is built here: make site-test")
-in_chromium = pytest.mark.skipif(bool(why_not()), reason=f"NOT TESTED IN A BROWSER: {why_not()}")
+
+def in_chromium(test):
+    skip = pytest.mark.skipif(bool(why_not()), reason=f"NOT TESTED IN A BROWSER: {why_not()}")
+    return pytest.mark.browser(skip(test))
 SITE = Path(SITE or ".").resolve()
 KINDS = ["index", "lessons", "02_kernels", "03_filters", "08_network", "13_heatmaps", "15_losses",
          "20_lab", "api/index", "api/heatmaps", "api/widgets", "glossary", "gallery", "explorer",
@@ -150,22 +153,22 @@ def window(chrome, address, **more):
 SHAPES = {"desktop": dict(width=1280, height=900), "phone": dict(width=390, height=844)}
 
 @in_chromium
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_kinds_of_pages(chrome, address, shape, scheme):
+def test_kinds_of_pages(chrome, address, shape, scheme, kind):
     "On desktop and phone, light and dark: nothing that axe finds, nothing wider than the window."
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found = []
     look = dict(viewport=SHAPES[shape], color_scheme=scheme, reduced_motion="reduce")
     with window(chrome, address, **look) as page:
-        for kind in KINDS:
-            page.goto(f"{address}/{kind}.html")
-            assert page.evaluate("document.documentElement.dataset.theme") == scheme
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            if wide > SHAPES[shape]["width"]: found.append(f"{kind}: {wide} px wide")
-            for v in axe.run(page, options={"iframes": False, "preload": False}).response["violations"]:
-                nodes = [n["html"][:160] for n in v["nodes"][:3]]
-                found.append(f"{kind}: {v['id']} ({v['impact']}), {len(v['nodes'])}: {nodes}")
+        page.goto(f"{address}/{kind}.html")
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > SHAPES[shape]["width"]: found.append(f"{wide} px wide")
+        for v in axe.run(page, options={"iframes": False, "preload": False}).response["violations"]:
+            nodes = [n["html"][:160] for n in v["nodes"][:3]]
+            found.append(f"{v['id']} ({v['impact']}), {len(v['nodes'])}: {nodes}")
     assert not found, "\n".join(found)
 
 @in_chromium
