@@ -19,7 +19,7 @@ STEP    = @printf '\n== %s\n'
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint check nbtest wheel pytest bench bench-real zoo browser-test wasm stress stress-stream
-.PHONY: nbs clean-nbs export readme docs clean
+.PHONY: nbs clean-nbs export readme site site-test clean
 
 help:
 	@echo 'make demo          install into $(VENV), train on rendered ships, write an HTML report into $(DEMO)/'
@@ -37,7 +37,8 @@ help:
 	@echo 'make stress-stream kill a run over 5,000 pictures twenty times; the result must be that of one run'
 	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
 	@echo 'make export readme write shipviz/ and README.md from the notebooks'
-	@echo 'make docs          the lessons as web pages in _docs/, with their links checked'
+	@echo 'make site          lessons, API, glossary, gallery and live explorers as web pages in _site/'
+	@echo 'make site-test     the site: links, words for pictures, hosts, accessibility, in a real Chromium'
 	@echo 'make clean-nbs     clean the notebooks, keeping execution counts'
 	@echo 'make clean         remove what is built; $(VENV) and $(notdir $(NEWEST)) stay'
 
@@ -66,6 +67,10 @@ $(VENV)/.installed-dev: $(VENV)/.made settings.ini setup.py pyproject.toml const
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,bench]'
+	@touch $@
+
+$(VENV)/.installed-site: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev,site]'
 	@touch $@
 
 $(VENV)/.installed-zoo: $(VENV)/.installed-dev
@@ -175,11 +180,18 @@ nbs: $(VENV)/.installed-dev
 clean-nbs: $(VENV)/.installed-dev
 	$(NBS) clean $(NB)
 
-readme export docs: $(VENV)/.installed-dev
+readme export: $(VENV)/.installed-dev
 	$(NBS) $@
 
+# Nothing is executed but the two explorers' pages: a minute and a half on two cores
+site: $(VENV)/.installed-site
+	$(BIN)/python scripts/site/build.py
+
+site-test: site
+	SHIPVIZ_SITE=_site $(BIN)/python -m pytest tests/test_site.py --durations=5
+
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis _proc _docs $(VENV)/dist
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis _proc _site $(VENV)/dist
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 	find nbs -name .ipynb_checkpoints -prune -exec rm -rf {} +
-	@rm -f $(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-zoo
+	@rm -f $(VENV)/.installed $(VENV)/.installed-dev $(VENV)/.installed-zoo $(VENV)/.installed-site

@@ -31,7 +31,8 @@ def long_description():
     text = (ROOT/"README.md").read_text(encoding="utf-8")
     if not home: return text
     text = re.sub(r"(!\[[^]]*\]\()(?!https?:)", rf"\1{home}/raw/{cfg['branch']}/", text)
-    return re.sub(r"((?<!!)\[[^]]*\]\()(?!https?:|#)", rf"\1{home}/blob/{cfg['branch']}/", text)
+    link = r"((?<!!)\[(?:!\[[^]]*\]\([^)]*\)|[^]]*)\]\()(?!https?:|#)"  # of words or of a picture
+    return re.sub(link, rf"\1{home}/blob/{cfg['branch']}/", text)
 
 
 setup(

@@ -6,7 +6,6 @@
     python scripts/nbs.py export                write shipviz/ from the notebooks; remove what none exports to
     python scripts/nbs.py readme                write README.md and its pictures from nbs/index.ipynb
     python scripts/nbs.py badges [NOTEBOOK...]  "Open in Colab" badges: in, or out if settings.ini has no home
-    python scripts/nbs.py docs                  the lessons as web pages in _docs/
     python scripts/nbs.py check                 is all of that up to date? changes nothing
 
 Several may be given at once: `python scripts/nbs.py clean export readme`. Without notebooks, all of nbs/ are
@@ -269,15 +268,67 @@ def export():
 
 # README
 
+# Marks in nbs/index.ipynb that Jupyter does not show: a learner's copy has neither the picture nor the table.
+MARK = re.compile(r"<!-- (picture|table|badges):? *([^:>]*?)(?:: *([^>]*?))? *-->", re.S)
+
+def with_marks(text, picture, badges):
+    "Text with its marks `picture: FILE: ALT`, `table: FILE` and `badges` replaced by what they stand for."
+    def put(found):
+        what, file, alt = found.groups()
+        if what == "badges": return badges
+        if what == "picture": return picture(file, " ".join(alt.split()))
+        return (ROOT/file).read_text(encoding="utf-8").strip()
+    return MARK.sub(put, text)
+
+def setting(name):
+    "What settings.ini says of one thing."
+    return re.search(rf"^{name} *=(.*)$", (ROOT/"settings.ini").read_text(encoding="utf-8"), re.M)[1].strip()
+
+def badge(left, right):
+    "A badge as SVG: a picture of our own, so no page asks another host for it."
+    a, b = 7*len(left) + 12, 7*len(right) + 12
+    style = 'font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" fill="#fff"'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{a + b}" height="20" role="img" '
+            f'aria-label="{left}: {right}"><rect width="{a + b}" height="20" rx="3" fill="#1f4e79"/>'
+            f'<path d="M3 0h{a - 3}v20H3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z" fill="#444"/><g {style}>'
+            f'<text x="6" y="14" textLength="{a - 12}">{left}</text>'
+            f'<text x="{a + 6}" y="14" textLength="{b - 12}">{right}</text></g></svg>\n').encode()
+
+def readme_badges():
+    """Markdown of the badges and their pictures.
+
+    What they say is read from setup.py and settings.ini. That of CI comes with the project's address; one of
+    PyPI may come when the package is there."""
+    setup = (ROOT/"setup.py").read_text(encoding="utf-8")
+    newest = int(re.search(r"range\(\d+, (\d+)\)", setup)[1]) - 1
+    code, text = re.search(r'license="(.*?) AND (.*?)"', setup).groups()
+    told = [("python", "Python", f"{setting('min_python')} to 3.{newest}", ""),
+            ("code", "code", code, "LICENSE"), ("text", "lessons", text, "LICENSE-text")]
+    shown, pictures = [], {}
+    if where := home():
+        tests = f"{where}/actions/workflows/test.yml"
+        shown.append(f"[![Tests]({tests}/badge.svg)]({tests})")
+    for name, left, right, link in told:
+        pictures[file := f"readme-{name}.svg"] = badge(left, right)
+        picture = f"![{left}: {right}](.github/images/{file})"
+        shown.append(f"[{picture}]({link})" if link else picture)
+    return " ".join(shown), pictures
+
 def readme_parts():
     "README.md as nbs/index.ipynb gives it, and its pictures {name: bytes}."
     parts, pictures = [], {}
     def picture(data, alt):
-        pictures[file := f"readme-{len(pictures) + 1}.png"] = base64.b64decode(data)
+        n = sum(name.endswith(".png") for name in pictures) + 1
+        pictures[file := f"readme-{n}.png"] = base64.b64decode(data)
         parts.append(f"![{alt or 'Figure'}](.github/images/{file})")
     for cell in load(NBS/"index.ipynb")["cells"]:
         text = source(cell)
-        if cell["cell_type"] == "markdown": parts.append(re.sub(r"(\]\()([\w/-]+\.ipynb)", r"\1nbs/\2", text))
+        if cell["cell_type"] == "markdown":
+            if MARK.search(text):
+                told, more = readme_badges() if "<!-- badges" in text else ("", {})
+                pictures |= more
+                text = with_marks(text, lambda file, alt: f"![{alt}](.github/images/{file})", told)
+            parts.append(re.sub(r"(\]\()([\w/-]+\.ipynb)", r"\1nbs/\2", text))
         if cell["cell_type"] != "code" or "hide" in (d := directives(cell)): continue
         body = "\n".join(line for line in text.splitlines() if not re.match(r"\s*#\s*\|", line)).strip()
         if body and d.get("echo") != "false" and "hide_input" not in d:
@@ -299,13 +350,13 @@ def readme_parts():
 
 def readme():
     text, pictures = readme_parts()
-    for old in IMAGES.glob("readme-*.png"):
+    for old in IMAGES.glob("readme-*"):
         if old.name not in pictures: old.unlink()
     changed = [write(IMAGES/file, data) for file, data in pictures.items()] + [write(ROOT/"README.md", text)]
     if any(changed): print("wrote README.md from nbs/index.ipynb")
 
 
-# badges and docs
+# badges of lessons
 
 BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)\n\n")
 
@@ -332,23 +383,6 @@ def with_badge(path, nb):
 def badges(paths):
     for path in paths:
         if write(path, as_text(with_badge(path, load(path)))): print(f"changed the badge of {name(path)}")
-
-def docs():
-    "Lessons, solutions and glossary as web pages whose links lead to each other."
-    from nbconvert import HTMLExporter
-    out, exporter = ROOT/"_docs", HTMLExporter()
-    shutil.rmtree(out, ignore_errors=True)
-    for path in notebooks():
-        page = exporter.from_filename(str(path))[0]
-        page = re.sub(r'(href="(?!https?:)[^"]+)\.ipynb(?=["#])', r"\1.html", page)
-        write(out/path.relative_to(NBS).with_suffix(".html"), page)
-    pages = {p: p.read_text(encoding="utf-8") for p in out.rglob("*.html")}
-    dead = []
-    for p, page in pages.items():
-        links = re.findall(r'href="(?!https?:|#|data:|mailto:)([^"#]+)', page)
-        dead += [f"{p.relative_to(out)}: {link}" for link in links if not (p.parent/link).exists()]
-    if dead: raise Broken("These links lead nowhere:\n" + "\n".join(dead))
-    print(f"wrote {len(pages)} pages to _docs/, begin with _docs/index.html")
 
 
 # check
@@ -469,7 +503,7 @@ def check_modules(nbs):
 def check_readme():
     text, pictures = readme_parts()
     same = (ROOT/"README.md").exists() and (ROOT/"README.md").read_text(encoding="utf-8") == text
-    there = {p.name: p.read_bytes() for p in IMAGES.glob("readme-*.png")}
+    there = {p.name: p.read_bytes() for p in IMAGES.glob("readme-*")}
     if not same or there != pictures:
         yield "README.md or its pictures are not what nbs/index.ipynb gives; run `make readme`"
 
@@ -507,12 +541,12 @@ def main():
     parser = argparse.ArgumentParser(usage="%(prog)s WHAT... [NOTEBOOK...]", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("args", nargs="+", metavar="WHAT or NOTEBOOK",
-                        help="run, clean, export, readme, badges, docs, check; names ending in .ipynb")
+                        help="run, clean, export, readme, badges, check; names ending in .ipynb")
     args = parser.parse_args().args
     names = [a for a in args if a.endswith(".ipynb")]
     todo = [a for a in args if a not in names]
     steps = {"run": lambda: run(notebooks(names)), "clean": lambda: clean(notebooks(names)),
-             "export": export, "readme": readme, "badges": lambda: badges(notebooks(names)), "docs": docs,
+             "export": export, "readme": readme, "badges": lambda: badges(notebooks(names)),
              "check": lambda: check(notebooks())}
     unknown = [a for a in todo if a not in steps]
     if unknown: parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(steps)}")

@@ -241,12 +241,23 @@ def test_badges_follow_the_home_of_the_project(nbs, capsys):
     assert (nbs.NBS/"00_first.ipynb").read_text() == before
 
 
-def test_docs_lead_to_each_other(nbs, capsys):
-    nbs.docs()
-    page = (nbs.ROOT/"_docs/index.html").read_text()
-    assert 'href="00_first.html"' in page and (nbs.ROOT/"_docs/solutions/00_first.html").exists()
-    put(nbs, "index", [md("[Third](02_third.ipynb)")])
-    with pytest.raises(nbs.Broken, match="index.html: 02_third.html"): nbs.docs()
+def test_marks_in_the_readme(nbs, capsys):
+    "What Jupyter does not show: badges, a picture and a table; the badges are what settings and setup say."
+    mark = "<!-- badges -->\n\n<!-- picture: film.webp: A ship,\nmoving -->\n\n<!-- table: table.md -->"
+    edit(nbs, "index", lambda nb: nb["cells"][0].update(source=["# Title\n", "\n", *nbs.lines(mark)]))
+    shutil.copy(ROOT/"setup.py", nbs.ROOT/"setup.py")
+    (nbs.ROOT/"table.md").write_text("| a |\n|:--|\n| 1 |\n")
+    nbs.readme()
+    text = (nbs.ROOT/"README.md").read_text()
+    assert "![A ship, moving](.github/images/film.webp)" in text and "| 1 |" in text and "<!-- b" not in text
+    assert "[![code: Apache-2.0](.github/images/readme-code.svg)](LICENSE)" in text
+    assert "3.10 to 3.14" in (nbs.IMAGES/"readme-python.svg").read_text() and "actions/workflows" not in text
+    assert (nbs.IMAGES/"readme-1.png").exists()
+    settings = nbs.ROOT/"settings.ini"
+    settings.write_text(settings.read_text().replace("home =", "home = https://github.com/someone/ships", 1))
+    assert "https://github.com/someone/ships/actions/workflows/test.yml/badge.svg" in nbs.readme_parts()[0]
+    (nbs.IMAGES/"readme-code.svg").write_text("<svg/>")
+    assert "make readme" in " ".join(complaints(nbs, capsys))
 
 
 def test_too_large_and_unreadable(nbs, capsys):
