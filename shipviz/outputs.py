@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Head', 'parts', 'paths', 'leaves', 'map_leaves', 'pick', 'graph_above', 'comes_from',
-           'scores_path', 'at_path', 'chosen_scores', 'logits_of', 'is_sigmoid', 'over_classes',
-           'of_two_classes', 'names_of_two']
+           'scores_path', 'at_path', 'chosen_scores', 'logits_of', 'differentiate', 'is_sigmoid',
+           'over_classes', 'of_two_classes', 'names_of_two']
 
 # %% ../nbs/library/13aa_outputs.ipynb #0a91c003
 import copy
