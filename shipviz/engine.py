@@ -163,8 +163,8 @@ class Pass:
     def _no_classes(self):
         k = self.logits.shape[1]
         return ValueError(f"This Learner was taught with {self.numbers}: what its network returns "
-                          f"{'is a number' if k == 1 else f'are {k} numbers'}, and no class. To see what makes "
-                          f"{'it' if k == 1 else 'the first'} larger give target=lambda out: out[:, 0].")
+                          f"{'is a number' if k == 1 else f'are {k} numbers'}, and no class. To see what "
+                          f"makes {'it' if k == 1 else 'the first'} larger give target=lambda out: out[:, 0].")
 
     def targets(self,
         target:Any=None, # as for `heatmap`
