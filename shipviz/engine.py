@@ -164,7 +164,8 @@ class Pass:
         k = self.logits.shape[1]
         return ValueError(f"This Learner was taught with {self.numbers}: what its network returns "
                           f"{'is a number' if k == 1 else f'are {k} numbers'}, and no class. To see what "
-                          f"makes {'it' if k == 1 else 'the first'} larger give target=lambda out: out[:, 0].")
+                          f"makes {'it' if k == 1 else 'the first'} larger,"
+                          " give target=lambda out: out[:, 0].")
 
     def targets(self,
         target:Any=None, # as for `heatmap`
