@@ -174,12 +174,12 @@ def stages(
     return [level[i] for i in sorted({default, *(i for i in at if abs(i - default) > 1)})][-STAGES:]
 
 def _stage_name(layer, last) -> str:
-    "What a layer is called in a menu: 'stage 5: 10×10 cells, 112 maps'."
+    "What a layer is called in a menu: 'stage 5, 10×10 cells'."
     parts = layer.name.split('.')
     name = '.'.join(parts[-2:]) if parts[-1].isdigit() else parts[-1]
     name = re.sub(r'(?<=[a-z])(?=\d)', ' ', re.sub(r'[._]+', ' ', name))
-    maps, height, width = layer.shape
-    return f'{"last layer" if layer.default and last else name}: {height}×{width} cells, {maps} maps'
+    _, height, width = layer.shape
+    return f'{"last layer" if layer.default and last else name}, {height}×{width} cells'
 
 class HeatmapExplorer(_Widget):
     """Any picture, class, layer and method: the picture plain and with its heatmap, probabilities, and scores
@@ -205,9 +205,9 @@ class HeatmapExplorer(_Widget):
         self._make_controls([methods] if isinstance(methods, str) else list(methods),
                             [layer] if isinstance(layer, str) else layer)
         controls = _column(self.w_image, self.w_target, self.w_layer, self.w_method, self.w_message,
-                           self.w_alpha, self.w_text)
-        pictures = _beside_each_other(self.w_in, self.w_out)
-        super().__init__([_wrap(controls, W.VBox([pictures, self.w_scale, self.w_same], layout=_half()))])
+                           self.w_alpha)
+        shown = [_beside_each_other(self.w_in, self.w_out), self.w_scale, self.w_same, self.w_text]
+        super().__init__([_wrap(controls, W.VBox(shown, layout=_half()))])
         self._update()
 
     def _make_controls(self, methods, wanted):
@@ -262,7 +262,7 @@ class HeatmapExplorer(_Widget):
         except Exception as e:  # whatever went wrong, a widget has no other place to say it
             words = _sentence(e)
         _alert(self.w_message, words)
-        self.w_same.value = f'<div role="status">{escape(same)}</div>' if same else ''
+        self.w_same.value = f'<div role="status" style="line-height:1.4">{escape(same)}</div>' if same else ''
         self._draw()
 
     def _same(self, key) -> str:

@@ -693,7 +693,7 @@ def test_lab_the_other_widgets_answer(lab):
 
 def test_lab_after_a_restart_one_sentence_says_what_to_do(chrome, server):
     "And no broken icons; the kernel explorer, which needs no Python, works on."
-    with run(chrome, server, "two.ipynb") as lab:
+    with run(chrome, server, "two.ipynb", "notebooks") as lab:
         page = lab.page
         grids = page.locator(".shipviz-grids")
         grids.wait_for(state="attached", timeout=MINUTES)
