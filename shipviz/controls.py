@@ -15,42 +15,28 @@ import ipywidgets as W
 from anywidget import AnyWidget
 from PIL import Image
 from torch import Tensor
-from traitlets import Unicode
 
 from .core import Figure, data_uri, encoded, open_picture
 
 # %% ../nbs/library/03a_controls.ipynb #ddfb69ff
-def _weight_colours() -> str:
-    "Backgrounds of the weights in CSS: `shipviz-w0` is the most negative, `shipviz-w10` the most positive."
-    colours = ['224,130,20']*5 + ['128,115,172']*6
-    return ''.join(f'.shipviz-w{i}{{background:rgba({c},{abs(i-5)*.1:.1f})}}' for i, c in enumerate(colours))
+_STOPPED = 'Python no longer answers here. Run the cell again.'   # ipywidgets has broken icons for that
 
-_CSS = _weight_colours() + """
-.shipviz-cell{border:1px solid #8886;border-radius:6px;padding:2px;position:relative}
-.shipviz-cell .widget-label{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-.shipviz-cell input{background:transparent!important;border:0!important;text-align:center;padding:0!important}
-.shipviz-cell .noUi-handle:focus-visible,.shipviz-cell input:focus-visible{
-  outline:2px solid #2a78c2!important;outline-offset:1px}
-.shipviz-sums{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center;line-height:1.4}
-.shipviz-sums table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-.shipviz-sums td{padding:1px 5px!important;text-align:right!important;
-  border:1px solid #8886!important;background:none!important}
-.shipviz-bar{height:10px;border-radius:3px}
-.shipviz-ends{display:flex;justify-content:space-between}
-.shipviz-code{white-space:pre-wrap;overflow-wrap:anywhere;user-select:all;line-height:1.4;
-  padding:6px;background:#8882;border-radius:6px}
-.shipviz-picture,.shipviz-answer{cursor:crosshair}
+_CSS = f"""
+.shipviz .jupyter-widgets-disconnected::before{{content:none!important}}
+.shipviz.jupyter-widgets-disconnected::before{{content:"{_STOPPED}"!important;display:block!important;
+  font:600 13px/1.4 system-ui,sans-serif!important;color:#b35806!important;padding:4px 0!important}}
+""" + """
 .shipviz-alert{color:#b35806;font-weight:600;line-height:1.4}
-[data-jp-theme-light=false] .shipviz-alert,.vscode-dark .shipviz-alert{color:#fdb863}
+.shipviz-scale{display:flex;gap:8px;align-items:center}
+.shipviz-scale div{flex:1;height:10px;border-radius:3px}
+[data-jp-theme-light=false] .shipviz-alert,.vscode-dark .shipviz-alert,
+[data-jp-theme-light=false] .shipviz.jupyter-widgets-disconnected::before{color:#fdb863!important}
 """
 
 # %% ../nbs/library/03a_controls.ipynb #b1a40036
 class _Script(AnyWidget):
-    """Has no looks. Its script names handles and pictures, keeps the keys, and tells where the pointer is.
-
-    `point` is the pixel below the pointer, 'picture ROW COLUMN' or 'answer ROW COLUMN'."""
+    "Has no looks. Its script names handles and pictures, keeps the keys, and refuses numbers in words."
     _esm = files('shipviz').joinpath('widgets.js').read_text(encoding='utf-8')
-    point = Unicode().tag(sync=True)
 
     def get_state(self, key=None, drop_defaults=False) -> dict:
         "Always whole: a page saved without what is at its default would be one without the script."
@@ -62,6 +48,21 @@ def _close(widget):
     for looks in (getattr(widget, 'layout', None), getattr(widget, 'style', None)):
         if isinstance(looks, W.Widget): looks.close()
     W.Widget.close(widget)
+
+def _beside(pictures) -> Image.Image:
+    "Pictures side by side as one."
+    wide, high = sum(p.width + 8 for p in pictures) - 8, max(p.height for p in pictures)
+    still, left = Image.new('RGB', (wide, high), 'white'), 0
+    for picture in pictures:
+        still.paste(picture, (left, 0))
+        left += picture.width + 8
+    return still
+
+def _mimebundle(live, still, words):
+    "A live widget's output, and beside it what shows without Python: a still picture."
+    if isinstance(live, tuple): live = live[0]
+    rest, metadata = Figure(still, words)._repr_mimebundle_()
+    return rest | live, metadata
 
 def _tree(widget):
     "A widget and everything in it."
@@ -83,22 +84,14 @@ class _Widget(W.VBox):
         images = [w for w in _tree(self) if isinstance(w, W.Image) and w.layout.display != 'none' and w.value]
         pngs = [b64decode(bytes(w.value).partition(b',')[2]) for w in images]
         pictures = [Image.open(BytesIO(png)).convert('RGB') for png in pngs]
-        if not pictures: return None
-        wide, high = sum(p.width + 8 for p in pictures) - 8, max(p.height for p in pictures)
-        still, left = Image.new('RGB', (wide, high), 'white'), 0
-        for picture in pictures:
-            still.paste(picture, (left, 0))
-            left += picture.width + 8
-        return still
+        return _beside(pictures) if pictures else None
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and beside it what shows without Python: its pictures, or else its texts.
 
         `scripts/nbs.py` keeps the latter in the notebook."""
         live, still = super()._repr_mimebundle_(**kwargs), self.still()
-        if still is not None:
-            rest, metadata = Figure(still, f'{type(self).__name__}: {self._shows}')._repr_mimebundle_()
-            return rest | live, metadata
+        if still is not None: return _mimebundle(live, still, f'{type(self).__name__}: {self._shows}')
         texts = ''.join(w.value for w in _tree(self) if isinstance(w, W.HTML))
         return {'text/html': f'<div class="shipviz">{texts}</div>'} | live, {}
 
@@ -139,7 +132,7 @@ def _slide(name, **kwargs):
 
 # %% ../nbs/library/03a_controls.ipynb #b1a4003c
 def _image(name):
-    """A picture whose pixels change in place, so nothing flickers. `name` is 'picture', 'answer' or 'heat'.
+    """A picture whose pixels change in place, so nothing flickers. `name` is 'picture' or 'heat'.
 
     An address that holds the PNG is loaded sooner than bytes, of which a browser makes a file first."""
     return W.Image(format='url', layout=W.Layout(width='100%', height='auto')).add_class(f'shipviz-{name}')

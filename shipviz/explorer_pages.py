@@ -7,22 +7,21 @@ __all__ = ['explorer_html', 'explorer_page', 'show_explorer']
 
 # %% ../nbs/library/03c_explorer_pages.ipynb #8a2c53ad
 import json
+import re
 from html import escape
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from .controls import _picture, _png, _uri
 from .core import Figure
-from .kernel_explorer import MOST, KernelExplorer
-from .padding import PADDING_MODES
+from .kernel_explorer import KernelExplorer, _facts, _page_file
 from .pages import write_text
 from .ships import render_ship
-from .signs import KERNELS, signed_rgb
+from .signs import KERNELS
 
 # %% ../nbs/library/03c_explorer_pages.ipynb #57ff9526
 def explorer_html(
@@ -35,13 +34,11 @@ def explorer_html(
     if preset not in KERNELS: raise ValueError(f"no kernel {preset!r}; choose from {', '.join(KERNELS)}")
     image = _picture(render_ship('Cruise', seed=3, size=size).image if photo is None else photo, size)
     png = _png(image, level=9)                       # lossless: the page computes on these pixels
-    config = dict(
-        kernels={name: kernel.tolist() for name, kernel in KERNELS.items()},
-        paddings=[*PADDING_MODES, 'none'], most=MOST, size=size, preset=preset, compact=compact,
-        colours=signed_rgb(torch.linspace(-1, 1, 511)[None], 1)[0].tolist(),
-        photo=_uri(png).decode())
+    config = dict(**_facts(), size=size, preset=preset, compact=compact, photo=_uri(png).decode())
+    parts = dict(STYLE=_page_file('kernel.css'), SCRIPT=_page_file('kernel.js'),
+                 CONFIG=json.dumps(config, separators=(',', ':')).replace('</', '<\\/'))
     page = files('shipviz').joinpath('explorer.html').read_text(encoding='utf-8')
-    return page.replace('/*CONFIG*/', json.dumps(config, separators=(',', ':')).replace('</', '<\\/'))
+    return re.sub('@([A-Z]+)@', lambda m: parts[m[1]], page)
 
 def explorer_page(
     path:str|PathLike, # HTML file to write
@@ -71,6 +68,6 @@ def show_explorer(
     display({'text/html': frame, 'text/plain': 'The kernel explorer, a page that your browser runs'},
             raw=True)
     explorer = KernelExplorer(photo, preset, size)
-    still = explorer.still() or explorer.photo
+    still = explorer.still()
     explorer.close()
     display(Figure(still, f'The explorer as a still picture: {alt}'))

@@ -7,24 +7,21 @@ __all__ = ['TURNS', 'MOST', 'signed_png', 'colour_limit', 'white_level', 'grey_p
            'KernelExplorer']
 
 # %% ../nbs/library/03b_kernel_explorer.ipynb #afea6c2f
-from collections.abc import Iterator
-from contextlib import contextmanager
-from html import escape
-from math import ceil
+import json
+from base64 import b64decode
+from importlib.resources import files
 from os import PathLike
-from time import sleep
 
-import ipywidgets as W
 import numpy as np
 import torch
 import torch.nn.functional as F
+from anywidget import AnyWidget
 from fastcore.basics import patch
 from PIL import Image, ImageDraw
 from torch import Tensor
+from traitlets import Bool, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
-from .controls import _alert, _close, _column, _drop, _slide, _title, _Widget, _wrap
-from .controls import _image, _picture, _png, _uri
-from .broken import PictureError
+from .controls import _beside, _close, _mimebundle, _picture, _png, _uri
 from .core import open_picture, whole_number
 from .padding import PADDING_MODES, pad_image
 from .signs import KERNELS, makes_picture, signed_rgb
@@ -86,14 +83,40 @@ def centred(
     return F.pad(kernel, [(size-3)//2]*4)
 
 # %% ../nbs/library/03b_kernel_explorer.ipynb #7f5c9230
-class KernelExplorer(_Widget):
+MOST = 10   # the largest weight, with either sign
+
+def _facts() -> dict:
+    "What the script must know of the library: kernels, padding modes, colours."
+    return dict(kernels={name: kernel.tolist() for name, kernel in KERNELS.items()},
+                paddings=[*PADDING_MODES, 'none'], most=MOST,
+                colours=signed_rgb(torch.linspace(-1, 1, 511)[None], 1)[0].tolist())
+
+def _page_file(name) -> str:
+    "A file of the page, as text."
+    return (files('shipviz')/'page'/name).read_text(encoding='utf-8')
+
+class KernelExplorer(AnyWidget):
     """Sliders for a kernel's weights: picture in, response out, the arithmetic of one pixel, and code.
 
-    `x` `(3,H,W)` in 0..1 is the picture, `kernels` `(3,k,k)` the weights, `map` `(H',W')` the response.
+    The browser computes; state comes to Python and can be set from there: `kernels` `(3,k,k)`, `preset`,
+    `padding`, `stride`, `relu`, `shared` (one kernel for all channels), `channel`, `colours`, `row`, `column`
+    (-1: the middle). `x` `(3,H,W)` in 0..1 is the picture, `map` `(H',W')` the response.
 
     Errors as in `open_picture`, and `ValueError` for a tensor of another shape, a picture below 8 pixels a
-    side, or an unknown preset."""
-    _shows = 'the picture, and beside it the response of the kernel'
+    side, or an unknown preset. What can't be set raises traitlets' `TraitError`."""
+    _esm = '\n'.join([f'const FACTS = {json.dumps(_facts())};', _page_file('kernel.js'),
+                      _page_file('kernel_widget.js')])
+    _css = _page_file('kernel.css')
+    preset = Enum(list(KERNELS), 'top_edge').tag(sync=True)
+    padding = Enum([*PADDING_MODES, 'none'], 'zeros').tag(sync=True)
+    colours = Enum(['automatic', 'signed', 'as picture'], 'automatic').tag(sync=True)
+    stride = Int(1, min=1, max=4).tag(sync=True)
+    channel = Int(0, min=0, max=2).tag(sync=True)
+    row, column = Int(-1, min=-1).tag(sync=True), Int(-1, min=-1).tag(sync=True)
+    relu, shared = Bool(False).tag(sync=True), Bool(True).tag(sync=True)
+    weights = List(List(Float())).tag(sync=True)     # of each channel, row by row
+    address = Unicode().tag(sync=True)               # the picture as a PNG
+    longest = Int(224).tag(sync=True)
 
     def __init__(self,
         image:str|PathLike|Image.Image|Tensor, # path, PIL image, or tensor `(3,H,W)` in 0..1
@@ -101,255 +124,152 @@ class KernelExplorer(_Widget):
         size:int=224, # longest side of the picture in pixels; larger ones are reduced
     ):
         if preset not in KERNELS: raise ValueError(f"no kernel {preset!r}; choose from {', '.join(KERNELS)}")
-        self.size = whole_number('size', size, 8)
-        self._quiet = False    # do controls move without a hand, so that nobody need answer?
-        self._ready = False
-        self._cells:dict[int, list] = {}  # size -> its grid of weights, made once: widgets live until closed
-        photo = _picture(image, self.size)
-        self._make_controls(preset)
-        super().__init__(self._rows())
-        self._connect()
-        self._take(photo)
-        self._resize()
-        self._ready = True
-        self._update()
+        longest = whole_number('size', size, 8)
+        address = _uri(_png(_picture(image, longest))).decode()
+        super().__init__(preset=preset, longest=longest, address=address, weights=_flat(KERNELS[preset]))
 
-    def _make_controls(self, preset):
-        "Every control and every view."
-        self.w_preset = _drop('preset', [(name.replace('_', ' '), name) for name in KERNELS], preset)
-        self.w_size = _drop('size', [('3×3', 3), ('5×5', 5)], 3)
-        self.w_stride = _drop('stride', [1, 2, 3, 4], 1)
-        self.w_padding = _drop('padding', [*PADDING_MODES, 'none'], 'zeros')
-        self.w_colours = _drop('colours', ['automatic', 'signed', 'as picture'], 'automatic')
-        self.w_shared = W.Checkbox(value=True, description='one kernel for all channels', indent=False)
-        self.w_relu = W.Checkbox(value=False, description='ReLU: negative values become 0', indent=False)
-        colours = [('red', 0), ('green', 1), ('blue', 2)]
-        self.w_channel = W.ToggleButtons(options=colours, style={'button_width': '4.5em'})
-        names = [*TURNS, 'reset']
-        self.w_turns = {name: W.Button(description=name, layout=W.Layout(width='6.6em')) for name in names}
-        wide = W.Layout(width='auto')
-        self.w_file = W.FileUpload(accept='image/*', description='your own picture', layout=wide)
-        self.w_row, self.w_col = _slide('row', max=7), _slide('column', max=7)
-        self.w_in, self.w_out = _image('picture'), _image('answer')
-        self.w_grid = W.GridBox(layout=W.Layout(grid_gap='4px'))
-        self.w_scale, self.w_sums, self.w_code = W.HTML(), W.HTML(), W.HTML()
-        self.w_message, self.w_file_message = W.HTML(), W.HTML()
+    @validate('weights')
+    def _check_weights(self, proposal):
+        "Three lists of 9 or of 25 numbers, none above `MOST`."
+        weights = proposal['value']
+        if len(weights) != 3 or {len(w) for w in weights} not in ({9}, {25}):
+            raise TraitError("weights are three lists, of 9 numbers each or of 25")
+        for v in sum(weights, []):
+            if not abs(v) <= MOST:
+                raise TraitError(f"{v:g} is out of range: a weight from −{MOST} to {MOST} is wanted")
+        return weights
 
-    def _rows(self) -> list:
-        "Three columns, and below them the arithmetic and the code."
-        picture = _column(_title('Picture'), self.w_in, self.w_row, self.w_col, self.w_file,
-                          self.w_file_message)
-        turns = _wrap(*self.w_turns.values())
-        kernel = _column(_title('Kernel'), self.w_preset, self.w_size, self.w_channel, self.w_grid,
-                         self.w_message, turns, self.w_shared, self.w_padding, self.w_stride, self.w_relu)
-        response = _column(_title('Response'), self.w_out, self.w_scale, self.w_colours)
-        return [_wrap(picture, kernel, response), _title('One pixel of the response'), self.w_sums,
-                _title('The same in PyTorch'), self.w_code]
+    @observe('address')
+    def _take(self, change):
+        "Another picture, from Python or from the reader's disk."
+        self.photo = open_picture(b64decode(change.new.partition(',')[2]))
+        self.x = torch.from_numpy(np.array(self.photo)).permute(2, 0, 1).contiguous().float()/255
 
-    def _connect(self):
-        "What each control does when it is used."
-        for name, button in self.w_turns.items(): button.on_click(lambda _, name=name: self._turn(name))
-        for control in (self.w_padding, self.w_stride, self.w_relu, self.w_colours):
-            control.observe(lambda _: self._update(), 'value')
-        for slider in (self.w_row, self.w_col): slider.observe(self._moved, 'value')
-        self.script.observe(self._point, 'point')
-        self.w_preset.observe(lambda change: self.load(change.new), 'value')
-        self.w_size.observe(lambda _: self._resize(), 'value')
-        self.w_channel.observe(self._show_channel, 'value')
-        self.w_shared.observe(self._share, 'value')
-        self.w_file.observe(self._upload, 'value')
+    @property
+    def kernels(self) -> Tensor: # `(3,k,k)`
+        "The weights. Set them to `(3,k,k)`, or to `(k,k)` for all channels; k is 3 or 5."
+        found = torch.tensor(self.weights)
+        return found.view(3, *[round(found.shape[1]**.5)]*2)
 
-    def _cell(self, i, k):
-        "A weight: a number to type, a slider to drag. The labels are for screen readers."
-        name, wide = f'weight in row {i//k+1}, column {i%k+1}', dict(width='auto', min_width='0', margin='0')
-        text = W.FloatText(step=.1, description=name, tooltip=name, layout=wide)
-        slider = W.IntSlider(min=-200, max=200, step=5, readout=False, description=f'{name}, in hundredths',
-                             tooltip=name, layout=wide)
-        for control in (text, slider): control.observe(lambda change: self._weight(i, k, change), 'value')
-        return W.VBox([text, slider], layout=W.Layout(overflow='hidden')).add_class('shipviz-cell')
+    @kernels.setter
+    def kernels(self, value):
+        value = torch.as_tensor(value).detach().float().cpu()
+        k = value.shape[-1] if value.ndim in (2, 3) else 0
+        if tuple(value.shape) not in ((k, k), (3, k, k)) or k not in (3, 5):
+            raise ValueError(f"kernels (3,k,k) or (k,k) are wanted, k 3 or 5, not shape {tuple(value.shape)}")
+        flat = _flat(value)
+        with self.hold_trait_notifications():
+            if any(w != flat[0] for w in flat): self.shared = False
+            self.weights = flat
 
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        "Controls that move in the block are moved by the program: nothing answers to them."
-        before, self._quiet = self._quiet, True
-        try: yield
-        finally: self._quiet = before
+    def get_state(self, key=None, drop_defaults=False) -> dict:
+        "Always whole: a page saved without what is at its default would be one without the script."
+        return super().get_state(key)
+
+    def close(self) -> None:
+        "Close this widget with all that it is made of."
+        _close(self)
+
+    def __del__(self):
+        pass    # ipywidgets would close it again, even when the program ends and half of it is gone
+
+    def _repr_mimebundle_(self, **kwargs):
+        "The live widget, and beside it what shows without Python: picture and response."
+        words = 'KernelExplorer: the picture, and beside it the response of the kernel'
+        return _mimebundle(super()._repr_mimebundle_(**kwargs), self.still(), words)
 
 # %% ../nbs/library/03b_kernel_explorer.ipynb #4c99da2e
-MOST = 10   # the largest weight that may be typed
-
-@patch
-def show_picture(self:KernelExplorer,
-    image:str|PathLike|Image.Image|Tensor, # path, PIL image, or tensor `(3,H,W)` in 0..1
-) -> None:
-    "Explore another picture with the same kernel. Errors as in `KernelExplorer`."
-    self._take(_picture(image, self.size))
-    self._update()
-
-@patch
-def _take(self:KernelExplorer, photo):
-    "Another picture, opened and reduced: what was made of the last one is out of date."
-    self.photo = photo
-    self.x = torch.from_numpy(np.array(photo)).permute(2, 0, 1).contiguous().float()/255
-    self._padded = None, None
-    self._framed = None
-
-@patch
-def _upload(self:KernelExplorer, change):
-    "A file was chosen: show it, or say beside the button why not."
-    if not change.new: return
-    file = change.new[0]
-    _alert(self.w_file_message)
-    try: picture = open_picture(bytes(file['content']))
-    except PictureError as e:
-        return _alert(self.w_file_message, f"{file['name']} can't be read as a picture: {e.fault}.")
-    try: self.show_picture(picture)
-    except ValueError as e: _alert(self.w_file_message, f"{file['name']}: {e}")
-
-@patch
-def _resize(self:KernelExplorer):
-    "Show the grid of weights for the chosen size."
-    k = self.w_size.value
-    if k not in self._cells: self._cells[k] = [self._cell(i, k) for i in range(k*k)]
-    with self._quietly():
-        for _, slider in (cell.children for cell in self._cells[k]): slider.min, slider.max = -200, 200
-    self.w_grid.layout.grid_template_columns = f'repeat({k}, minmax(0, 1fr))'
-    self.w_grid.children = self._cells[k]
-    self.load(self.w_preset.value)
-
-@patch
-def close(self:KernelExplorer) -> None:
-    "Close this widget with all that it is made of, also the grid of weights that is not on show."
-    for cell in sum(self._cells.values(), []): _close(cell)
-    _close(self)
+def _flat(kernels) -> list:
+    "Weights `(3,k,k)`, or `(k,k)` for all channels, as the browser gets them."
+    shown = kernels.expand(3, -1, -1) if kernels.ndim == 2 else kernels
+    return [[round(v, 6) for v in kernel.flatten().tolist()] for kernel in shown]
 
 @patch
 def load(self:KernelExplorer,
     preset:str, # a name in `KERNELS`
 ) -> None:
     "Set the weights of all channels to a preset."
-    self._set(centred(KERNELS[preset], self.w_size.value).expand(3, -1, -1).clone())
+    k = self.kernels.shape[-1]
+    with self.hold_trait_notifications():
+        self.preset = preset
+        self.weights = _flat(centred(KERNELS[preset], k))
 
 @patch
-def _set(self:KernelExplorer, kernels, skip=None):
-    "New weights: first the picture, then the numbers; `skip` is the control in use."
-    self.kernels = kernels
-    _alert(self.w_message)
-    if self._ready: self._update()
-    self._show(skip)
-
-# %% ../nbs/library/03b_kernel_explorer.ipynb #a53ae7b7
-@patch
-def _channels(self:KernelExplorer) -> list:
-    "The channels that a hand changes now."
-    return [0, 1, 2] if self.w_shared.value else [self.w_channel.value]
+def turn(self:KernelExplorer,
+    name:str, # one of `TURNS`
+) -> None:
+    "Turn the kernels, or that of the chosen channel if each has its own."
+    if name not in TURNS: raise ValueError(f"no turn {name!r}; choose from {', '.join(TURNS)}")
+    found = self.kernels
+    for channel in range(3) if self.shared else [self.channel]: found[channel] = TURNS[name](found[channel])
+    self.weights = _flat(found)
 
 @patch
-def _show(self:KernelExplorer, skip=None):
-    "Bring numbers, sliders and colours up to the kernel of the chosen channel."
-    kernel = self.kernels[self._channels()[0]]
-    self.w_channel.layout.display = 'none' if self.w_shared.value else None
-    top = kernel.abs().max().item()
-    with self._quietly():
-        for cell, weight in zip(self.w_grid.children, kernel.flatten().tolist()):
-            self._show_weight(cell, weight, top, skip)
-
-@patch
-def _show_weight(self:KernelExplorer, cell, weight, top, skip):
-    "One cell of the grid; `top` is the largest of the weights, without sign. What stays is not sent again."
-    text, slider = cell.children
-    if text is not skip and text.value != round(weight, 4): text.value = round(weight, 4)
-    if slider is not skip:
-        if slider.max < 100*top: slider.min, slider.max = -100*ceil(top), 100*ceil(top)
-        slider.value = round(20*weight)*5
-    classes = 'shipviz-cell', f'shipviz-w{round(5 + 5*weight/max(top, 1e-9))}'
-    if cell._dom_classes != classes: cell._dom_classes = classes
-
-@patch
-def _show_channel(self:KernelExplorer, change):
-    "Another channel was chosen."
-    self._show()
-    self._update_window()
-
-@patch
-def _weight(self:KernelExplorer, i, k, change):
-    "A weight of the grid of `k` times `k` was moved or typed."
-    if self._quiet or k != self.w_size.value: return    # a drag may end after its grid has gone
-    value = change.new/100 if isinstance(change.owner, W.IntSlider) else change.new
-    if not abs(value) <= MOST:    # also what is not a number
-        self._show()
-        words = f'{value:g} is out of range: a weight from −{MOST} to {MOST} is wanted.'
-        return _alert(self.w_message, words)
-    kernels = self.kernels.clone()
-    kernels[self._channels(), i//k, i%k] = round(value, 6)
-    self._set(kernels, skip=change.owner)
-
-@patch
-def _turn(self:KernelExplorer, name):
-    "A button was pressed: one of `TURNS`, or reset."
-    if name == 'reset': return self.load(self.w_preset.value)
-    kernels = self.kernels.clone()
-    for channel in self._channels(): kernels[channel] = TURNS[name](kernels[channel])
-    self._set(kernels)
-
-@patch
-def _share(self:KernelExplorer, change):
-    "One kernel for all channels again, the one that was shown; or one for each."
-    shown = self.kernels[self.w_channel.value]
-    self._set(shown.expand(3, -1, -1).clone() if change.new else self.kernels)
+def show_picture(self:KernelExplorer,
+    image:str|PathLike|Image.Image|Tensor, # path, PIL image, or tensor `(3,H,W)` in 0..1
+) -> None:
+    "Explore another picture with the same kernel. Errors as in `KernelExplorer`."
+    address = _uri(_png(_picture(image, self.longest))).decode()
+    with self.hold_trait_notifications(): self.address, self.row, self.column = address, -1, -1
 
 # %% ../nbs/library/03b_kernel_explorer.ipynb #9daf620d
 @patch
-def response(self:KernelExplorer) -> Tensor: # `(H',W')`, signed
-    "What the kernels give: `F.conv2d` of the padded picture, and the ReLU if it is on."
-    k, mode, shared = key = self.w_size.value, self.w_padding.value, self.w_shared.value
-    if self._padded[0] != key:
-        x = self.x.sum(0, keepdim=True) if shared else self.x
-        self._padded = key, x if mode == 'none' else pad_image(x, k//2, mode)
-    kernels = self.kernels[:1] if shared else self.kernels
-    y = F.conv2d(self._padded[1][None], kernels[None], stride=self.w_stride.value)[0, 0]
-    return y.relu_() if self.w_relu.value else y
+def _padded(self:KernelExplorer) -> Tensor:
+    "The picture with its padding; with one kernel for all channels their sum `(1,H,W)`."
+    x = self.x.sum(0, keepdim=True) if self.shared else self.x
+    return x if self.padding == 'none' else pad_image(x, self.kernels.shape[-1]//2, self.padding)
 
-@patch
-def _update(self:KernelExplorer):
-    "New weights, padding, stride, ReLU or picture: compute and show the response."
-    self.map, limit = self.response(), colour_limit(self.kernels)
-    self.w_out.value = _uri(grey_png(self.map, white_level(self.kernels)) if self.shows_picture()
-                            else signed_png(self.map, limit))
-    if self._ready: sleep(.002)     # lets the kernel's sending thread run before the rest is computed
-    self.w_scale.value = self._scale(limit)
-    self.w_code.value = f'<pre class="shipviz-code">{escape(self.code())}</pre>'
-    self._fit_sliders()
-    self._update_window()
+@patch(as_prop=True)
+def map(self:KernelExplorer) -> Tensor: # `(H',W')`, signed
+    "What the kernels give: `F.conv2d` of the padded picture, and the ReLU if it is on."
+    kernels = self.kernels[:1] if self.shared else self.kernels
+    y = F.conv2d(self._padded()[None], kernels[None], stride=self.stride)[0, 0]
+    return y.relu_() if self.relu else y
 
 @patch
 def shows_picture(self:KernelExplorer) -> bool:
     "Is the response shown in grey, as a picture? By itself where the weights sum to 1."
-    automatic = self.w_colours.value == 'automatic'
-    return makes_picture(self.kernels) if automatic else self.w_colours.value == 'as picture'
+    return makes_picture(self.kernels) if self.colours == 'automatic' else self.colours == 'as picture'
 
 @patch
-def _scale(self:KernelExplorer, limit) -> str:
-    "The colours with their values, and the shape of the response."
-    white, grey = white_level(self.kernels), self.shows_picture()
-    ends = ('0', f'{white/2:g}', f'{white:g}') if grey else (f'−{limit:.3g}', '0', f'{limit:.3g}')
-    colours = 'black,white' if grey else ','.join(f'rgb({r},{g},{b})' for r, g, b in _COLOURS[::25].tolist())
-    height, width = self.map.shape
-    return (f'<div class="shipviz-bar" style="background:linear-gradient(to right,{colours})"></div>'
-            f'<div class="shipviz-ends">{"".join(f"<span>{v}</span>" for v in ends)}</div>'
-            f'shape ({height}, {width})')
+def shown(self:KernelExplorer) -> Image.Image:
+    "The response in the colours in which it is shown."
+    map, kernels = self.map, self.kernels
+    png = grey_png(map, white_level(kernels)) if self.shows_picture() \
+        else signed_png(map, colour_limit(kernels))
+    return open_picture(png)
 
 @patch
-def _fit_sliders(self:KernelExplorer):
-    "Row and column stay at the same place in a response of another size; in another picture, the middle."
-    if tuple(self.map.shape) == (self.w_row.max + 1, self.w_col.max + 1): return
-    # the first slider draws a frame, and the second is still to follow
-    framed = self._framed
-    for slider, n in zip((self.w_row, self.w_col), self.map.shape):
-        at = slider.value/slider.max if framed and slider.max else .5
-        slider.max = max(slider.max, n - 1)     # first room, then the value, so that nothing is cut off
-        slider.value, slider.max = round(at*(n-1)), n - 1
+def place(self:KernelExplorer) -> tuple[int, int]:
+    "Row and column of the chosen pixel of the response; beyond its edge, the nearest."
+    return tuple(n//2 if at < 0 else min(at, n - 1) for at, n in zip((self.row, self.column), self.map.shape))
 
+@patch
+def still(self:KernelExplorer) -> Image.Image:
+    "Picture and response side by side, with frames around the chosen pixel and what it reads."
+    k, response, (row, column) = self.kernels.shape[-1], self.shown(), self.place()
+    p = 0 if self.padding == 'none' else k//2
+    picture = _framed(self.photo, row*self.stride - p, column*self.stride - p, k)
+    return _beside([picture, _framed(response, row, column, 1)])
+
+def _framed(image, top, left, k) -> Image.Image:
+    "A picture with a frame around the square of `k` pixels whose first this is."
+    draw = ImageDraw.Draw(image := image.copy())
+    for grow, colour in ((1, 'white'), (2, 'black')):
+        draw.rectangle((left-grow, top-grow, left+k-1+grow, top+k-1+grow), outline=colour)
+    return image
+
+@patch
+def window(self:KernelExplorer) -> tuple: # of `(k,k)` tensors
+    """Pixels, weights and products at the chosen row and column of the response.
+
+    With one kernel for all channels the pixels are sums over them, else those of the chosen channel."""
+    channel, k = 0 if self.shared else self.channel, self.kernels.shape[-1]
+    top, left = (at*self.stride for at in self.place())
+    pixels, weights = self._padded()[channel, top:top+k, left:left+k], self.kernels[channel]
+    return pixels, weights, pixels*weights
+
+# %% ../nbs/library/03b_kernel_explorer.ipynb #2d38bfe6
 def _matrix(kernel) -> str:
     "A kernel as it is typed."
     rows = (', '.join(f'{v:.7g}' for v in row) for row in kernel.tolist())
@@ -358,93 +278,17 @@ def _matrix(kernel) -> str:
 @patch
 def code(self:KernelExplorer) -> str:
     "The equivalent PyTorch code, for `x` `(1,3,H,W)`."
-    k, mode, stride = self.w_size.value, self.w_padding.value, self.w_stride.value
-    p = k//2
-    if self.w_shared.value:
-        weights = f'k = torch.tensor({_matrix(self.kernels[0])}, dtype=torch.float).expand(1, 3, {k}, {k})'
+    kernels, mode = self.kernels, self.padding
+    k, p = kernels.shape[-1], kernels.shape[-1]//2
+    if self.shared:
+        weights = f'k = torch.tensor({_matrix(kernels[0])}, dtype=torch.float).expand(1, 3, {k}, {k})'
     else:
-        each = ',\n    '.join(_matrix(kernel) for kernel in self.kernels)
+        each = ',\n    '.join(_matrix(kernel) for kernel in kernels)
         weights = f'k = torch.tensor([{each}], dtype=torch.float)[None]'
     x = 'x' if mode in ('none', 'zeros') else f"F.pad(x, ({p}, {p}, {p}, {p}), mode='{mode}')"
     padding = f', padding={p}' if mode == 'zeros' else ''
-    relu = '.relu()' if self.w_relu.value else ''
+    relu = '.relu()' if self.relu else ''
     shape = tuple(self.x[None].shape)
     return (f'import torch, torch.nn.functional as F   # x is {shape}, with values in 0..1\n'
-            f'{weights}\ny = F.conv2d({x}, k, stride={stride}{padding}){relu}   # '
+            f'{weights}\ny = F.conv2d({x}, k, stride={self.stride}{padding}){relu}   # '
             f'{tuple(self.map[None, None].shape)}')
-
-# %% ../nbs/library/03b_kernel_explorer.ipynb #2d38bfe6
-@patch
-def window(self:KernelExplorer) -> tuple: # of `(k,k)` tensors
-    """Pixels, weights and products at the chosen row and column of the response.
-
-    With one kernel for all channels the pixels are sums over them, else those of the chosen channel."""
-    k, stride = self.w_size.value, self.w_stride.value
-    channel = 0 if self.w_shared.value else self.w_channel.value
-    top, left = self.w_row.value*stride, self.w_col.value*stride
-    pixels, weights = self._padded[1][channel, top:top+k, left:left+k], self.kernels[channel]
-    return pixels, weights, pixels*weights
-
-@patch
-def _padding(self:KernelExplorer) -> int:
-    "Rows and columns added on each side of the picture."
-    return 0 if self.w_padding.value == 'none' else self.w_size.value//2
-
-@patch
-def _point(self:KernelExplorer, change):
-    "A pixel was pointed at: of the response, or of the picture, where it is the middle of a window."
-    if not change.new: return
-    where, *place = change.new.split()
-    place = [int(v) for v in place]
-    if where == 'picture':
-        offset = self._padding() - self.w_size.value//2
-        place = [round((v + offset)/self.w_stride.value) for v in place]
-    with self._quietly():                              # both sliders first, then the window once
-        self.w_row.value, self.w_col.value = place     # beyond the edge, a slider takes the nearest
-        self._update_window()
-
-@patch
-def _moved(self:KernelExplorer, change):
-    "Row or column was moved."
-    if not self._quiet: self._update_window()
-
-@patch
-def _update_window(self:KernelExplorer):
-    "Write the arithmetic of the chosen pixel out, and outline its window in the picture."
-    row, column = self.w_row.value, self.w_col.value
-    if not self._quiet: self.script.point = ''         # the same pixel may be pointed at again
-    height, width = self.map.shape
-    if row >= height or column >= width: return        # the second slider is still to follow the first
-    self.w_sums.value = self._arithmetic(self.map[row, column])
-    stride, padding = self.w_stride.value, self._padding()
-    self._frame(row*stride - padding, column*stride - padding)
-
-def _table(values) -> str:
-    "Numbers `(k,k)` as an HTML table."
-    rows = (''.join(f'<td>{v:.2f}</td>' for v in row) for row in values.tolist())
-    return '<table>' + ''.join(f'<tr>{row}</tr>' for row in rows) + '</table>'
-
-@patch
-def _arithmetic(self:KernelExplorer, response) -> str:
-    "Pixels times weights are products, and their sum is the response."
-    pixels, weights, products = self.window()
-    if self.w_shared.value:
-        of, rest = 'red + green + blue', ''
-    else:
-        of = ('red', 'green', 'blue')[self.w_channel.value]
-        rest = ' in this channel; the sum of all three'
-    if self.w_relu.value: rest += ', after ReLU'
-    return (f'<div class="shipviz-sums"><div>pixels, {of}{_table(pixels)}</div>×'
-            f'<div>weights{_table(weights)}</div>=<div>products{_table(products)}</div>'
-            f'<div>sum <b>{products.sum():.3f}</b>{rest}: response <b>{response:.3f}</b></div></div>')
-
-@patch
-def _frame(self:KernelExplorer, top, left):
-    "The picture with a frame around the window whose first pixel this is; drawn only where it moved."
-    k = self.w_size.value
-    if self._framed == (top, left, k): return
-    self._framed, shown = (top, left, k), self.photo.copy()
-    draw = ImageDraw.Draw(shown)
-    for grow, colour in ((1, 'white'), (2, 'black')):
-        draw.rectangle((left-grow, top-grow, left+k-1+grow, top+k-1+grow), outline=colour)
-    self.w_in.value = _uri(_png(shown))

@@ -1,9 +1,8 @@
-// What ipywidgets leaves out: names for handles and pictures, the arrow keys, a word about numbers out of range, pointing at a pixel.
+// What ipywidgets leaves out: names for handles and pictures, the arrow keys, a word about numbers out of range.
 // anywidget loads this file as a module; `render` looks after the widget of shipviz in which `el` stands, as long as that is on show.
 
 const ALT = {
-  picture: "The picture, with a frame around the pixels that the kernel reads.",
-  answer: "The response of the kernel: orange below zero, white at zero, purple above; or a grey picture, if the weights sum to 1.",
+  picture: "The picture.",
   heat: "The picture with its heatmap.",
 };
 const KINDS = Object.keys(ALT);
@@ -49,16 +48,7 @@ function removeWords(e) {
   if (below?.matches(".shipviz-alert")) below.remove();
 }
 
-// The pixel of an image below the pointer, as "picture 12 34": what it is, row, column.
-function pixelBelow(image, clientX, clientY) {
-  const box = image.getBoundingClientRect();
-  const cell = (offset, shown, cells) => Math.min(cells - 1, Math.max(0, Math.floor(offset / shown * cells)));
-  const row = cell(clientY - box.top, box.height, image.naturalHeight);
-  const column = cell(clientX - box.left, box.width, image.naturalWidth);
-  return `${kind(image)} ${row} ${column}`;
-}
-
-function render({ model, el }) {
+function render({ el }) {
   const gone = new AbortController();
   const root = () => el.closest(".shipviz");  // found late: when this is called, `el` has no place in the page yet
   // At the window, and before anybody else: a notebook listens there as well, and would be first.
@@ -84,21 +74,6 @@ function render({ model, el }) {
 
   listen(["pointerdown", "keydown"], removeWords);
   listen(["blur", "keydown"], checkReadout);
-
-  // Once for each frame, the pixel below the pointer is told to Python.
-  let last = null;
-  function send() {
-    const point = pixelBelow(last.target, last.clientX, last.clientY);
-    last = null;
-    if (model.get("point") === point) return;
-    model.set("point", point);
-    model.save_changes();
-  }
-  listen(["pointermove", "pointerdown"], e => {
-    if (!e.target.matches(".shipviz-picture, .shipviz-answer")) return;
-    if (!last) requestAnimationFrame(send);
-    last = e;
-  });
 
   return () => { gone.abort(); watch.disconnect() };
 }

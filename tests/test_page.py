@@ -308,6 +308,16 @@ def test_painting_answers_and_is_taken_back(page):
     assert abs(shown(page) - first).max() <= 2                   # rounding in the browser's compositor
 
 @in_chromium
+def test_a_transparent_picture_lies_on_white(page, tmp_path):
+    image = Image.new("RGBA", (60, 40), (200, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 30, 40))
+    image.save(tmp_path/"clear.png")
+    page.locator("#file").set_input_files(tmp_path/"clear.png")
+    wait(page, "shipviz.current.width === 60")
+    pixel = "[...look().slice(4*(224*112 + {0}), 4*(224*112 + {0}) + 4)]"
+    assert page.evaluate(pixel.format(20)) == [255]*4 and page.evaluate(pixel.format(200)) == [200, 0, 0, 255]
+
+@in_chromium
 def test_painting_by_keyboard(page):
     page.get_by_role("button", name="black").press("Enter")
     page.locator("#view").focus()
@@ -394,6 +404,33 @@ def test_the_lens_goes_back_through_the_layers_and_walks(page):
     assert page.locator("#lens-kernel").input_value() == "own"
 
 @in_chromium
+def test_a_kernel_by_hand_in_the_lens_is_taken_back(page):
+    page.locator("nav").get_by_text("How?").click()
+    wait(page, "document.querySelectorAll('#stages .maps button').length > 50")
+    page.evaluate("openLens(1, 5)")
+    wait(page, "document.querySelectorAll('#lens-sum table').length === 3")
+    undo, redo = page.locator("#lens-undo"), page.locator("#lens-redo")
+    now = lambda: (page.locator("#lens-kernel").input_value(),
+                   [e.input_value() for e in page.locator("#lens-sum input").all()], text(page, "lens-total"))
+    assert undo.is_disabled() and redo.is_disabled()
+    seen = [now()]
+    page.locator("#lens-kernel").select_option("sobel_x")
+    seen.append(now())
+    for i, value in ((4, "2"), (0, "-3")):
+        page.locator("#lens-sum input").nth(i).fill(value)
+        page.keyboard.press("Enter")
+        seen.append(now())
+    assert len({tuple(s[1]) for s in seen}) == 4
+    for want in seen[-2::-1]:
+        undo.click()
+        assert now() == want
+    assert undo.is_disabled()
+    page.keyboard.press("Control+y")
+    assert now() == seen[1]
+    page.keyboard.press("Control+z")
+    assert now() == seen[0]
+
+@in_chromium
 def test_the_game(page):
     page.locator("nav").get_by_text("Game").click()
     wait(page, "shipviz.game.result")
@@ -431,6 +468,50 @@ def test_a_kernel_is_learned(page):
     page.locator("#learn-go").click()
     wait(page, "shipviz.learn.end")
     assert "learning rate is too large" in text(page, "learn-said")
+
+@in_chromium
+def test_pictures_are_grey_while_a_kernel_is_learned(page):
+    "The picture, and targets that are pictures; what an edge kernel makes is in signed colours."
+    page.locator("nav").get_by_text("Learn a kernel").click()
+    grey = """id => { const c = document.getElementById(id), d = c.getContext('2d')
+        .getImageData(0, 0, c.width, c.height).data;
+        let same = true, values = new Set();
+        for (let i = 0; i < d.length; i += 4) { same &&= d[i] === d[i + 1] && d[i] === d[i + 2];
+            values.add(d[i]) }
+        return same && values.size > 50 }"""
+    ids = ("learn-picture", "learn-answer", "learn-want", "learn-error")
+    for name, want in (("top_edge", [True, False, False, False]), ("blur", [True, True, True, False])):
+        page.locator("#learn-target").select_option(name)
+        page.locator("#learn-go").click()
+        wait(page, "shipviz.learn.end")
+        found = [page.evaluate(grey, id) for id in ids]
+        assert found[:3] == want[:3], (name, found)
+    middle = """() => { const c = document.getElementById('learn-picture'), { data } = c.getContext('2d')
+        .getImageData(0, 0, 128, 128), s = surface(128, 128), p = paper(s);
+        p.imageSmoothingQuality = 'high'; p.drawImage(shipviz.current.canvas, 0, 0, 128, 128);
+        const e = p.getImageData(0, 0, 128, 128).data; let most = 0;
+        for (let i = 0; i < data.length; i += 4)
+            most = Math.max(most, Math.abs(data[i] - (e[i] + e[i + 1] + e[i + 2]) / 3));
+        return most }"""
+    assert page.evaluate(middle) <= 1                            # the picture's own grey
+
+@in_chromium
+def test_a_kernel_by_hand_stands_in_the_address(page, opened):
+    page.locator("nav").get_by_text("Kernels by hand").click()
+    frame = page.frame_locator("#kernel-page")
+    frame.locator("#out").wait_for(timeout=60_000)
+    wait(page.frames[1], "window.shipviz?.image?.w === 450")
+    frame.locator("#grid .cell").nth(4).get_by_role("spinbutton").fill("1.5")
+    frame.locator("#relu").check()
+    wait(page, "location.hash.includes('kernel=')")
+    again = opened(page.evaluate("location.hash"))
+    frame = again.frame_locator("#kernel-page")
+    frame.locator("#out").wait_for(timeout=60_000)
+    wait(again.frames[1], "window.shipviz?.image?.w === 450")
+    wait(again.frames[1], "shipviz.state.relu && shipviz.state.kernels[0][4] === 1.5")
+    frame.get_by_role("button", name="reset").click()
+    frame.locator("#relu").uncheck()
+    wait(again, "!location.hash.includes('kernel=')")
 
 @in_chromium
 def test_the_kernel_explorer_is_one_of_the_screens(page):

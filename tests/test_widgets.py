@@ -1,11 +1,11 @@
 """The widgets without a browser: every setting against torch, what is refused, what is not computed twice,
 and what a page holds."""
+import copy
 import gc
 import json
 import re
 import weakref
-from base64 import b64decode
-from datetime import datetime
+from base64 import b64decode, b64encode
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
+import torchvision
 from fastai.vision.all import (
     CategoryBlock,
     DataBlock,
@@ -30,10 +31,13 @@ from ipywidgets.widgets.widget import _instances
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
+from traitlets import TraitError
 
 import shipviz.widgets
 from shipviz.filters import KERNELS, makes_picture, signed_rgb
+from shipviz.heatmaps import layers
 from shipviz.kernels import PADDING_MODES
+from shipviz.ships import render_ship
 from shipviz.widgets import (
     MOST,
     TURNS,
@@ -45,6 +49,7 @@ from shipviz.widgets import (
     colour_limit,
     explorer_page,
     signed_png,
+    stages,
 )
 
 
@@ -63,9 +68,6 @@ def explorer(picture): return KernelExplorer(picture)
 def pixels(png):
     if bytes(png[:5]) == b"data:": png = b64decode(bytes(png).partition(b",")[2])
     return np.asarray(Image.open(BytesIO(png)).convert("RGB"))
-
-def number(e, i): return e.w_grid.children[i].children[0]
-def slider(e, i): return e.w_grid.children[i].children[1]
 
 def expected(x, kernels, mode, stride, relu):
     p = kernels.shape[-1]//2
@@ -128,65 +130,64 @@ def tree(widget):
 @pytest.mark.parametrize("mode", [*PADDING_MODES, "none"])
 @pytest.mark.parametrize("k", [3, 5])
 def test_every_setting_is_torchs_conv2d(explorer, picture, mode, k):
-    explorer.w_size.value, explorer.w_padding.value, explorer.w_colours.value = k, mode, "signed"
-    for stride in explorer.w_stride.options:
+    explorer.kernels, explorer.padding, explorer.colours = centred(KERNELS["top_edge"], k), mode, "signed"
+    for stride in (1, 2, 3, 4):
         for shared in (True, False):
-            explorer.w_stride.value, explorer.w_shared.value = stride, shared
+            explorer.stride, explorer.shared = stride, shared
             if not shared:
-                explorer.w_channel.value = 2
-                slider(explorer, 1).value = v = -70 - 5*stride
-                assert (explorer.kernels[:, 0, 1] == torch.tensor(v/100)).tolist() == [False, False, True]
+                kernels = explorer.kernels
+                kernels[2, 0, 1] = -.7 - .05*stride
+                explorer.kernels, explorer.channel = kernels, 2
             for relu in (True, False):
-                explorer.w_relu.value = relu
+                explorer.relu = relu
                 want = expected(picture, explorer.kernels, mode, stride, relu)
                 torch.testing.assert_close(explorer.map, want, rtol=1e-4, atol=1e-5)
                 colours = signed_rgb(want, colour_limit(explorer.kernels)).numpy()
-                step = abs(pixels(explorer.w_out.value).astype(int) - colours).max()
+                step = abs(np.asarray(explorer.shown()).astype(int) - colours).max()
                 assert step <= 6  # two of 255 colours
                 exec(explorer.code(), space := dict(x=picture[None]))
                 torch.testing.assert_close(space["y"][0, 0], want, rtol=1e-4, atol=1e-4)
             h, w = want.shape
-            assert (explorer.w_row.max, explorer.w_col.max) == (h - 1, w - 1)
             for r, c in ((0, 0), (h - 1, w - 1), (h//2, 1)):
-                explorer.w_row.value, explorer.w_col.value = r, c
+                explorer.row, explorer.column = r, c
+                assert explorer.place() == (r, c)
                 if not shared: continue
                 shown = explorer.map[r, c].item()
                 assert explorer.window()[2].sum().item() == pytest.approx(shown, abs=1e-4)
+            explorer.load("top_edge")
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_presets_and_turns(explorer, name):
     for k in (3, 5):
-        explorer.w_size.value, explorer.w_preset.value = k, name
+        explorer.kernels = torch.zeros(k, k)
+        explorer.load(name)
         kernel = centred(KERNELS[name], k)
-        assert torch.equal(explorer.kernels, kernel.expand(3, k, k))
+        torch.testing.assert_close(explorer.kernels, kernel.expand(3, k, k))
         for turn, do in TURNS.items():
-            explorer.w_turns[turn].click()
+            explorer.turn(turn)
             torch.testing.assert_close(explorer.kernels, do(kernel).expand(3, k, k))
-            explorer.w_turns["reset"].click()
-            assert torch.equal(explorer.kernels, kernel.expand(3, k, k))
-        shown = [number(explorer, i).value for i in range(k*k)]
-        assert shown == pytest.approx(kernel.flatten().tolist(), abs=1e-4)
+            explorer.load(name)
 
 def test_weights_that_sum_to_1_show_a_picture_by_themselves(explorer, picture):
     for name, kernel in KERNELS.items():
-        explorer.w_preset.value = name
+        explorer.load(name)
         grey = makes_picture(kernel)
         assert explorer.shows_picture() == grey == (abs(kernel.sum() - 1) < 1e-4)
-        shown = pixels(explorer.w_out.value).astype(int)
+        shown = np.asarray(explorer.shown()).astype(int)
         want = explorer.map.div(3).clamp(0, 1).mul(255).round()[..., None].expand(-1, -1, 3) if grey \
             else signed_rgb(explorer.map, colour_limit(explorer.kernels))
         assert abs(shown - want.int().numpy()).max() <= (1 if grey else 6)
-    explorer.w_preset.value = "identity"
-    shown = pixels(explorer.w_out.value)[..., 0]
-    np.testing.assert_allclose(shown, picture.mean(0)*255, atol=.6)
-    explorer.w_shared.value = False
-    number(explorer, 4).value = 0                                      # of red; green and blue make 2
-    assert not explorer.shows_picture()
-    for explorer.w_channel.value in (1, 2): number(explorer, 4).value = .5    # all weights together: 1
-    assert explorer.shows_picture() and "<span>1</span>" in explorer.w_scale.value
+    explorer.load("identity")
+    np.testing.assert_allclose(np.asarray(explorer.shown())[..., 0], picture.mean(0)*255, atol=.6)
+    kernels = explorer.kernels
+    kernels[0, 1, 1] = 0                                               # of red; green and blue make 2
+    explorer.kernels = kernels
+    assert not explorer.shows_picture() and not explorer.shared
+    kernels[1:, 1, 1] = .5                                             # all weights together: 1
+    explorer.kernels = kernels
     for colours, grey in (("signed", False), ("as picture", True), ("automatic", True)):
-        explorer.w_colours.value = colours
-        assert explorer.shows_picture() == grey and ("black,white" in explorer.w_scale.value) == grey
+        explorer.colours = colours
+        assert explorer.shows_picture() == grey
 
 @pytest.mark.parametrize("name", ["kernel", "stride", "heat", "losses"])
 def test_a_still_picture_stands_beside_every_widget(any_explorer, name):
@@ -195,133 +196,76 @@ def test_a_still_picture_stands_beside_every_widget(any_explorer, name):
     assert "application/vnd.jupyter.widget-view+json" in data
     if name in ("kernel", "heat"):
         shown = Image.open(BytesIO(b64decode(data["image/png"])))
-        image = any_explorer.w_in if name == "kernel" else any_explorer.w_out
-        assert shown.height == pixels(image.value).shape[0]
+        height = any_explorer.photo.height if name == "kernel" else pixels(any_explorer.w_out.value).shape[0]
+        assert shown.height == height and shown.width > 2*height          # two pictures
         assert data["text/html"].startswith("<img alt=")
     else: assert ("shipviz-grids" if name == "stride" else "<figure") in data["text/html"]
 
-def test_buttons_turn_the_chosen_channel_alone(explorer):
-    explorer.w_shared.value, explorer.w_channel.value = False, 1
-    before = explorer.kernels.clone()
-    explorer.w_turns["negate"].click()
+def test_turns_are_of_the_chosen_channel_alone(explorer):
+    explorer.shared, explorer.channel = False, 1
+    before = explorer.kernels
+    explorer.turn("negate")
     assert torch.equal(explorer.kernels, before*torch.tensor([1., -1, 1])[:, None, None])
-    explorer.w_shared.value = True  # the shown one for all
-    assert torch.equal(explorer.kernels, -before)
 
 
-@pytest.mark.parametrize("typed", [MOST + .5, -11., float("nan"), float("inf")])
-def test_a_weight_out_of_range_is_refused_beside_the_grid(explorer, typed):
-    kernels, shown = explorer.kernels.clone(), explorer.w_out.value
-    number(explorer, 4).value = typed
-    said = explorer.w_message.value
-    assert 'role="alert"' in said and f"from −{MOST} to {MOST}" in said
-    assert torch.equal(explorer.kernels, kernels) and explorer.w_out.value == shown
-    assert number(explorer, 4).value == 0
-    number(explorer, 4).value = MOST
-    assert explorer.w_message.value == ""
-    assert explorer.kernels[0, 1, 1] == MOST and slider(explorer, 4).value == 100*MOST
+@pytest.mark.parametrize("value", [MOST + .5, -11., float("nan"), float("inf")])
+def test_a_weight_out_of_range_is_refused_in_words(explorer, value):
+    kernels = explorer.kernels
+    with pytest.raises(TraitError, match=f"from −{MOST} to {MOST} is wanted"):
+        explorer.kernels = torch.full((3, 3), value)
+    assert torch.equal(explorer.kernels, kernels)
 
-def test_number_and_slider_follow_each_other(explorer):
-    slider(explorer, 0).value = 35
-    assert number(explorer, 0).value == .35
-    number(explorer, 0).value = -1.234
-    assert slider(explorer, 0).value == -125 and explorer.kernels[0, 0, 0] == torch.tensor(-1.234)
+def test_what_the_browser_says_is_what_code_reads(explorer):
+    "State comes as the script sends it; whatever is not possible leaves everything as it was."
+    weights = [[0.]*25, [.5]*25, [-1.25]*25]
+    explorer.set_state(dict(weights=weights, shared=False, channel=2, row=3, column=4, stride=2, relu=True,
+                            padding="reflect", colours="as picture", preset="blur"))
+    assert explorer.kernels.shape == (3, 5, 5) and explorer.kernels[2].unique().tolist() == [-1.25]
+    assert explorer.place() == (3, 4) and explorer.map.shape == (10, 14) and explorer.shows_picture()
+    for wrong in (dict(weights=[[0.]*9]), dict(weights=[[1e9]*9]*3), dict(stride=0), dict(padding="x")):
+        with pytest.raises(TraitError): explorer.set_state(wrong)
+    assert explorer.kernels.shape == (3, 5, 5) and explorer.stride == 2
 
-def upload(e, name, content):
-    file = {"name": name, "type": "", "size": len(content), "content": memoryview(content),
-            "last_modified": datetime.now()}
-    e.w_file.value = (file,)
+def test_a_picture_from_the_readers_disk_is_there_for_code(explorer):
+    image = render_ship("Cruise", seed=3, size=64).image
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    explorer.set_state(dict(address=f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"))
+    np.testing.assert_array_equal(np.asarray(explorer.photo), np.asarray(image))
+    assert explorer.x.shape == (3, *image.size[::-1]) and explorer.map.shape == image.size[::-1]
 
-def png(size, mode="RGB"):
-    Image.new(mode, size, 200).save(out := BytesIO(), "PNG")
-    return out.getvalue()
+def test_a_drag_in_the_browser_computes_nothing_here(explorer, monkeypatch):
+    "No round trip: what comes from the browser is kept, and answered by nothing but an echo."
+    def fail(*args, **kwargs): raise AssertionError("computed")
+    monkeypatch.setattr(F, "conv2d", fail)
+    sent = []
+    monkeypatch.setattr(ipywidgets.Widget, "_send", lambda self, msg, buffers=None: sent.append(msg))
+    for i in range(20): explorer.set_state(dict(weights=[[i/20]*9]*3))
+    assert all(m.get("method") == "echo_update" for m in sent), sent
 
-@pytest.mark.parametrize("name,content,why", [
-    ("a.txt", b"hello", "can&#x27;t be read"), ("cut.png", png((50, 50))[:60], "can&#x27;t be read"),
-    ("dot.png", png((5, 90)), "5×90 pixels is too small"), ("<b>.png", b"", "&lt;b&gt;")])
-def test_a_file_that_is_no_picture_is_refused_beside_the_button(explorer, name, content, why):
-    before = explorer.w_out.value
-    upload(explorer, name, content)
-    assert why in explorer.w_file_message.value and explorer.w_out.value == before
-    upload(explorer, "good.png", png((300, 100), "L"))
-    assert explorer.w_file_message.value == "" and tuple(explorer.x.shape) == (3, 75, 224)
-    assert tuple(explorer.map.shape) == (75, 224) and (explorer.w_row.max, explorer.w_col.max) == (74, 223)
+def test_scripts_and_styles_travel_with_the_widget(explorer):
+    page = Path(shipviz.widgets.__file__).parent/"page"
+    for name in ("kernel.js", "kernel_widget.js"): assert (page/name).read_text() in explorer._esm
+    assert explorer._css == (page/"kernel.css").read_text()
+    state = dependency_state(explorer)[explorer.model_id]
+    assert state["model_module"] == "anywidget" and state["state"]["_esm"] == explorer._esm
+    assert {"weights", "padding", "shared", "address"} <= set(state["state"])
 
-def test_nothing_is_computed_that_did_not_change(explorer, monkeypatch):
-    calls, conv2d = [], F.conv2d
-    monkeypatch.setattr(F, "conv2d", lambda *a, **k: calls.append(1) or conv2d(*a, **k))
-    explorer.w_row.value = explorer.w_col.value = 3
-    explorer.w_preset.value = explorer.w_preset.value
-    assert not calls
-    slider(explorer, 0).value = 50
-    assert len(calls) == 1
-    padded = explorer._padded[1]
-    number(explorer, 1).value = 1.5
-    explorer.w_turns["rotate"].click()
-    assert len(calls) == 3 and explorer._padded[1] is padded
-    shown = explorer.w_in.value
-    explorer.w_relu.value = True
-    assert explorer.w_in.value is shown  # its window did not move
-
-@pytest.mark.parametrize("mode", ["zeros", "none"])
-@pytest.mark.parametrize("stride", [1, 3])
-def test_pointing_at_a_pixel_chooses_its_window(explorer, picture, mode, stride):
-    explorer.w_padding.value, explorer.w_stride.value = mode, stride
-    h, w = explorer.map.shape
-    explorer.script.point = f"answer {h - 1} 2"
-    assert (explorer.w_row.value, explorer.w_col.value) == (h - 1, 2)
-    shift = 1 if mode == "none" else 0
-    for r, c in ((0, 0), (1, 2), (h - 1, w - 1)):
-        explorer.script.point = f"picture {r*stride + shift} {c*stride + shift}"  # the middle of a window
-        assert (explorer.w_row.value, explorer.w_col.value) == (r, c)
-        assert f"response <b>{explorer.map[r, c]:.3f}" in explorer.w_sums.value
-    explorer.script.point = "picture 0 26"  # a corner that may be no window's middle
-    assert (explorer.w_row.value, explorer.w_col.value) == (0, w - 1)
-
-def test_pointing_draws_one_window_and_no_answer(explorer, monkeypatch):
-    shown, drawn, update = explorer.w_out.value, [], type(explorer)._update_window
-    monkeypatch.setattr(type(explorer), "_update_window", lambda self: drawn.append(1) or update(self))
-    explorer.script.point = "answer 3 4"
-    assert len(drawn) == 1 and explorer.w_out.value is shown
-    explorer.w_row.value = 9
-    explorer.script.point = "answer 3 4"  # the same again
-    assert explorer.w_row.value == 3
-
-def test_the_script_travels_as_a_module_that_anywidget_loads(explorer):
-    "The names that it looks for exist."
-    script = (Path(shipviz.widgets.__file__).parent/"widgets.js").read_text()
-    assert explorer.script._esm == script and explorer.script in explorer.children
-    assert "shipviz" in explorer._dom_classes and "point" in explorer.script.keys
-    for image, name in ((explorer.w_in, "picture"), (explorer.w_out, "answer")):
-        assert f"shipviz-{name}" in image._dom_classes and f"{name}: \"" in script
-
-@pytest.mark.parametrize("name", ["kernel", "stride", "heat", "losses"])
-def test_no_text_of_a_widget_runs(any_explorer):
+@pytest.mark.parametrize("name", ["stride", "heat", "losses"])
+def test_no_text_of_a_widget_runs(any_explorer, name):
     "A page whose policy forbids scripts in its text must have nothing to forbid."
     texts = [w.value for w in tree(any_explorer) if isinstance(w, ipywidgets.HTML)]
     assert len(texts) >= 2
     script = (Path(shipviz.widgets.__file__).parent/"widgets.js").read_text()
     for text in texts: assert not re.search(r"<script|\son\w+\s*=|javascript:", text)
-    assert not re.search(r"\beval\b|\bFunction\(|innerHTML", script)
+    for code in (script, KernelExplorer._esm): assert not re.search(r"\beval\b|\bFunction\(|innerHTML", code)
 
-
-def test_a_saved_page_carries_the_script(explorer):
+def test_a_saved_page_carries_the_script():
+    explorer = StrideExplorer()
     state = dependency_state(explorer)
     saved = state[explorer.script.model_id]
     assert saved["model_module"] == "anywidget" and saved["state"]["_esm"] == explorer.script._esm
     assert {w.model_id for w in tree(explorer)} <= set(state)
-
-def test_a_drag_sends_few_messages(explorer, monkeypatch):
-    "Each message costs time on its way to the page: the picture comes first, and what stays is not sent."
-    sent = []
-    monkeypatch.setattr(ipywidgets.Widget, "_send",
-                        lambda self, msg, buffers=None: sent.append(type(self).__name__))
-    slider(explorer, 4).value = 45
-    first = list(sent)
-    sent.clear()
-    slider(explorer, 4).value = 50
-    assert "Image" in first and "Image" in sent, (first, sent)
-    assert sent.index("Image") < sent.index("FloatText") and len(first) + len(sent) <= 20, (first, sent)
 
 
 def test_signed_png_refuses_other_shapes():
@@ -342,6 +286,26 @@ def test_stride_explorer_agrees_with_torch():
             e.w_at.value = at
             counts = {name: e.w_view.value.count(f'class="{name}"') for name in ("read", "made", "done")}
             assert counts == dict(read=k*k, made=1, done=at)
+
+def test_stride_explorer_has_buttons_with_names():
+    e = StrideExplorer(n=4, padding=0, kernel_size=3)                      # four positions
+    buttons = [w for w in tree(e) if isinstance(w, ipywidgets.Button)]
+    assert all(re.search("[a-z]", b.description) for b in buttons) and len(buttons) == 4
+    assert e.w_play.layout.display == "none"
+    reached = []
+    for name in ("back", "on", "on", "on", "on", "back", "first"):
+        e.w_steps[name].click()
+        reached.append(e.w_at.value)
+    assert reached == [0, 1, 2, 3, 3, 2, 0]
+    e.w_steps["walk"].click()
+    assert e.w_play.playing and e.w_steps["walk"].description == "■ stop"
+    e.w_at.value = 3                                                       # as the clock in the browser does
+    e.w_play.playing = False
+    assert e.w_steps["walk"].description == "▶ walk"
+    e.w_steps["walk"].click()                                              # from the end: from the beginning
+    assert e.w_at.value == 0 and e.w_play.playing
+    e.w_steps["on"].click()
+    assert not e.w_play.playing
 
 def test_stride_explorer_stays_usable_after_a_refusal():
     e = StrideExplorer(n=2, padding=0, kernel_size=2)
@@ -378,43 +342,26 @@ def use(explorer, control, turn):
     if isinstance(control, ipywidgets.Button): return control.click()
     if values := settings(control): control.value = values[turn % len(values)]
 
-@pytest.mark.parametrize("name", ["kernel", "stride", "heat", "losses"])
+@pytest.mark.parametrize("name", ["stride", "heat", "losses"])
 def test_no_control_leaves_widgets_behind(any_explorer, name):
     "ipywidgets keeps every widget until it is closed, so each that is made for a change would stay for ever."
     for turn in range(4):                                             # whatever is made once is made now
         for control in list(tree(any_explorer)): use(any_explorer, control, turn)
     count, used = len(_instances), 0
-    weights = any_explorer.w_grid.children if name == "kernel" else ()
-    alike = [control for cell in weights[1:] for control in cell.children]
     for control in tree(any_explorer):
-        if control in alike: continue
         used += bool(settings(control)) or isinstance(control, ipywidgets.Button)
         for turn in range(200):
             use(any_explorer, control, turn)
             assert len(_instances) == count, control
     assert used >= 5
 
-def test_a_drag_that_ends_after_its_grid_has_gone(explorer):
-    last = explorer.w_grid.children[8].children[1]
-    explorer.w_size.value = 5
-    kernels = explorer.kernels
-    last.value = 90
-    assert explorer.kernels is kernels
-    explorer.w_size.value = 3
-    assert last.value == 100*explorer.kernels[0, 2, 2]
-
 @pytest.mark.parametrize("name", ["kernel", "stride", "heat", "losses"])
 def test_a_closed_explorer_leaves_nothing_behind(name, request):
     for fixture in ("picture", "learner", "files"): request.getfixturevalue(fixture)
     before = set(_instances)
     explorer = request.getfixturevalue("any_explorer")
-    if name == "kernel": explorer.w_size.value = 5
     explorer.close()
     assert set(_instances) == before
-
-def test_an_uploaded_photo_is_upright(explorer, files):
-    upload(explorer, files[-1].name, files[-1].read_bytes())
-    assert explorer.photo.size == (90, 60) and explorer.w_file_message.value == ""
 
 def test_the_learner_sees_a_photo_as_the_page_shows_it(learner, files):
     "Upright, however it is given: a path, an opened file, its pixels."
@@ -438,6 +385,34 @@ def test_heat_lies_where_the_learner_saw_the_picture(files):
     plain, heated = np.asarray(Image.open(files[0])), pixels(e.w_out.value)
     same = (plain == heated).all((0, 2))
     assert same[:15].all() and same[75:].all() and not same[15:75].any()
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "convnext_tiny", "densenet121", "vgg11", "swin_t"])
+def test_at_most_eight_named_stages_are_offered(name):
+    net = getattr(torchvision.models, name)(weights=None).eval()
+    side = 224 if name == "vit_b_16" else 64
+    found = layers(net, torch.rand(1, 3, side, side))
+    offered = stages(found)
+    assert 4 <= len(offered) <= 8 and [o for o in found if o in offered] == offered
+    assert next(o for o in found if o.default) in offered
+    sizes = {o.shape[1:] for o in offered}
+    assert len(offered) == len({o.name for o in offered}) and (len(sizes) >= 3 or name == "vit_b_16")
+
+def test_the_plain_picture_a_scale_and_which_methods_are_one_map(learner, files):
+    e = HeatmapExplorer(learner, files[:2], ("gradcam", "hirescam", "layercam"))
+    np.testing.assert_array_equal(pixels(e.w_in.value), np.asarray(Image.open(files[0]).convert("RGB")))
+    assert (pixels(e.w_in.value) != pixels(e.w_out.value)).any() and e.w_scale.layout.display is None
+    assert "no heat" in e.w_scale.value and e.w_scale.value.count("rgb(") == 11
+    assert e.w_same.value == ""
+    kept = next(iter(e._kept.values()))
+    for method, same in (("hirescam", True), ("layercam", False)):
+        twin = copy.copy(kept)
+        twin.maps = kept.maps*3 if same else torch.rand_like(torch.as_tensor(kept.maps))
+        e._kept[(0, -1, e.w_layer.value, method)] = twin
+        e.w_method.value = method
+        assert ("gives the same map as gradcam." in e.w_same.value) == same
+    e.w_image.value = 1                                       # another picture: nothing to compare
+    assert e.w_same.value == ""
+    np.testing.assert_array_equal(pixels(e.w_in.value), np.asarray(Image.open(files[1]).convert("RGB")))
 
 def test_a_method_that_is_not_possible_is_refused_in_words(learner, files):
     e = HeatmapExplorer(learner, files, ("cam", "gradcam"))           # also the very first

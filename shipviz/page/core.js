@@ -57,7 +57,7 @@ function eachFrame(f) {
 
 const state = {
   screen: "look", picture: 0, head: "imagenet", a: null, b: null, split: 50, heat: true, outline: false,
-  layer: null, map: 0, at: 0,
+  layer: null, map: 0, at: 0, kernel: null,
 };
 const SCREENS = ["look", "how", "game", "learn", "kernels"];
 const FIRST = { ...state };
@@ -86,6 +86,7 @@ function readAddress() {
   state.layer = whole("layer", config.told.layers.length - 1);
   state.map = whole("map", state.layer === null ? 1 : config.told.layers[state.layer].out);
   state.at = whole("at", SIDE * SIDE);
+  state.kernel = /^[\w:;.+-]{1,2000}$/.test(given.kernel) ? given.kernel : null;
 }
 const names = () => state.head === "ships" ? config.ships : config.names;
 
@@ -95,6 +96,15 @@ const HEAT = config.heat, SIGNED = config.signed;       // 256 and 511 colours, 
 const words = list => Uint32Array.from(list, ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0);
 const SIGNED_WORDS = words(SIGNED);
 
+// A map of numbers as a grey picture, black at `dark` and white at `light`
+function drawGrey(canvas, values, width, height, dark, light) {
+  canvas.width = width; canvas.height = height;
+  const context = canvas.getContext("2d"), image = context.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer), f = 255 / (light - dark);
+  for (let i = 0; i < pixels.length; i++)
+    pixels[i] = (255 << 24 | clamp(Math.round((values[i] - dark) * f), 0, 255) * 0x10101) >>> 0;
+  context.putImageData(image, 0, 0);
+}
 // A map of numbers as a picture: orange below zero, white at zero, purple above
 function drawSigned(canvas, values, width, height, limit) {
   canvas.width = width; canvas.height = height;

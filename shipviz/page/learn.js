@@ -1,9 +1,8 @@
 // A 3×3 kernel learned by gradient descent from a picture and a target.
 const GREY = 128, INNER = GREY - 2;          // the picture's side, and the response's
 const STEPS = 20;                            // of gradient descent for each picture on the screen
-const learn = { x: null, want: null, truth: null, kernel: [], speed: [], gram: [], pull: [], rest: 0,
-  losses: [], every: 1,
-  count: 0, on: false, of: null, end: "" };
+const learn = { x: null, grey: null, want: null, truth: null, kernel: [], speed: [], gram: [], pull: [],
+  rest: 0, losses: [], every: 1, count: 0, on: false, of: null, end: "" };
 
 // mean 0 and spread 1, so that one learning rate suits every picture
 function greyPicture() {
@@ -15,6 +14,7 @@ function greyPicture() {
     (_, i) => (data[4 * i] + data[4 * i + 1] + data[4 * i + 2]) / 765);
   const mean = x.reduce((a, b) => a + b) / x.length;
   const spread = Math.sqrt(x.reduce((a, v) => a + (v - mean) ** 2, 0) / x.length) || 1;
+  learn.grey = [-mean / spread, (1 - mean) / spread];      // what is black and white in these numbers
   return x.map(v => (v - mean) / spread);
 }
 function convolved(x, kernel) {
@@ -122,9 +122,13 @@ function drawCurve() {                       // error upwards, in powers of ten
 }
 function drawLearn() {
   const limit = Math.max(largest(learn.want), 1e-3), answer = convolved(learn.x, learn.kernel);
-  drawSigned($("learn-picture"), learn.x, GREY, GREY, largest(learn.x));
-  drawSigned($("learn-answer"), answer, INNER, INNER, limit);
-  drawSigned($("learn-want"), learn.want, INNER, INNER, limit);
+  // a target whose weights sum to 1 is a picture itself, and shown as one
+  const isPicture = !learn.truth || Math.abs(learn.truth.reduce((a, b) => a + b) - 1) < 1e-4;
+  const draw = (id, values) => isPicture ? drawGrey($(id), values, INNER, INNER, ...learn.grey)
+    : drawSigned($(id), values, INNER, INNER, limit);
+  drawGrey($("learn-picture"), learn.x, GREY, GREY, ...learn.grey);
+  draw("learn-answer", answer);
+  draw("learn-want", learn.want);
   drawSigned($("learn-error"), answer.map((v, i) => v - learn.want[i]), INNER, INNER, limit);
   kernelTable($("learn-kernel"), learn.kernel);
   const shown = $("learn-show").getAttribute("aria-pressed") === "true";

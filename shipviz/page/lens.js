@@ -1,6 +1,6 @@
 // The lens: one kernel at work. A 9×9 piece of what it reads, the weights, the products, their sum.
 const lens = { index: 0, layer: null, channel: 0, reads: [], side: SIDE, made: null, own: null,
-  answer: null, timer: 0 };
+  answer: null, timer: 0, name: "learned", past: [], future: [] };
 const PATCH = 9;
 
 function picturePlanes() {                   // red, green and blue as the network gets them
@@ -21,7 +21,8 @@ async function openLens(index, channel, at = null) {
   const layer = network.layers[index], made = await layerMaps(index);
   const before = index ? await layerMaps(index - 1) : null;
   stopWalk();
-  Object.assign(lens, { index, layer, channel, made, own: null, answer: null,
+  Object.assign(lens, { index, layer, channel, made, own: null, answer: null, name: "learned", past: [],
+    future: [],
     side: before ? before.side : SIDE });
   lens.reads = !before ? picturePlanes() : layer.kind === "depthwise" ? [plane(before, channel)]
     : Array.from({ length: layer.n }, (_, c) => plane(before, c));
@@ -215,6 +216,8 @@ function drawLens() {
   $("lens-title").textContent = `${layer.name === "last" ? "last layer" : layer.name}, map ${channel}`;
   $("lens-what").textContent = `${WHAT[layer.kind]} Press or drag on a picture to move the window; `
     + "arrow keys do it too.";
+  $("lens-undo").disabled = !lens.past.length; $("lens-redo").disabled = !lens.future.length;
+  $("lens-undo").hidden = $("lens-redo").hidden = flat;
   $("lens-map").max = layer.out - 1; $("lens-map").value = channel;
   $("lens-kernel-row").hidden = flat; $("lens-colour-row").hidden = layer.kind !== "stem";
   const shown = flat ? drawPointSum() : (drawWindowSum(), channelOfPatch());
@@ -226,8 +229,19 @@ function drawLens() {
 
 // ---- by hand ----
 
-function useOwn(kernel, name) {
-  lens.own = kernel; lens.answer = null;
+function useOwn(own, name) {                 // a kernel by hand, or (own null) the learned one again
+  lens.past.push([lens.own, lens.name]); lens.future = [];
+  useKernel(own, name);
+}
+function backInLens(from, to) {
+  if (!from.length) return;
+  to.push([lens.own, lens.name]);
+  useKernel(...from.pop());
+}
+const undoInLens = () => backInLens(lens.past, lens.future);
+const redoInLens = () => backInLens(lens.future, lens.past);
+function useKernel(own, name) {
+  Object.assign(lens, { own, name, answer: null });
   if (name === "own" && ![...$("lens-kernel").options].some(o => o.value === "own"))
     $("lens-kernel").append(new Option("by hand", "own"));
   $("lens-kernel").value = name;
@@ -270,7 +284,7 @@ function connectLens() {
   select.append(new Option("learned", "learned"));
   for (const name of Object.keys(config.kernels)) select.append(new Option(name.replaceAll("_", " "), name));
   select.onchange = () => {
-    if (select.value === "learned") { lens.own = lens.answer = null; return drawLens() }
+    if (select.value === "learned") return useOwn(null, "learned");
     const k = lens.layer.size, o = (k - 3) / 2, own = new Array(k * k).fill(0);
     if (select.value === "own") return;
     config.kernels[select.value].flat().forEach((v, i) => {
@@ -284,6 +298,7 @@ function connectLens() {
     if (Number.isInteger(c) && c >= 0 && c < lens.layer.out) openLens(lens.index, c, state.at);
     else e.target.value = lens.channel;
   };
+  $("lens-undo").onclick = undoInLens; $("lens-redo").onclick = redoInLens;
   $("lens-walk").onclick = walk; $("lens-next").onclick = animate;
   $("lens-close").onclick = () => $("lens").close();
   $("lens").addEventListener("close", closeLens);

@@ -7,9 +7,12 @@ function handOver() {                        // the kernel explorer gets the pic
   const frame = $("kernel-page");
   if (state.screen !== "kernels" || !current) return;
   if (!frame.srcdoc) { frame.srcdoc = config.kernelPage; frame.onload = handOver; return }
-  const inside = frame.contentWindow;
-  if (!inside?.shipviz?.image) return void setTimeout(handOver, 50);
+  const inside = frame.contentWindow?.shipviz;
+  if (!inside?.image) return void setTimeout(handOver, 50);
   inside.use(current.canvas);
+  if (state.kernel || inside.told) inside.text = state.kernel ?? "";
+  state.kernel = inside.text || null;
+  inside.told = text => { state.kernel = text || null; writeAddress() };
 }
 function openScreen() {
   for (const name of SCREENS) $(name).hidden = name !== state.screen;

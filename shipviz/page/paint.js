@@ -119,8 +119,10 @@ function connectPaint() {
   view.addEventListener("focus", () => drawView()); view.addEventListener("blur", () => drawView());
   window.addEventListener("keydown", e => {
     if (!(e.ctrlKey || e.metaKey) || e.key.toLowerCase() !== "z" && e.key.toLowerCase() !== "y") return;
-    if (state.screen !== "look" || e.target.matches("input[type=search]")) return;
+    const again = e.key.toLowerCase() === "y" || e.shiftKey;
+    if (!$("lens").open && state.screen !== "look" || e.target.matches("input[type=search]")) return;
     e.preventDefault();
-    if (e.key.toLowerCase() === "y" || e.shiftKey) redo(); else undo();
+    if ($("lens").open) return again ? redoInLens() : undoInLens();
+    if (again) redo(); else undo();
   });
 }

@@ -12,6 +12,7 @@ function holds(source, width, height, facts) {       // a picture: as it came, a
     throw new Error(`a picture of ${w}×${h} pixels is too small: 8 a side are the least`);
   const original = surface(w, h), canvas = surface(w, h), context = original.getContext("2d");
   context.imageSmoothingQuality = "high";
+  context.fillStyle = "#fff"; context.fillRect(0, 0, w, h);          // where it is transparent, as in Python
   context.drawImage(source, 0, 0, w, h);
   canvas.getContext("2d").drawImage(original, 0, 0);
   return { original, canvas, width: w, height: h, mask: null, label: null, strokes: [], undone: [],

@@ -26,7 +26,7 @@ from shipviz.datasets import make_ships
 from shipviz.heatmaps import heatmap
 from shipviz.learners import load_model
 from shipviz.models import train_on
-from shipviz.widgets import HeatmapExplorer, KernelExplorer, StrideExplorer, TopLossBrowser
+from shipviz.widgets import TURNS, HeatmapExplorer, KernelExplorer, StrideExplorer, TopLossBrowser
 
 
 def megabytes():
@@ -82,14 +82,18 @@ def settings(widget):
     return found
 
 def change(widget, rng):
+    if isinstance(widget, KernelExplorer):
+        widget.turn(rng.choice(list(TURNS)))
+        widget.stride, widget.relu = rng.randint(1, 4), rng.random() < .5
+        return widget.still()
     control, values = rng.choice(list(settings(widget).items()))
     value = rng.choice(values)
     control.value = int(value) if type(control).__name__ == "IntSlider" else value
 
 def sliders(times):
     explorer = KernelExplorer(Image.radial_gradient("L").convert("RGB"))
-    cells = [w for w in settings(explorer) if type(w).__name__ == "IntSlider" and w.min == -200]
-    flat("slider moves", lambda i: setattr(cells[i % len(cells)], "value", (7*i) % 200), times)
+    def move(i): explorer.kernels = torch.full((3, 3), i % 200/100)
+    flat("slider moves", move, times)
     explorer.close()
 
 def widgets(times, learn, photos):
