@@ -89,7 +89,7 @@ def loss_of_numbers(
     model:Model,
 )->str|None:
     "The name of a Learner's loss if it compares numbers, and there are no names of classes; else None."
-    loss = getattr(model, 'loss_func', None)
+    loss:Any = getattr(model, 'loss_func', None)
     while hasattr(loss, 'func'): loss = loss.func        # fastai's wrapper, or a `partial`
     name = getattr(loss, '__name__', type(loss).__name__)
     return name if name in _OF_NUMBERS and class_names(model) is None else None
