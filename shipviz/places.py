@@ -216,7 +216,8 @@ def _of_tokens(shape, size)->Iterator[Layout]:
     """Reading order first, with as few extra tokens as possible. Of few places nothing else: four cells may
     seem to be in any order."""
     fitting = [(axis, extra, grid) for extra in range(MAX_EXTRA + 1) for axis in (1, 2)
-               for grid in _grids(shape[axis] - extra, size) if extra <= shape[axis]//3]
+               for grid in _grids(shape[axis] - extra, size)
+               if extra <= shape[axis]//3 and (axis == 1 or shape[1] > 1)]   # a single token has no places
     for axis, extra, (h, w) in fitting:
         tokens = partial(_patches, extra=extra, grid=(h, w), axis=axis)
         if axis == 1 or h*w > 8: yield Layout((h, w), 3 - axis, tokens)

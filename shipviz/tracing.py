@@ -236,7 +236,7 @@ def locate(
     coarsest = min((g for g in grids if math.prod(g) > 3), key=math.prod, default=(2, 2))
     patches = patches_of(coarsest, trace.size)
     moved:dict = {i: [{} for _ in patches] for i in asked}
-    for seed in range(pictures):
+    for seed in range(pictures if asked else 1):
         picture, other = _noise(inputs[0], seed)
         before, grads = _gradients(net, with_(picture), trace, wanted)
         for n, patch in enumerate(patches if asked else []):
@@ -338,6 +338,7 @@ def find_default(
         asking = by_queries(net, inputs, trace, unclear)
         found = next((i for i in asking if locate(net, inputs, trace, [i])), None)
         if found is not None: reached, unclear = [found], unclear[:unclear.index(found)]
+        unclear = [i for i in unclear if not trace.known[i]]
         reached = unclear and locate(net, inputs, trace, unclear, pictures=4) or reached
         if reached: return reached[0]
     return left[0] if left and is_sure(left[0]) else None
