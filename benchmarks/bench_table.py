@@ -5,9 +5,9 @@
     python benchmarks/bench_table.py --out benchmarks/comparison.md     keep it; then `make readme`
 
 Times are multiples of a bare `no_grad` forward pass of the same batch. The cases take turns; in its turn each
-runs twice, and the second time counts, since the first finds the processor's caches and the memory as another
-library left them. Of the turns, the median counts. Counts and properties are asked of the libraries that are
-installed; one that is not (the extras `bench` and `fast` have them all) is left out, and its column says so."""
+runs twice, and the second time counts, since the first finds caches and memory as another library left them.
+Of the turns, the median counts. Counts and properties are asked of the libraries that are installed; one that
+is not (the extras `bench` and `fast` have them all) is left out, and its column says so."""
 import argparse
 import copy
 import datetime
