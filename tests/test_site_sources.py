@@ -81,6 +81,9 @@ def test_cells(page):
     assert build.code(code("#| default_exp kernels"), page) is None
     kept = build.code(code("#| export\ndef f(): pass", source_hidden=True, outputs_hidden=True), page)
     assert kept["source"] == "def f(): pass" and kept["metadata"]["tags"] == ["hide-input", "hide-output"]
+    frame = html('<iframe title="Explorer" srcdoc="&lt;p&gt;" style="height:70px"></iframe>')
+    live = build.code(code("show_explorer()", [frame, html("<p>a still picture</p>")]), page)["outputs"]
+    assert len(live) == 1 and "live/" in live[0]["data"]["text/html"]
     kept = build.code(code("#| echo: false\nf()", [html("<p>1</p>")]), page)
     assert kept["metadata"]["tags"] == ["remove-input"]
 

@@ -120,6 +120,8 @@ def code(cell, page):
     lines = nbs.source(cell).splitlines()
     text = "\n".join(line for line in lines if not re.match(r"\s*#\s*\|", line)).strip("\n")
     outputs = [o for o in (shown(o, page) for o in cell.get("outputs", [])) if o]
+    live = [o for o in outputs if 'class="live"' in nbs.joined(o.get("data", {}).get("text/html", ""))]
+    outputs = live or outputs  # beside an explorer that works, no still picture of it
     folded, tags = cell.get("metadata", {}).get("jupyter", {}), []
     if told.get("echo") == "false" or "hide_input" in told: tags.append("remove-input")
     elif folded.get("source_hidden"): tags.append("hide-input")
