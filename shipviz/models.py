@@ -36,8 +36,8 @@ from .fast import (
     _FIT, Folded, _cores, _fit_size, _keep_memory, _logits, _Net, _one_thread_each, _phases, _Run,
     _whole_size, fit_head)
 from .folded import is_lite
-from .learners import (_picture_dls, fingerprint, imagenet_learner, load_model, save_model, ship_learner,
-                              trained_learner)
+from .learners import (_picture_dls, fingerprint, imagenet_learner, load_model, save_model,
+                              ship_learner, trained_learner)
 from .runs import history_table
 
 # %% ../nbs/library/12b_models.ipynb #adcffe52

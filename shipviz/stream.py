@@ -136,8 +136,8 @@ def _as_probabilities(model, logits, x):
     return torch.cat([1 - sure, sure], 1)
 
 def _folded(model):
-    """Of a Learner with an EfficientNet-Lite on the processor a form of it that is faster, and can be asked in
-    several threads; else None."""
+    """Of a Learner with an EfficientNet-Lite on the processor a form of it that is faster, and can be asked
+    in several threads; else None."""
     if not hasattr(model, 'dls'): return None
     from shipviz.folded import Folded, is_lite  # with fastai, which a bare network does without
     plain = all(p.device.type == 'cpu' and p.dtype == torch.float32 for p in model.model.parameters())
