@@ -134,7 +134,7 @@ def _is_list(data):
     return is_remote(data) or Path(data).suffix.lower() in LISTS and Path(data).expanduser().is_file()
 
 def _source(data):
-    "The pictures under their names in a table. FileNotFoundError: there are none, or one is missing."
+    "The pictures under their names in a table. Raises FileNotFoundError if photos are missing."
     if _is_list(data):
         found = find_source(data)
         return Source(found.name, found.base, lambda: ((item.path, item.path) for item in found))
