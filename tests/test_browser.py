@@ -569,7 +569,8 @@ def test_arrow_keys_move_sliders_and_menus_not_the_notebook(program):
     menu.focus()
     for key, value in (("ArrowDown", "2"), ("4", "4"), ("Home", "1")):
         keyboard.press(key)
-        assert menu.evaluate("e => [e.value, e == document.activeElement]") == [value, True], key
+        chosen = "([e, v]) => e.value == v && e == document.activeElement"
+        program.page.wait_for_function(chosen, arg=[menu.element_handle(), value], timeout=MINUTES)
     canvas, place = explorer.locator(".result canvas"), explorer.locator(".sums > div").first
     row = int(re.match(r"row (\d+)", place.inner_text())[1])
     canvas.focus()
@@ -612,9 +613,10 @@ def test_pointing_at_a_pixel_shows_its_window(program):
         box = canvas.bounding_box()
         x, y = box["x"] + box["width"]*at[0], box["y"] + box["height"]*at[1]
         program.page.mouse.move(x, y, steps=4)
-        said = explorer.locator(".sums > div").first.inner_text()
-        row, column = map(int, re.match(r"row (\d+), column (\d+)", said).groups())
-        assert abs(column - 224*at[0]) <= 1 and abs(row - 224*at[1]) <= 1
+        near = """([e, row, column]) => { const [r, c] = e.textContent.match(/\\d+/g).map(Number);
+            return Math.abs(r - row) <= 1 && Math.abs(c - column) <= 1 }"""
+        arg = [explorer.locator(".sums").element_handle(), 224*at[1], 224*at[0]]
+        program.page.wait_for_function(near, arg=arg, timeout=MINUTES)
         mark = explorer.locator(f"{part} .mark").bounding_box()
         assert mark["x"] - 2 <= x <= mark["x"] + mark["width"] + 2
         assert mark["y"] - 2 <= y <= mark["y"] + mark["height"] + 2
