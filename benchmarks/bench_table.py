@@ -42,6 +42,11 @@ WORDS = {
 }
 
 
+NOTE = """² With `plan='openvino'` (`pip install "shipviz[fast]"`). All libraries share one process, whose allocator
+keeps the memory of large passes by then. In a fresh process on Linux it gives that back after each layer, and a
+bare pass of many pictures is slower: there ours takes less of it.""".replace('\n', ' ')
+
+
 def peers():
     "{name: module} of the peers that are here."
     import shipviz
@@ -178,7 +183,7 @@ def machine(args):
     return (f'¹ {said.capitalize()} as a multiple of a bare `no_grad` pass, 224 px, for the class that the '
             f'network predicts; torch {torch_is} with {several}, median of turns in one run of '
             f'`benchmarks/bench_table.py` on {day}, {cores} cores of {kind}. '
-            "² With `plan='openvino'` (`pip install \"shipviz[fast]\"`).")
+            f'{NOTE}')
 
 def markdown(rows):
     first, *rest = [[str(c) for c in row] for row in rows]
