@@ -32,14 +32,19 @@ LINKS = {'pytorch-grad-cam': 'https://github.com/jacobgil/pytorch-grad-cam', 'Ca
 MODULES = {'pytorch-grad-cam': 'pytorch_grad_cam', 'Captum': 'captum.attr', 'torch-cam': 'torchcam.methods'}
 # What can't be counted: read in each library's documentation, at the versions above
 WORDS = {
-    'ViT, Swin: tokens made a map': ['by itself', 'a function of yours', 'no', 'no'],
+    'ViT, Swin: tokens made a map': ['by itself', 'a function of yours', 'no', 'a function of yours'],
     'scores of a heatmap': [
         'pointing game, energy, IoU on true masks; deletion, insertion, ROAD; with intervals and chance',
-        'ROAD, perturbation of confidence, ADCC', 'infidelity, sensitivity',
+        'ROAD, ARCC, perturbation of confidence', 'infidelity, sensitivity',
         'average drop, increase; deletion, insertion'],
     'a fastai `Learner`, its top losses, its training': ['yes', 'no', 'no', 'no'],
     'beyond pictures: text, tables, single neurons': ['no', 'no', 'yes', 'no'],
 }
+
+
+NOTE = """² With `plan='openvino'` (`pip install "shipviz[fast]"`). All libraries share one process, whose
+allocator keeps the memory of large passes by then. In a fresh process on Linux it gives that back after each
+layer, and a bare pass of many pictures is slower: there ours takes less of it.""".replace('\n', ' ')
 
 
 def peers():
@@ -178,7 +183,7 @@ def machine(args):
     return (f'¹ {said.capitalize()} as a multiple of a bare `no_grad` pass, 224 px, for the class that the '
             f'network predicts; torch {torch_is} with {several}, median of turns in one run of '
             f'`benchmarks/bench_table.py` on {day}, {cores} cores of {kind}. '
-            "² With `plan='openvino'` (`pip install \"shipviz[fast]\"`).")
+            f'{NOTE}')
 
 def markdown(rows):
     first, *rest = [[str(c) for c in row] for row in rows]
