@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from browser import browser, why_not
+from browser import MINUTES, Lab, browser, jupyterlab, why_not, write_notebook
 from PIL import Image
 
 from shipviz.report import report
@@ -118,3 +118,83 @@ def test_pages_work_under_a_strict_policy(pages, name, policy):
     said = [s for s in said if "favicon" not in s]
     assert not said and all(pictures), (said, pictures)
     assert {u.split("/")[2] for u in asked} == {"pages.test"}
+
+
+# Nor in a live JupyterLab, whose cells may run scripts: no name becomes one
+
+FILE = "'\"><img src=x onerror=noticed('a name')>"   # may be a file's name
+LABEL = "</script></style></textarea><script>noticed('a name')</script><img src=//elsewhere.test/x>"
+SHOW = f"""
+import html, shipviz, torch
+from fastai.vision.all import CrossEntropyLossFlat, ImageDataLoaders, Learner
+from IPython.display import display
+from PIL import Image
+from shipviz.explorer_pages import show_explorer
+from shipviz.interpretation import ShipInterpretation
+from shipviz.report import report
+from shipviz.widgets import HeatmapExplorer, KernelExplorer, TopLossBrowser
+classes = [{LABEL!r}, "{{{{7*7}}}}" + {FILE!r}]
+files = [{FILE!r} + f"{{i}}.png" for i in range(8)]
+for i, file in enumerate(files): Image.new("RGB", (32, 32), (30*i, 99, 99)).save(file)
+labels = [classes[i % 2] for i in range(8)]
+dls = ImageDataLoaders.from_lists(".", files, labels, valid_pct=.5, bs=4, num_workers=0)
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
+                          torch.nn.Flatten(), torch.nn.Linear(4, 2))
+learn = Learner(dls, net, CrossEntropyLossFlat())
+def framed(page): display({{"text/html": f'<iframe srcdoc="{{html.escape(page)}}"></iframe>'}}, raw=True)""", """
+interp = ShipInterpretation.from_learner(learn)
+losses = TopLossBrowser(interp)
+losses.w_wrong.value = False
+display(losses, HeatmapExplorer(learn, files), KernelExplorer(files[0]))""", """
+display(interp.table(), interp.report())
+framed(interp.to_html("losses.html", force=True).read_text())
+framed(report(learn, "r", photos=files[:1], title=classes[0], note=classes[1], n_curves=0, n_examples=2,
+              force=True, progress=False).path.read_text())"""
+SCRIPTED = "show_explorer(files[0], classes[0])"  # which has a script of its own, so no strict policy
+CONTROL = """
+from IPython.display import display
+def show(page): display({"text/html": page}, raw=True)
+show("<img src=data:, onerror=noticed(1)>")
+show('<iframe srcdoc="<img src=//elsewhere.test/x onerror=parent.noticed(2)>"></iframe>')"""
+WATCH = "addEventListener('securitypolicyviolation', e => noticed(`${e.effectiveDirective} ${e.blockedURI}`))"
+RUN = """source => {
+    const book = jupyterapp.shell.currentWidget.content;
+    book.model.sharedModel.addCell({ cell_type: 'code', source });
+    book.activeCellIndex = book.widgets.length - 1;
+    return jupyterapp.commands.execute('notebook:run-cell') }"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(bool(why_not()), reason=why_not())
+def test_no_name_runs_in_a_live_jupyterlab(tmp_path):
+    """As Jupyter is by itself, and under a policy that reports each try. That tries are noticed is shown by a
+    last cell, which does what no name may do."""
+    settings = tmp_path/".jupyter"/"jupyterlab_settings_dir"/"@jupyterlab"/"notebook-extension"
+    settings.mkdir(parents=True)
+    (settings/"tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')  # draw all, seen or not
+    write_notebook(tmp_path/"names.ipynb", *SHOW, SCRIPTED)
+    write_notebook(tmp_path/"strict.ipynb", *SHOW)
+    with browser() as chrome, jupyterlab(tmp_path) as server:
+        own = server[0], server[0].replace("http", "ws"), "data:", "blob:", "about:"
+        for name, notices in (("names", {1, 2, "http://elsewhere.test/x"}),
+                              ("strict", {"script-src-attr inline"})):
+            said, context = [], chrome.new_context(bypass_csp=name != "strict")
+            context.expose_function("noticed", lambda what, said=said: said.append(what))
+            context.add_init_script(WATCH)
+            context.on("dialog", lambda d, said=said: (said.append(d.message), d.dismiss()))
+            context.on("request", lambda r, said=said: r.url.startswith(own) or said.append(r.url))
+            page = context.new_page()
+            lab = Lab(page, *server, f"{name}.ipynb", f"lab/workspaces/{name}/tree")
+            said.clear()  # JupyterLab's own page has a script in its text
+            assert lab.run_all() == []
+            page.get_by_text("1 to 4 of 4").wait_for(timeout=MINUTES)
+            page.wait_for_timeout(500)
+            texts = [frame.locator("body").inner_text(timeout=MINUTES) for frame in page.frames]
+            assert not said and len(texts) == (3 if name == "strict" else 4)
+            for text in texts[:3]: assert "<img src=//elsewhere.test/x>" in text and "{{7*7}}" + FILE in text
+            assert LABEL in texts[0] and FILE + "1" in texts[0]
+            page.evaluate(RUN, CONTROL)
+            page.wait_for_timeout(500)
+            assert notices <= set(said)
+            context.close()
