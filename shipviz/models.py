@@ -8,6 +8,7 @@ __all__ = ['MODELS', 'train_on', 'real_ships', 'find_model', 'probabilities', 'p
 
 # %% ../nbs/library/12b_models.ipynb #c0af4f7a
 import copy
+import gc
 import hashlib
 import json
 import os
@@ -136,6 +137,7 @@ def train_on(
     if out is not None: refuse_existing(out, force)
     df, valid_pct = _table(data, valid_pct, seed, verify)
     size = _fit_size(df, size)
+    gc.collect() # an earlier Learner, in its circles of references, may still hold a network
     learn = ship_learner(get_dls(df, size=size, seed=seed), arch, head='linear', bn_final=False, seed=seed)
     learn.data = fingerprint(learn.dls)
     sets, net = _sets(learn, df), _trainable(learn.model)

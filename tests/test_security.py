@@ -142,7 +142,8 @@ torch.manual_seed(0)
 net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
                           torch.nn.Flatten(), torch.nn.Linear(4, 2))
 learn = Learner(dls, net, CrossEntropyLossFlat())
-def framed(page): display({{"text/html": f'<iframe srcdoc="{{html.escape(page)}}"></iframe>'}}, raw=True)""", """
+def framed(page):
+    display({{"text/html": f'<iframe srcdoc="{{html.escape(page)}}"></iframe>'}}, raw=True)""", """
 interp = ShipInterpretation.from_learner(learn)
 losses = TopLossBrowser(interp)
 losses.w_wrong.value = False

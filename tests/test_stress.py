@@ -1,4 +1,4 @@
-"A handful of what `make stress` does at length: killed work, full disks, long use."
+"A handful of what `make stress` does at length: killed work, full disks, long use, damaged files."
 import os
 import random
 import subprocess
@@ -37,3 +37,30 @@ def test_growth_is_noticed(monkeypatch):
     with pytest.raises(AssertionError, match="became"):
         long.flat("files", lambda i: kept.append(open(os.devnull)), 10)
     for file in kept: file.close()
+
+
+def damaged(rng, data):
+    "Bytes with a few of them changed, taken out, doubled, or cut off."
+    data = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        at, n = rng.randrange(len(data) + 1), rng.randint(1, 8)
+        how = rng.randrange(4)
+        if how == 0: data[at:at + n] = rng.randbytes(n)
+        elif how == 1: del data[at:at + n]
+        elif how == 2: data[at:at] = data[at:at + n]
+        else: del data[at:]
+    return bytes(data)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Pillow's, of what it skips
+@pytest.mark.parametrize("reader", ["table", "card", "rules", "picture", "upload"])
+def test_damaged_files_are_read_or_refused_in_words(monkeypatch, tmp_path, reader):
+    "As fuzz.py does, without its guide."
+    monkeypatch.syspath_prepend(str(STRESS))
+    monkeypatch.setenv("SHIPVIZ_MAX_MEGAPIXELS", "1")
+    import fuzz
+    seeds, rng, refused = fuzz.seeds()[reader], random.Random(0), 0
+    for i in range(200):
+        try: fuzz.READERS[reader](damaged(rng, seeds[i % len(seeds)]), tmp_path)
+        except fuzz.REFUSED: refused += 1
+    assert 0 < refused <= 200

@@ -160,7 +160,8 @@ class Task:
         if code: raise RuntimeError(f"{name} fails undisturbed:\n{reference.with_suffix('.log').read_text()}")
         assert not leftovers(reference), leftovers(reference)
         self.after = {k: digest(p) for k, p in outputs(reference).items()}
-        self.bytes = sum(p.stat().st_size for p in outputs(reference).values())
+        new = [p for k, p in outputs(reference).items() if self.after[k] != self.before.get(k)]
+        self.bytes = sum(p.stat().st_size for p in new)
 
     def fresh(self, name):
         folder = self.place/f"{self.name}-{name}"
@@ -248,8 +249,8 @@ def run(tries=50, names=TASKS, seed=0):
             disks = max(1, tries//10) if can_mount() else 0
             full = [task.fill(rng, rng.randrange(task.bytes)) for _ in range(disks)]
             early, begun = (sum(k[i] for k in kills) for i in (1, 2))
-            print(f"{name}: {max(task.took):.1f} s; {tries} kills {by}, {early} before the end, {begun} of them "
-                  f"left work half-way; {disks} disks, {sum(full)} full before the end", flush=True)
+            print(f"{name}: {max(task.took):.1f} s; {tries} kills {by}, {early} before the end, {begun} left "
+                  f"work half-way; {disks} disks, {sum(full)} full before the end", flush=True)
 
 
 if __name__ == "__main__":

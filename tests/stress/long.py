@@ -1,7 +1,8 @@
-"""Long use: does anything grow? long.py [HOW MUCH, 1 for the whole].
+"""Long use: does anything grow? long.py [HOW MUCH, 1 for the whole] [PART]...
 
-1,000 heatmaps, 1,000 moves of a slider, 200 changes of every widget's controls, 20 trainings; memory, open
-files, threads, hooks and widgets are counted after the first tenth and at the end."""
+1,000 heatmaps, 1,000 moves of a slider, 200 changes of every widget's controls, 20 trainings, each part in a
+process of its own; memory, open files, threads, hooks and widgets are counted after the first tenth and at
+the end."""
 import shipviz  # first: it repairs torchvision
 
 # isort: split
@@ -9,6 +10,7 @@ import contextlib
 import gc
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import threading
@@ -19,6 +21,7 @@ from ipywidgets.widgets.widget import _instances
 from PIL import Image
 from torchvision.models import resnet18
 
+from shipviz.data import get_dls
 from shipviz.datasets import make_ships
 from shipviz.heatmaps import heatmap
 from shipviz.learners import load_model
@@ -103,21 +106,30 @@ def widgets(times, learn, photos):
 def trainings(times, folder):
     def train(i): train_on(folder, size=48, epochs=1, seed=i, progress=False, out=folder.parent/"m",
                            force=True)
-    flat("trainings", train, times, room=150)
+    flat("trainings", train, times)
 
-def run(share=1.):
+def touched(times, folder):
+    "Every widget, the last two of a network that has been trained and loaded."
+    train_on(folder, size=48, epochs=1, progress=False, out=folder.parent/"w")
+    learn = load_model(folder.parent/"w")
+    learn.dls = get_dls(folder, size=48, bs=8)
+    widgets(times, learn, sorted((folder/"train/images").iterdir())[:3])
+
+PARTS = {"trainings": lambda share, folder: trainings(max(5, round(20*share)), folder),
+         "heatmaps": lambda share, folder: heatmaps(round(1000*share)),
+         "sliders": lambda share, folder: sliders(round(1000*share)),
+         "widgets": lambda share, folder: touched(round(200*share), folder)}
+
+def run(share, names):
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="shipviz-long-") as place:
         os.environ["SHIPVIZ_HOME"] = str(Path(place)/"home")
         folder = make_ships(Path(place)/"ships", n=25, n_test=0, size=48, difficulty="easy", progress=False)
-        trainings(max(5, round(20*share)), folder)
-        heatmaps(round(1000*share))
-        sliders(round(1000*share))
-        train_on(folder, size=48, epochs=1, progress=False, out=Path(place)/"w")
-        learn = load_model(Path(place)/"w")
-        from shipviz.data import get_dls
-        learn.dls = get_dls(folder, size=48, bs=8)
-        widgets(round(200*share), learn, sorted((folder/"train/images").iterdir())[:3])
+        for name in names: PARTS[name](share, folder)
 
 
-if __name__ == "__main__": run(float((sys.argv[1:] or ["1"])[0]))
+if __name__ == "__main__":
+    share, names = float((sys.argv[1:] or ["1"])[0]), sys.argv[2:]
+    if names: run(share, names)
+    command = [sys.executable, __file__, str(share)]
+    for name in () if names else PARTS: subprocess.run([*command, name], check=True)
