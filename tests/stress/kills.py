@@ -17,6 +17,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+PAGE = 4096
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGKILL
 
 
@@ -93,6 +94,10 @@ def outputs(folder):
     found = [p for p in Path(folder).rglob("*") if p.is_file() and p.relative_to(folder).parts[0] != "home"]
     return {str(p.relative_to(folder)): p for p in found if p.name != ".lock"}
 
+def taken(paths):
+    "Bytes that files take of a disk, which gives them in whole pages."
+    return sum(-(-p.stat().st_size//PAGE)*PAGE for p in paths)
+
 def leftovers(folder):
     "Files of interrupted work, in the folder and in its cache."
     def left(p): return ".tmp" in p.name or p.parent.name == "training" and p.suffix != ".lock"
@@ -161,7 +166,7 @@ class Task:
         assert not leftovers(reference), leftovers(reference)
         self.after = {k: digest(p) for k, p in outputs(reference).items()}
         new = [p for k, p in outputs(reference).items() if self.after[k] != self.before.get(k)]
-        self.bytes = sum(p.stat().st_size for p in new)
+        self.bytes = taken(new)
 
     def fresh(self, name):
         folder = self.place/f"{self.name}-{name}"
@@ -211,8 +216,7 @@ class Task:
         shutil.rmtree(kept, ignore_errors=True)
         folder.rename(kept)
         folder.mkdir()
-        used = sum(p.stat().st_size for p in kept.rglob("*") if p.is_file())
-        size = used + 4096*(16 + len(list(kept.rglob("*")))) + disk
+        size = max(PAGE, taken(p for p in kept.rglob("*") if p.is_file()) + disk)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
         try:
             shutil.copytree(kept, folder, dirs_exist_ok=True)
@@ -247,7 +251,7 @@ def run(tries=50, names=TASKS, seed=0):
             kills = [task.kill(rng) for _ in range(tries)]
             by = {s.name: sum(k[0] == s.name for k in kills) for s in SIGNALS}
             disks = max(1, tries//10) if can_mount() else 0
-            full = [task.fill(rng, rng.randrange(task.bytes)) for _ in range(disks)]
+            full = [task.fill(rng, rng.randrange(0, task.bytes, PAGE)) for _ in range(disks)]
             early, begun = (sum(k[i] for k in kills) for i in (1, 2))
             print(f"{name}: {max(task.took):.1f} s; {tries} kills {by}, {early} before the end, {begun} left "
                   f"work half-way; {disks} disks, {sum(full)} full before the end", flush=True)
