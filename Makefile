@@ -9,7 +9,7 @@ PHOTOS  ?=
 NB      ?=
 WORKERS ?= 2
 TRIES   ?= 50
-SECONDS ?= 3600
+SECONDS ?= 720
 
 BIN    := $(abspath $(VENV))/bin
 NEWEST := $(abspath $(VENV))-newest
@@ -32,8 +32,8 @@ help:
 	@echo '                   transformers and segmentation_models_pytorch; writes tests/zoo.md'
 	@echo 'make browser-test  the widgets and the explorer pages in a real Chromium'
 	@echo 'make wasm          compile the engine of the explorer page, with a compiler of its own (300 MB)'
-	@echo 'make stress        killed work, full disks, long use and fuzzing, at length: two hours and more'
-	@echo '                   (SECONDS=3600 for each fuzzed reader, TRIES=50 for each kind of work)'
+	@echo 'make stress        killed work, full disks, long use and fuzzing, at length: an hour and a half'
+	@echo '                   (SECONDS=720 for each fuzzed reader, TRIES=50 for each kind of work)'
 	@echo 'make stress-stream kill a run over 5,000 pictures twenty times; the result must be that of one run'
 	@echo 'make nbs           execute all notebooks, or one (NB=nbs/05_stride.ipynb), keeping their outputs'
 	@echo 'make export readme write shipviz/ and README.md from the notebooks'

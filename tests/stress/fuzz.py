@@ -86,7 +86,7 @@ def fuzz(name, seconds, corpus):
     atheris.Fuzz()
 
 
-def run(seconds=3600, names=READERS):
+def run(seconds=720, names=READERS):
     "Each reader in a process of its own; what libFuzzer says of it at the end."
     with tempfile.TemporaryDirectory(prefix="shipviz-corpora-") as place:
         for name in names:
@@ -104,4 +104,4 @@ def run(seconds=3600, names=READERS):
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]: fuzz(sys.argv[2], int(sys.argv[3]), sys.argv[4])
-    else: run(int((sys.argv[1:] or ["3600"])[0]), sys.argv[2:] or READERS)
+    else: run(int((sys.argv[1:] or ["720"])[0]), sys.argv[2:] or READERS)
