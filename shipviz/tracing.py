@@ -259,8 +259,8 @@ def _reaches(layout, gradient):
     return gradient is not None and layout.shape(gradient).any(1).sum() > 1
 
 def _watch(net, inputs, trace, wanted, grad=False):
-    """`{index: activation}` of the calls in one pass; with `grad` its graph begins at the earliest of them, or
-    at the pictures if these have one."""
+    """`{index: activation}` of the calls in one pass; with `grad` its graph begins at the earliest of them,
+    or at the pictures if these have one."""
     acts, thread = {}, threading.get_ident()
     indices:dict = {}                             # a module may be asked about twice, for two tensors
     for i in wanted: indices.setdefault(net.get_submodule(trace.calls[i].name), []).append(i)
