@@ -162,10 +162,9 @@ class Pass:
 
     def _no_classes(self):
         k = self.logits.shape[1]
-        return ValueError(f"This Learner was taught with {self.numbers}: what its network returns "
-                          f"{'is a number' if k == 1 else f'are {k} numbers'}, and no class. To see what "
-                          f"makes {'it' if k == 1 else 'the first'} larger,"
-                          " give target=lambda out: out[:, 0].")
+        what, it = ('is a number', 'it') if k == 1 else (f'are {k} numbers', 'the first')
+        return ValueError(f"This Learner was taught with {self.numbers}: what its network returns {what}, "
+                          f"and no class. To see what makes {it} larger give target=lambda out: out[:, 0].")
 
     def targets(self,
         target:Any=None, # as for `heatmap`

@@ -5,6 +5,7 @@ import shipviz  # first: it repairs torchvision
 import pytest
 import torch
 import zoo
+from test_networks import Asking, by_hand
 from torch import nn
 
 from shipviz.heatmaps import heatmap, layers, one_pass
@@ -83,6 +84,14 @@ def test_an_earlier_layer_than_the_last_is_noticed():
     zoo.assert_last(net, '2', (64, 64))
     with pytest.raises(zoo.Wrong, match=r'2 \(1, 8, 16, 16\) has places.*after 1'):
         zoo.assert_last(net, '1', (64, 64))
+
+def test_an_earlier_layer_is_noticed_also_where_an_attention_hides_the_places():
+    torch.manual_seed(0)
+    net = Asking(by_hand).eval()
+    zoo.assert_last(net, 'mlp', (64, 64))
+    with pytest.raises(zoo.Wrong, match=r'mlp \(1, 16, 32\) has places.*after q'):
+        zoo.assert_last(net, 'q', (64, 64))
+    zoo.assert_last(net, 'q', (64, 64), latents=True)
 
 
 # ---- what decides is the graph

@@ -274,8 +274,8 @@ TIMM = {
     'tresnet_m': 224, 'twins_svt_small': 224, 'visformer_tiny': 224, 'vit_tiny_patch16_224': 224,
     'vit_tiny_r_s16_p8_224': 224, 'vit_srelpos_small_patch16_224': 224, 'samvit_base_patch16_224': 224,
     'vitamin_small_224': 224, 'volo_d1_224': 224, 'ese_vovnet19b_slim_dw': 224, 'xception': 299,
-    'xception41p': 256, 'xcit_nano_12_p8_224': 224, 'nasnetalarge': 224, 'pnasnet5large': 224, 'vgg11': 224}
-TIMM_BIG = {'deepseek_vit_412m': 412, 'gemma4_vit_167m': 167}
+    'xception41p': 256, 'xcit_nano_12_p8_224': 224, 'vgg11': 224}
+TIMM_BIG = {'deepseek_vit_412m': 412, 'gemma4_vit_167m': 167, 'nasnetalarge': 89, 'pnasnet5large': 86}
 
 def timm_cases():
     timm = importlib.import_module('timm')
