@@ -291,7 +291,7 @@ class HeatmapExplorer(_Widget):
         probabilities = heat.logits[0].softmax(0).tolist()
         bars = ''.join(_bar(name, p) for name, p in zip(self.vocab, probabilities))
         label = escape(str(heat.labels[0]))
-        return (f'<div style="line-height:1.4">heat of {label}. Probabilities:{bars}'
+        return (f'<div style="line-height:1.4">Heat of {label}. Probabilities:{bars}'
                 f'<p>{escape(self._scores(heat))}</p></div>')
 
     def _scores(self, heat) -> str:

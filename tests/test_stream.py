@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -171,14 +172,15 @@ def test_a_function_that_cannot_be_sent_to_other_processes_is_refused(pictures, 
                   progress=False)
 
 
-def fatal(image):
-    "Ends the process that opens a certain picture."
-    if "worker" in sys.argv[0] or sys.argv[0] == "-c": os._exit(9)
+def fatal(image, parent):
+    "Ends any other process than the parent."
+    if os.getpid() != parent: os._exit(9)
     return prepare(image)
 
 def test_a_picture_that_kills_its_worker_ends_the_run_in_words(pictures, tmp_path):
     with pytest.warns(UserWarning, match="Going on"), pytest.raises(OSError, match="three times"):
-        save_maps(network(), pictures, tmp_path/"maps", prepare=fatal, workers=2, progress=False)
+        save_maps(network(), pictures, tmp_path/"maps", prepare=partial(fatal, parent=os.getpid()), workers=2,
+                  progress=False)
 
 
 # Sources

@@ -422,7 +422,7 @@ def test_a_method_that_is_not_possible_is_refused_in_words(learner, files):
     np.testing.assert_array_equal(pixels(e.w_out.value), np.asarray(Image.open(files[0])))
     e.w_alpha.value = .9
     e.w_method.value = "gradcam"
-    assert e.w_message.value == "" and e.heat.method == "gradcam" and "heat of" in e.w_text.value
+    assert e.w_message.value == "" and e.heat.method == "gradcam" and "Heat of" in e.w_text.value
 
 @pytest.mark.parametrize("error", [
     RuntimeError("out of memory"), KeyError("x"), TypeError("no"), ValueError("A sentence.")])
