@@ -262,6 +262,13 @@ def test_who_else_reads_a_convolution_gets_what_it_returned():
     for _ in range(3): assert_same_maps(model, layer='act')
     assert plan_of(model)
 
+@pytest.mark.parametrize('method', ['gradcam', 'mean_activation', 'saliency'])
+def test_a_large_batch_goes_through_in_parts(method):
+    "Also where a graph begins at the layer, above which the parts are joined."
+    model, x = network(), pictures(2*plan.TOGETHER + 1)
+    for _ in range(2): assert_same_maps(model, x, method=method)
+    assert plan_of(model).together == plan.TOGETHER
+
 def test_pictures_that_look_at_each_other_stay_together():
     class Together(Net):
         def forward(self, x):
