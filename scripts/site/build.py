@@ -182,8 +182,8 @@ def lessons_page(paths):
     return "\n".join([*rows, "", *tree(numbered(paths))])
 
 def solutions_page(paths):
-    rows = ["# Solutions", "", "Worked answers to the exercises of each lesson. Try first: the checkers say "
-            "what kind of wrong an answer is.", ""]
+    rows = ["# Solutions", "", "Worked answers to the exercises of each lesson. Try them yourself first: "
+            "the checkers say what is wrong with an answer.", ""]
     rows += [f"- [{first_lines(p)['title']}](solutions/{p.name})" for p in paths]
     return "\n".join([*rows, "", *tree(numbered(paths, "solutions/"))])
 
@@ -192,8 +192,8 @@ def tree(pages, *options):
 
 def gallery_page(figures):
     "Pictures of every lesson: the four that show most, in their order."
-    rows = ["# Gallery", "", "Figures of the lessons, as their cells made them, on rendered ships. A picture "
-            "leads to its lesson.", ""]
+    rows = ["# Gallery", "", "Figures of the lessons, as their cells made them, on rendered ships. Click "
+            "a picture to open its lesson.", ""]
     for path, title, found in figures:
         most = sorted(found, key=lambda f: -f["width"]*f["height"])[:4]
         rows += [f"## {title}", "", '<div class="gallery">']

@@ -105,7 +105,7 @@ function stopCamera() {
 }
 async function startCamera() {
   try {
-    if (!navigator.mediaDevices) throw new Error("this browser gives a page like this no camera");
+    if (!navigator.mediaDevices) throw new Error("this browser does not let a page like this use the camera");
     camera.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch (e) {
     const why = { NotAllowedError: "it was not allowed", NotFoundError: "there is none",
