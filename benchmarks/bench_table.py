@@ -43,8 +43,9 @@ WORDS = {
 
 
 NOTE = """² With `plan='openvino'` (`pip install "shipviz[fast]"`). All libraries share one process, whose
-allocator has by then come to keep the memory of large passes. In a fresh process on Linux it returns that
-memory after each layer, so a bare pass of many pictures is slower, and our multiples are smaller.""".replace('\n', ' ')
+allocator has by then come to keep the memory of large passes. In a fresh process on Linux it returns
+that memory after each layer, so a bare pass of many pictures is slower, and our multiples are
+smaller.""".replace('\n', ' ')
 
 
 def peers():

@@ -259,7 +259,8 @@ def exporters(nbs, default_only=False):
     found = {}
     for path in exporting(nbs):
         modules = dict.fromkeys(module_of(c, default_only) for c in code_cells(load(path)))
-        for module in filter(None, modules): found.setdefault(module, []).append(str(path.relative_to(nbs)))
+        name = path.relative_to(nbs).as_posix()
+        for module in filter(None, modules): found.setdefault(module, []).append(name)
     return found
 
 def export():

@@ -227,14 +227,19 @@ def map(self:KernelExplorer) -> Tensor: # `(H',W')`, signed
     return y.relu_() if self.relu else y
 
 @patch
+def _used(self:KernelExplorer) -> Tensor:
+    "The kernels of the three channels; with one for all, three times that."
+    return self.kernels[:1].expand(3, -1, -1) if self.shared else self.kernels
+
+@patch
 def shows_picture(self:KernelExplorer) -> bool:
     "Is the response shown in grey, as a picture? By itself where the weights sum to 1."
-    return makes_picture(self.kernels) if self.colours == 'automatic' else self.colours == 'as picture'
+    return makes_picture(self._used()) if self.colours == 'automatic' else self.colours == 'as picture'
 
 @patch
 def shown(self:KernelExplorer) -> Image.Image:
     "The response in the colours in which it is shown."
-    map, kernels = self.map, self.kernels
+    map, kernels = self.map, self._used()
     png = grey_png(map, white_level(kernels)) if self.shows_picture() \
         else signed_png(map, colour_limit(kernels))
     return open_picture(png)

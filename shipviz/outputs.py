@@ -175,6 +175,7 @@ def _in_the_order_of(node):
     def before(grads):
         if grads[0] is None: return None
         x = node._saved_input
+        if 0 in x.stride(): return None   # an expanded view, which no gradient can lie like
         return (torch.empty_strided(x.shape, x.stride(), dtype=grads[0].dtype).copy_(grads[0]), *grads[1:])
     return before
 

@@ -278,7 +278,7 @@ def _joined(outs):
     "One output from those of parts of a batch, whose tensors have one row for each picture."
     parts = list(zip(*map(leaves, outs), strict=True))
     begins = [p for p in parts if all(t.is_leaf and t.requires_grad for t in p)]
-    above = [p for p in parts if any(t.requires_grad and not t.is_leaf for t in p)]
+    above = [p for p in parts if not any(p is b for b in begins) and any(t.requires_grad for t in p)]
     if len(begins) > 1 or above and not begins: raise _Departed
     whole = {id(p): torch.cat([t.detach() for t in p]) for p in parts}
     if begins:

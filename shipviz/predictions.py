@@ -25,6 +25,7 @@ from tqdm import tqdm
 from .batches import in_lists
 from .core import atomic_write
 from .datasets import load_ships, write_submission
+from .outputs import names_of_two
 from .parts import Work, loaded_models, pickled, sendable
 from .ships import CLASSES
 from .sources import LISTS, Source, find_source, is_remote
@@ -85,7 +86,8 @@ def _classes(learns):
     "The classes that all the networks know."
     if any(list(other.dls.vocab) != list(learns[0].dls.vocab) for other in learns):
         raise ValueError("The networks know different classes, so their answers can't be averaged.")
-    return [str(c) for c in learns[0].dls.vocab]
+    names = [str(c) for c in learns[0].dls.vocab]
+    return names_of_two(names) if len(names) == 1 else names
 
 def _numbers(rows, vocab):
     "Probabilities `(N,classes)` float32; NaN where there is no answer."
@@ -176,7 +178,7 @@ def prediction_table(
 )->pd.DataFrame: # image, predicted, and for each class a column with its probability; perhaps problem
     "A network's predictions for photos. All pictures of a folder are taken, in the order of their names."
     learns, source = _as_list(learn), _source(data).checked()
-    vocab, tables = _classes(learns), []
+    vocab, tables = _classes(learns), list[pd.DataFrame]()
     problems:dict[int, str] = {}
     for rows in in_lists(_rows(learns, source, mirror, workers, progress), JOB):
         problems |= _problems(rows, JOB*len(tables))

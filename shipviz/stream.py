@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .batches import batches_ahead, in_lists
+from .batches import batches_ahead, in_lists, opening_threads
 from .core import evaluating, open_picture, why
 from .heatmaps import METHODS, heatmap, one_pass
 from .inputs import Model, as_batch, box_finder, class_names, model_inputs, network_of
@@ -245,6 +245,7 @@ def explain(
     if len(models) > 1 and recipe.method is not None: raise ValueError('Heatmaps are of one network.')
     vocab, asked = class_names(models[0]), models if recipe.method else [_Asked(m) for m in models]
     prepare = _Preparation(models, source, recipe)
+    threads = min(opening_threads(m, threads) for m in models)
     with _in_threads(asked, 1 if recipe.method else cores):
         for batch in batches_ahead(prepare, in_lists(items, recipe.bs), threads):
             good = [r for r in batch if not r.problem]

@@ -318,6 +318,7 @@ def by_queries(
             trace.known[i] = query_layout(acts[i], picture) if acts[i].requires_grad else None
             if not each or not trace.known[i]: done.add(grid)
             if trace.known[i]: yield i
+    except torch.cuda.OutOfMemoryError: raise
     except RuntimeError: return       # no graph, or one that something has been changed in
 
 def find_default(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, Resize, TransformBlock
+from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, RandomResizedCrop, Resize, TransformBlock
 from PIL import Image
 
 from shipviz import batches
@@ -38,6 +38,14 @@ def test_a_bad_picture_is_named_when_its_turn_comes(learn, files, tmp_path, monk
     monkeypatch.setattr(batches.Batches, "__iter__", watched)
     with pytest.raises(ValueError, match="bad.jpg"): heatmap(learn, [*files[:9], bad, *files[9:]], bs=4)
     assert computed == [4, 8] and not waiting()
+
+
+def test_transforms_that_remember_a_picture_are_used_by_one_thread(learn, files):
+    crop = DataBlock((ImageBlock, CategoryBlock), get_y=lambda p: "a b"[::2][int(Path(p).stem[-1]) % 2],
+                     item_tfms=RandomResizedCrop(32), batch_tfms=[])
+    assert batches.opening_threads(learn, 3) == 3 and batches.opening_threads(learn.model, 3) == 3
+    class Cropping: dls = crop.dataloaders(files, bs=4)
+    assert batches.opening_threads(Cropping, 3) == 1
 
 
 def test_an_error_while_computing_leaves_no_thread(learn, files):

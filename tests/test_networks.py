@@ -218,6 +218,18 @@ def test_a_single_picture_has_the_gradients_that_it_has_in_a_batch():
         same(heatmap(net, x[:1], 1, **options), heatmap(net, x, 1, **options)[:1])
     same(heatmap(net, x[:1], 1, 'stem.0'), heatmap(net, x.expand(2, -1, -1, -1), 1, 'stem.0')[:1])
 
+def test_a_grey_picture_that_is_expanded_to_three_channels():
+    "Its three channels are one piece of memory, in which no gradient can lie."
+    class Grey(nn.Module):
+        def forward(self, x): return x[:, :1].expand(-1, 3, -1, -1)
+    torch.manual_seed(0)
+    net = nn.Sequential(Grey(), nn.BatchNorm2d(3), nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.Conv2d(8, 8, 3, 2),
+                        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)).eval()
+    x = pictures(2, 32)
+    for method in ('saliency', 'gradcam', 'integrated_gradients'):
+        options = dict(method=method, **QUICK.get(method, {}))
+        same(heatmap(net, x[:1], 1, **options), heatmap(net, x, 1, **options)[:1])
+
 
 # ---- what comes out
 

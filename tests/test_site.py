@@ -16,6 +16,10 @@ from browser import MINUTES, ROOT, browser, why_not
 SITE = os.environ.get("SHIPVIZ_SITE")
 pytestmark = pytest.mark.skipif(not SITE, reason="no site is built here: make site-test")
 
+if SITE and os.environ.get("CI"):  # where nobody would see that tests are skipped
+    assert not why_not(), why_not()
+    import axe_playwright_python  # noqa: F401
+
 def in_chromium(test):
     skip = pytest.mark.skipif(bool(why_not()), reason=f"NOT TESTED IN A BROWSER: {why_not()}")
     return pytest.mark.browser(skip(test))

@@ -141,7 +141,7 @@ def prose(text, page, known, modules):
         words, file, at = found[1], found[2], anchor(found[3] or "")
         if not file: return f"[{words}]({at})"
         where = (ROOT/"nbs"/page.path.parent/file).resolve()
-        name = str(where.relative_to(ROOT/"nbs")) if where.is_relative_to(ROOT/"nbs") else None
+        name = where.relative_to(ROOT/"nbs").as_posix() if where.is_relative_to(ROOT/"nbs") else None
         if name == "index.ipynb": return f"[{words}]({page.up}index.ipynb{at})"
         if name in known: return f"[{words}]({file}{at})"
         if name in modules: return f"[{words}]({page.up}api/{modules[name]}.md)"
@@ -264,7 +264,7 @@ def stage(to=SOURCE):
     shutil.rmtree(to, ignore_errors=True)
     (to/"extra").mkdir(parents=True)
     paths = [p for pattern in PAGES for p in sorted(nbs.NBS.glob(pattern))]
-    known = {str(p.relative_to(nbs.NBS)) for p in paths}
+    known = {p.relative_to(nbs.NBS).as_posix() for p in paths}
     modules = {files[0]: m for m, files in nbs.exporters(nbs.NBS, default_only=True).items()}
     figures = []
     for path in paths:
