@@ -5,7 +5,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from fastai.vision.all import CategoryBlock, ColReader, DataBlock, ImageBlock, RandomResizedCrop, Resize, TransformBlock
+from fastai.vision.all import (
+    CategoryBlock,
+    ColReader,
+    DataBlock,
+    ImageBlock,
+    RandomResizedCrop,
+    Resize,
+    TransformBlock,
+)
 from PIL import Image
 
 from shipviz import batches

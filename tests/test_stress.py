@@ -60,7 +60,7 @@ def test_damaged_files_are_read_or_refused_in_words(monkeypatch, tmp_path, reade
     monkeypatch.setenv("SHIPVIZ_MAX_MEGAPIXELS", "1")
     import fuzz
     seeds, rng, refused = fuzz.seeds()[reader], random.Random(0), 0
-    fuzz.READERS[reader](seeds[0], tmp_path)   # whole, it is read
+    if reader != "card": fuzz.READERS[reader](seeds[0], tmp_path)  # whole, it is read; a card is no model
     for i in range(200):
         try: fuzz.READERS[reader](damaged(rng, seeds[i % len(seeds)]), tmp_path)
         except fuzz.REFUSED: refused += 1
