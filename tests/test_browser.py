@@ -586,7 +586,7 @@ def test_a_number_out_of_range_is_refused_beside_its_slider(program):
     stride, keyboard = widget(program, ".shipviz-grids"), program.page.keyboard
     size = stride.get_by_role("textbox", name="kernel size")
     program.page.wait_for_function("e => e.textContent", arg=size.element_handle(), timeout=MINUTES)
-    before = size.inner_text()
+    before = size.text_content()  # `inner_text` is empty until it is laid out
     refused = {"8": "out of range", "-1": "out of range", "nose": "no number", "": "no number"}
     for text, why in refused.items():
         size.fill(text)
