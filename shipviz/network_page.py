@@ -17,19 +17,19 @@ from typing import Any
 
 import shipviz  # first: it repairs a torchvision built for another torch
 import numpy as np
-import torch
 from matplotlib import colormaps
 from PIL import Image
 
 from .controls import _picture
 from .core import data_uri, encoded, readable
 from .explorer_pages import explorer_html
+from .kernel_explorer import _facts, _page_file
 from .models import real_ships
 from .network import efficientnet_lite0, imagenet_categories
 from .packed import pack, packed_layers
 from .pages import free_file, write_text
 from .ships import render_ship
-from .signs import KERNELS, signed_rgb
+from .signs import KERNELS
 
 # %% ../nbs/library/12d_network_page.ipynb #47599ad4
 _SHIPS = [ # class and seed: two of each class, far and near, clear and hazy, with cranes and without
@@ -63,14 +63,12 @@ def _config(told, ships, pictures):
         told=told, names=_told_apart(imagenet_categories()), ships=list(ships), pictures=pictures,
         kernels={name: kernel.tolist() for name, kernel in KERNELS.items()},
         heat=np.round(255*inferno).astype(int).tolist(),
-        signed=signed_rgb(torch.linspace(-1, 1, 511)[None], 1)[0].tolist(),
+        signed=_facts()['colours'],
         kernelPage=explorer_html(Image.new('RGB', (8, 8)), compact=True))
 
 # %% ../nbs/library/12d_network_page.ipynb #373ce740
 # in this order
 _SCRIPTS = ('core', 'picture', 'look', 'paint', 'how', 'lens', 'game', 'learn', 'share', 'main')
-
-def _source(name): return (files('shipviz')/'page'/name).read_text(encoding='utf-8')
 
 def _hash(text): return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
@@ -96,14 +94,14 @@ def network_html(
     ships:Any = real_ships()
     weights, told = pack(packed_layers(efficientnet_lite0()), ships.model[1][-1])
     config = _config(told, ships.dls.vocab, [*pictures, *(_ship_facts(*ship) for ship in _SHIPS)])
-    script, style = '\n'.join(_source(f'{name}.js') for name in _SCRIPTS), _source('page.css')
+    script, style = '\n'.join(_page_file(f'{name}.js') for name in _SCRIPTS), _page_file('page.css')
     inner = [re.findall(rf'<{tag}>(.*?)</{tag}>', config['kernelPage'], re.S) for tag in ('script', 'style')]
     parts = dict(
         POLICY=_policy([script, *inner[0]], [style, *inner[1]]), STYLE=style, SCRIPT=script,
-        WORKER=_source('worker.js'), WEIGHTS=_text(weights),
+        WORKER=_page_file('worker.js'), WEIGHTS=_text(weights),
         WASM=_text((files('shipviz')/'page'/'engine.wasm').read_bytes()),
         CONFIG=json.dumps(config, separators=(',', ':'), ensure_ascii=False).replace('<', '\\u003c'))
-    return re.sub('@([A-Z]+)@', lambda m: parts[m[1]], _source('page.html'))
+    return re.sub('@([A-Z]+)@', lambda m: parts[m[1]], _page_file('page.html'))
 
 def network_page(
     path:str|PathLike, # HTML file to write

@@ -22,6 +22,7 @@ from PIL import Image
 
 from .controls import _alert, _close, _column, _drop, _slide, _Widget, _wrap
 from .controls import _image, _picture, _png, _uri
+from .agreement import correlation
 from .core import open_picture, whole_number, why
 from .datasets import load_mask
 from .evaluation import area_share, energy_in_mask, pointing_game
@@ -268,10 +269,10 @@ class HeatmapExplorer(_Widget):
     def _same(self, key) -> str:
         "Which of the methods that were looked at here made this very map."
         *here, method = key
-        def heat(key): return np.asarray(self._kept[key].maps, float).clip(min=0).ravel()
+        def heat(key): return self._kept[key].maps.clamp(min=0)
         def is_same(other):
-            return other in self._kept and len(heat(other)) == len(heat(key)) \
-                and _correlated(heat(other), heat(key)) > .9999
+            return other in self._kept and heat(other).shape == heat(key).shape \
+                and bool(correlation(heat(other), heat(key)) > .9999)
         others = [m for _, m in self.w_method.options if m != method and is_same((*here, m))]
         if not others: return ''
         return f'At this layer, for this class, {method} gives the same map as {", ".join(others)}.'
@@ -315,12 +316,6 @@ def _named_layer(found, name) -> Layer:
     for layer in found:
         if layer.name == name: return layer
     raise ValueError(f"No layer {name!r} that makes maps. There are: {', '.join(o.name for o in found)}.")
-
-def _correlated(a, b) -> float:
-    "How alike two maps are; 0 where one of them is the same everywhere."
-    a, b = (v - v.mean() for v in (a, b))
-    length = np.sqrt((a*a).sum()*(b*b).sum())
-    return float((a*b).sum()/length) if length > 0 else 0.
 
 def _half() -> W.Layout:
     "The room beside the controls."
