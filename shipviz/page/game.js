@@ -63,11 +63,11 @@ function answerGame() {
   const cells = [here, mean, share].map(v => element("td", {}, Number.isNaN(v) ? "none" : percent(v)));
   $("game-table").tBodies[0].append(element("tr", {}, element("td", {}, game.picture.title), ...cells));
   const average = key => game.rounds.reduce((sum, r) => sum + r[key], 0) / game.rounds.length;
-  $("game-said").textContent = `The heat at your place is ${percent(here)} of the maximum. `
+  $("game-said").textContent = `At your place is ${percent(here)} of the most heat. `
     + `It is most ${peak.where}, `
     + `${onShip ? "on the ship" : "beside the ship"}. ${percent(share)} of all heat lies on the ship. `
     + `After ${game.rounds.length}: you ${percent(average("here"))}, `
-    + `a place picked at random ${percent(average("mean"))}.`;
+    + `a place drawn by chance ${percent(average("mean"))}.`;
   $("game-next").disabled = false;
   drawGame();
 }

@@ -137,7 +137,7 @@ function drawLearn() {
   drawCurve();
   if (!learn.on) $("learn-said").textContent = learn.end
     || `Error ${errorNow().toPrecision(3)} after ${learn.count} steps.`
-    + (shown && !learn.truth ? " There is no hidden kernel here." : "");
+    + (shown && !learn.truth ? " Here is no hidden kernel." : "");
 }
 function connectLearn() {
   const select = $("learn-target");

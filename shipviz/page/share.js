@@ -54,7 +54,7 @@ function connectShare() {
     const own = current.own ? " Your own photo is not in it: it stays here." : "";
     try { await navigator.clipboard.writeText(location.href); $("shared").textContent = `Copied.${own}` }
     catch {
-      $("shared").textContent = `Copy it from the address line: this browser does not let pages use the clipboard.${own}`;
+      $("shared").textContent = `Copy it from the address line: this browser gives pages no clipboard.${own}`;
     }
   };
 }
