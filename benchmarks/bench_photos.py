@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Many photos: `heatmap(learn, paths)` beside opening them alone and computing alone.
 
-    python benchmarks/bench_photos.py                        320 photos of 800×1200, on two cores
-    python benchmarks/bench_photos.py --photos 1000 --size 480 640
+    python benchmarks/bench_photos.py                        1,000 photos of 800×1200, on two cores
+    python benchmarks/bench_photos.py --photos 100 --size 2400 3600
 
 Torch computes with one thread, while others open the next photos. On two cores that could take half of
 opening and computing together; it is compared with the larger of the two. The cases take turns; the medians
@@ -72,8 +72,8 @@ def main(args):
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--photos', type=int, default=320)
+    p.add_argument('--photos', type=int, default=1000)
     p.add_argument('--size', type=int, nargs=2, default=(800, 1200), help='height and width')
     p.add_argument('--bs', type=int, default=32)
-    p.add_argument('--rounds', type=int, default=3)
+    p.add_argument('--rounds', type=int, default=2)
     main(p.parse_args())

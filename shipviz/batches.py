@@ -8,12 +8,14 @@ __all__ = ['T', 'TOGETHER', 'THREADS', 'ahead', 'in_lists', 'batches_ahead', 'pi
 
 # %% ../nbs/library/13ab_batches.ipynb #37830cc9
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from threading import Condition
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +24,7 @@ from PIL import Image
 
 from .arguments import Inputs, arranged, several_inputs
 from .inputs import Model, as_batch, box_finder, count_pictures, gathered, some_pictures
+from .workers import processors
 
 # %% ../nbs/library/13ab_batches.ipynb #f8aff254
 T = TypeVar('T')
@@ -45,22 +48,54 @@ def in_lists(
     things = iter(things)
     while some := list(islice(things, n)): yield some
 
+class _Room:
+    "How many threads may work at a time; they begin in the order in which they came."
+    def __init__(self, n): self.n, self.busy, self.came, self.begun, self.changed = n, 0, 0, 0, Condition()
+
+    def let(self, n):
+        "From now on n at a time. With 0 those that wait give up."
+        with self.changed:
+            self.n = n
+            self.changed.notify_all()
+
+    def work(self, f, item):
+        "What `f` makes of an item, when there is room."
+        with self.changed:
+            turn, self.came = self.came, self.came + 1
+            self.changed.wait_for(lambda: not self.n or turn == self.begun and self.busy < self.n)
+            if not self.n: return None
+            self.begun, self.busy = self.begun + 1, self.busy + 1
+            self.changed.notify_all()
+        try: return f(item)
+        finally:
+            with self.changed:
+                self.busy -= 1
+                self.changed.notify_all()
+
 def batches_ahead(
     f:Callable, # called with each item, in a thread
     batches:Iterable[Sequence], # of items
-    threads:int=2,
+    threads:int=2, # one of them pauses while results are used, unless they come too slowly
     more:int=2, # batches that are worked on beyond the one that is handed out
 )->Iterator[list]: # of the results, in batches and in their order
     "Results in batches while the next ones are being made."
-    batches, waiting = iter(batches), deque[list]()
+    batches, waiting, room, used = iter(batches), deque[list](), _Room(threads), 0.
     pool = ThreadPoolExecutor(threads, 'shipviz-ahead')
     try:
         while True:
             for batch in islice(batches, more + 1 - len(waiting)):
-                waiting.append([pool.submit(f, item) for item in batch])
+                waiting.append([pool.submit(room.work, f, item) for item in batch])
             if not waiting: return
-            yield [future.result() for future in waiting.popleft()]
-    finally: pool.shutdown(cancel_futures=True)
+            made = waiting.popleft()
+            if wait(made, used/2).not_done: room.let(threads)
+            results = [future.result() for future in made]
+            room.let(max(1, threads - 1))
+            start = time.perf_counter()
+            yield results
+            used = time.perf_counter() - start
+    finally:
+        room.let(0)
+        pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/library/13ab_batches.ipynb #16589c83
 def picture_file(
@@ -107,7 +142,7 @@ def _size(data):
     return len(data) if hasattr(data, '__len__') else None
 
 TOGETHER = 8 # photos that a thread opens at a time
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(4, processors())
 
 def opening_threads(
     model:Model,

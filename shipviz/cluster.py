@@ -24,7 +24,7 @@ from .inputs import Model, network_of
 from .parts import Part, make_part, pickled, portable, unpack_model
 from .sources import Item, pyarrow
 from .stream import Recipe
-from .workers import WorkerDied
+from .workers import WorkerDied, processors
 
 # %% ../nbs/library/19af_cluster.ipynb #10e8f612
 PARTS_OF_A_JOB = 16 # for each worker
@@ -166,7 +166,7 @@ def made_on_ray(
     carried = [portable(m, name) for m, name in zip(models, names or [None]*len(models))]
     sent = pickled((carried, base, recipe, fingerprint))
     todo = iter(todo)
-    with _ray(address, workers or os.cpu_count() or 1) as ray, _quiet(ray):
+    with _ray(address, workers or processors()) as ray, _quiet(ray):
         there = ray.cluster_resources()
         gpus = 1 if there.get('GPU') else 0
         workers = workers or max(1, int(there['GPU' if gpus else 'CPU']))

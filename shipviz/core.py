@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from PIL import Image, ImageOps, features
+from PIL import ExifTags, Image, ImageOps, features
 from platformdirs import user_cache_path
 
 from .broken import PictureError, fault_of, most_megapixels, refuse_no_file, too_large
@@ -68,9 +68,15 @@ def _eight_bits(a, what):
     if is_float: return (a*(255 if high <= 1 else 1) + .5).astype(np.uint8)
     return (a/257 + .5).astype(np.uint8) if high > 255 else a.astype(np.uint8)
 
+def _upright(im):
+    "An opened file as a picture, turned as its EXIF orientation says; an upright JPEG is not copied."
+    if im.format != 'JPEG' or im.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        return ImageOps.exif_transpose(im)
+    im.load()
+    return im._new(im.im)   # as fastai does: the file can be closed
+
 def _plain(image, mode, what):
-    "A PIL image in `mode`: upright, deep pictures scaled to 8 bits, transparent ones laid on white."
-    image = ImageOps.exif_transpose(image)
+    "An upright PIL image in `mode`: deep pictures scaled to 8 bits, transparent ones laid on white."
     is_deep = image.mode in ('F', 'I') or image.mode.startswith('I;')
     if is_deep: image = Image.fromarray(_eight_bits(np.asarray(image), what))
     is_transparent = image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info
@@ -106,8 +112,8 @@ def open_picture(
 
     Raises `FileNotFoundError` or `PictureError` (a `ValueError`), naming the file, if it is missing, broken,
     no picture, or has more than `most_megapixels`."""
-    if isinstance(image, Image.Image): return _plain(image, mode, 'The picture')
-    if hasattr(image, '__array__'): return _plain(_from_array(image), mode, 'The array')
+    if isinstance(image, Image.Image): return _plain(ImageOps.exif_transpose(image), mode, 'The picture')
+    if hasattr(image, '__array__'): return _plain(_from_array(image).copy(), mode, 'The array')
     source:Path|io.BytesIO
     if isinstance(image, bytes): source, what = io.BytesIO(image), 'The picture'
     elif isinstance(image, (str, os.PathLike)): source, what = Path(image), repr(str(image))
@@ -124,7 +130,7 @@ def open_picture(
             if at_least is not None and im.format == 'JPEG':
                 height, width = at_least
                 im.draft('RGB', (width, height))
-            return _plain(im, mode, what)
+            return _plain(_upright(im), mode, what)
     except PictureError: raise
     except Exception as e: raise PictureError(what, fault_of(e, source)) from e
 

@@ -10,7 +10,6 @@ import ctypes
 import hashlib
 import json
 import math
-import os
 import random
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from .core import atomic_write, open_picture
 from .data import weighted_f1
 from .folded import Folded
 from .network import efficientnet_lite0
+from .workers import processors
 
 _all_ = ['Folded']
 
@@ -154,8 +154,7 @@ def _one_thread_each(n):
 
 def _cores():
     "How many workers to use: two, if there are two cores for this process."
-    if hasattr(os, 'sched_getaffinity'): return min(2, len(os.sched_getaffinity(0)))
-    return min(2, os.cpu_count() or 1)
+    return min(2, processors())
 
 class _Net(nn.Module):
     "Any network behind the interface of `Folded`; its batch norms keep their statistics"

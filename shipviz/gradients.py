@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-from .methods import method
+from .batches import in_lists
+from .methods import copies_at_once, method
 from .tracing import undisturbed
 
 # %% ../nbs/library/13cb_gradients.ipynb #5d92c8d4
@@ -58,6 +59,16 @@ def pixel_gradients(
         return p.differentiated(score, [x])[0]
 
 # %% ../nbs/library/13cb_gradients.ipynb #e12b045f
+def _gradients_at(v, changed):
+    """The gradient at each of some changed batches. Several go through together, a CPU's cache full of them,
+    unless the network takes more than pictures, or a callable expects the batch as it was."""
+    x = v.p.inputs[0]
+    alone = callable(v.target) or len(v.p.inputs) > 1 or v.p.inputs.clip
+    for some in in_lists(changed, 1 if alone else max(1, copies_at_once(x)//len(x))):
+        target = v.target if alone else v.target.repeat(len(some))
+        found = pixel_gradients(v.p, [torch.cat(some), *v.p.inputs[1:]], target)
+        yield from found.float().split(len(x))
+
 @method
 def _saliency(v):
     """Largest absolute gradient over a pixel's channels. Simonyan, Vedaldi and Zisserman 2013,
@@ -74,11 +85,8 @@ def _smoothgrad(
     "Saliency of the mean gradient over noisy copies. Smilkov et al. 2017, arXiv:1706.03825, section 3."
     x, g = v.p.inputs[0], torch.Generator().manual_seed(seed)
     sd = noise*(x.amax((1, 2, 3), keepdim=True) - x.amin((1, 2, 3), keepdim=True))
-    total = 0
-    for _ in range(n):
-        noisy = x + sd*torch.randn(x.shape, generator=g).to(x)
-        total = total + pixel_gradients(v.p, [noisy, *v.p.inputs[1:]], v.target).float()
-    return (total/n).abs().amax(1)
+    noisy = (x + sd*torch.randn(x.shape, generator=g).to(x) for _ in range(n))
+    return (sum(_gradients_at(v, noisy))/n).abs().amax(1)
 
 @method
 def _guided(v):
@@ -101,8 +109,6 @@ def _integrated_gradients(
     if start.ndim > 3:
         raise ValueError(f"A baseline is a number or one picture (C,H,W), not {tuple(start.shape)}.")
     places, weights = np.polynomial.legendre.leggauss(n)   # on -1…1
-    total = torch.zeros(x.shape, device=x.device)
-    for place, weight in zip((places + 1)/2, weights/2):
-        on_the_way = start + float(place)*(x - start)
-        total += float(weight)*pixel_gradients(v.p, [on_the_way, *v.p.inputs[1:]], v.target).float()
+    on_the_way = (start + float(place)*(x - start) for place in (places + 1)/2)
+    total = sum(float(w)*g for w, g in zip(weights/2, _gradients_at(v, on_the_way)))
     return (total*(x - start).float()).sum(1)

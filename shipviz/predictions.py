@@ -31,18 +31,16 @@ from .ships import CLASSES
 from .sources import LISTS, Source, find_source, is_remote
 from .stream import Explained, Recipe, explain
 from .tables import find_pictures, hackathon_files
-from .workers import WorkerDied, in_processes
+from .workers import in_processes, processors, undeterred
 
 # %% ../nbs/library/19aj_predictions.ipynb #a8df32ce
 JOB = 256 # pictures that a process is given at a time
 MANY = 2000 # pictures from which on the start of several processes pays
 
-def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-
 def _usual_workers(source):
     "How many processes to use if nobody says it."
-    if _cores() <= 4 or torch.cuda.is_available(): return 1
-    return _cores() if next(islice(source, MANY, None), None) is not None else 1
+    if processors() <= 4 or torch.cuda.is_available(): return 1
+    return processors() if next(islice(source, MANY, None), None) is not None else 1
 
 def _answered(work, items):
     "What a process of its own says to some pictures."
@@ -51,28 +49,23 @@ def _answered(work, items):
 
 def _by_processes(learns, source, recipe, workers):
     "All rows in their order, made by several processes. If one is killed, others go on where it was."
-    done = tries = 0
+    done = 0
+    def missing(_):
+        jobs = (dict(work=work, items=items) for items in in_lists(islice(source, done, None), JOB))
+        return in_processes(_answered, jobs, workers)
     with sendable(learns, None) as sent:
         work = Work(sent, source.base, recipe)
         pickled(work) # says what can't be sent, if anything
-        while True:
-            jobs = (dict(work=work, items=items) for items in in_lists(islice(source, done, None), JOB))
-            try:
-                for rows in in_processes(_answered, jobs, workers):
-                    yield from rows
-                    done, tries = done + len(rows), 0
-                return
-            except WorkerDied as e:
-                tries += 1
-                if tries > 2: raise OSError(f'{e} It happened three times without any progress.') from e
-                warnings.warn(f'{e} Going on without it.', stacklevel=2)
+        for rows in undeterred(missing):
+            yield from rows
+            done += len(rows)
 
 def _rows(learns, source, mirror, workers, progress):
     "What the networks say to all pictures, one after another, with a progress bar."
     recipe = Recipe(None, k=len(_classes(learns)), mirror=mirror)
     workers = workers or _usual_workers(source)
     if workers > 1: rows = _by_processes(learns, source, recipe, workers)
-    else: rows = explain(learns, source, source, recipe, cores=min(4, _cores()))
+    else: rows = explain(learns, source, source, recipe, cores=min(4, processors()))
     with tqdm(desc='Predicting', unit=' pictures', delay=2, leave=False, disable=not progress,
               smoothing=.05) as bar:
         if progress: source.count_for(bar)

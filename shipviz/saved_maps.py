@@ -32,7 +32,7 @@ from .parts import Known, made_here, parts_to_make, path_text, unpacked
 from .sources import Item, Source, address, find_source, picture_id, pyarrow
 from .stream import Explained, Recipe, drawn_picture, explain
 from .tracing import layers
-from .workers import WorkerDied
+from .workers import processors, undeterred
 
 # %% ../nbs/library/19ag_saved_maps.ipynb #2fa936f3
 FORMAT = 'shipviz maps 1'
@@ -187,29 +187,19 @@ def _made(models, names, source, recipe, fingerprint, done, workers, engine, add
     if engine == 'ray':
         from shipviz.cluster import made_on_ray
         return made_on_ray(models, names, source.base, recipe, fingerprint, todo, workers, address)
-    workers = workers or (1 if torch.cuda.is_available() else os.cpu_count() or 1)
+    workers = workers or (1 if torch.cuda.is_available() else processors())
     return made_here(models, names, source.base, recipe, fingerprint, todo, workers)
 
 def _fill(out, source, progress, make):
     "Make what is missing. If a worker is killed, go on with others; not if that happens again and again."
-    tries, done = 0, _done(out)
+    done = _done(out)
+    def missing(killed): return make(_done(out) if killed else done)
     with tqdm(desc='Pictures', unit=' pictures', initial=len(done), disable=not progress, delay=2,
               leave=False, smoothing=.05) as bar:
         if progress: source.count_for(bar)
-        while True:
-            try:
-                for part in make(done):
-                    _keep(part, out)
-                    tries = 0
-                    bar.update(part.n)
-                return
-            except WorkerDied as e:
-                tries += 1
-                if tries > 2:
-                    raise OSError(f'{e} It happened three times without any progress. What is made is kept, '
-                                  'and the same command goes on.') from e
-                warnings.warn(f'{e} Going on without it.', stacklevel=3)
-                done = _done(out)
+        for part in undeterred(missing, ' What is made is kept, and the same command goes on.'):
+            _keep(part, out)
+            bar.update(part.n)
 
 def save_maps(
     model:Any, # a network or Learner; a name or file for `find_model`; for predictions alone also several

@@ -43,6 +43,18 @@ def seen(locator):
     "What a reader sees of an element: the pixels of a screenshot, `(H,W,3)`."
     return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"))
 
+def drag(page, slider, steps):
+    "Drag a slider from its middle to the right; until it has changed, its last move may still be on the way."
+    slider.evaluate("""e => { window.dropped = false;
+        e.addEventListener('change', () => { window.dropped = true }, { once: true }) }""")
+    box = slider.bounding_box()
+    y = box["y"] + box["height"]/2
+    page.mouse.move(box["x"] + box["width"]*.5, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"]*.8, y, steps=steps)
+    page.mouse.up()
+    page.wait_for_function("window.dropped", timeout=MINUTES)
+
 def unit(image): return torch.from_numpy(np.array(image)).permute(2, 0, 1).float()/255
 
 
@@ -197,11 +209,7 @@ def test_page_undo_takes_back_one_change_after_another(page):
     undo, redo = (page.get_by_role("button", name=name, exact=True) for name in ("undo", "redo"))
     assert undo.is_disabled() and redo.is_disabled()
     seen, slider = [weights(page)], page.locator("#grid .cell").nth(4).get_by_role("slider")
-    box = slider.bounding_box()
-    page.mouse.move(box["x"] + box["width"]*.5, box["y"] + box["height"]/2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"]*.8, box["y"] + box["height"]/2, steps=8)   # a drag: one change
-    page.mouse.up()
+    drag(page, slider, steps=8)                                      # one change
     seen.append(weights(page))
     assert seen[1][0, 4] > .5
     for name in ("negate", "normalise"):
@@ -499,6 +507,9 @@ def ask(program, code):
 
 def cell(explorer, i): return explorer.locator(".cell").nth(i)
 
+# a menu changes the picture in the next frame, and the place that is pointed at with it
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 def test_lab_dragging_a_slider_asks_no_python(lab, explorer):
     "The pixels follow while the kernel is busy; what was reached is there for code afterwards."
     explorer.get_by_role("button", name="reset").press("Enter")
@@ -508,11 +519,7 @@ def test_lab_dragging_a_slider_asks_no_python(lab, explorer):
         jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute(
             { code: 'import time; time.sleep(100)' }).done.then(() => { window.sleeps = false }) }""")
     slider = cell(explorer, 4).get_by_role("slider")
-    box = slider.bounding_box()
-    lab.page.mouse.move(box["x"] + box["width"]/2, box["y"] + box["height"]/2)
-    lab.page.mouse.down()
-    lab.page.mouse.move(box["x"] + box["width"]*.8, box["y"] + box["height"]/2, steps=20)
-    lab.page.mouse.up()
+    drag(lab.page, slider, steps=20)
     kernels[:, 1, 1] = v = float(slider.input_value())
     assert v > .5
     wait_for(lab, explorer, kernels)
@@ -572,6 +579,7 @@ def test_arrow_keys_move_sliders_and_menus_not_the_notebook(program):
         chosen = "([e, v]) => e.value == v && e == document.activeElement"
         program.page.wait_for_function(chosen, arg=[menu.element_handle(), value], timeout=MINUTES)
     canvas, place = explorer.locator(".result canvas"), explorer.locator(".sums > div").first
+    program.page.evaluate(DRAWN)
     row = int(re.match(r"row (\d+)", place.inner_text())[1])
     canvas.focus()
     assert canvas.evaluate("e => e == document.activeElement")

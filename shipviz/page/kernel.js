@@ -260,8 +260,9 @@ function kernelExplorer(root, config, changed = () => {}) {
     changed(api);
     if (!image || queued) return;
     queued = true;
-    requestAnimationFrame(draw);
+    requestAnimationFrame(settle);
   }
+  function settle() { if (queued) draw() }   // before a place is chosen: the response may have changed size
   function shapeOf(canvas) {                 // its height follows from the room that there is
     canvas.parentElement.style.setProperty("--aspect", canvas.width / canvas.height);
   }
@@ -464,7 +465,7 @@ function kernelExplorer(root, config, changed = () => {}) {
     drawWindow(); changed(api);
   }
   for (const canvas of [$("in"), $("out")]) {
-    const pointed = e => { if (result) point(canvas, e) };
+    const pointed = e => { settle(); if (result) point(canvas, e) };
     canvas.addEventListener("pointermove", e => { if (e.pointerType !== "touch") pointed(e) });
     canvas.addEventListener("click", pointed);               // a finger that scrolls does not click
   }
@@ -478,6 +479,7 @@ function kernelExplorer(root, config, changed = () => {}) {
     }
     const move = ARROWS[e.key];
     if (!move || !result || e.target !== $("in") && e.target !== $("out")) return false;
+    settle();
     moveTo(Math.max(0, Math.min(result.h - 1, state.at[0] + move[0])),
       Math.max(0, Math.min(result.w - 1, state.at[1] + move[1])));
     $("said").textContent = [...$("sums").children].filter(c => c.tagName === "DIV").map(c => c.textContent)
