@@ -221,13 +221,11 @@ class _Pictures(list):
     split_idx = 1
 
 def _sample(dls, picture):
-    """A picture behind what a Learner does before its item transforms. The data set that is made for it
-    forgets it at once: else the photo would stay in memory until the garbage collector comes."""
-    from fastai.data.core import test_set
-    data = test_set(dls.valid_ds, [picture])
-    sample = data[0]
-    for lists in getattr(data, 'tls', [data]): lists.items = []
-    return sample
+    "A picture behind what a Learner does before its item transforms: what fastai's `test_set` gives of it."
+    from fastai.data.core import Datasets, compose_tfms
+    data = dls.valid_ds
+    def through(lists): return compose_tfms(picture, lists.tfms.fs[lists.infer_idx(picture):], split_idx=1)
+    return tuple(map(through, data.tls[:data.n_inp])) if isinstance(data, Datasets) else through(data)
 
 def as_batch(
     model:Model,

@@ -1,7 +1,9 @@
 "What the package offers at its top, what it imports and when, and that its lists of requirements say so."
 import ast
+import contextlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -26,6 +28,50 @@ def python(code):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+FORKS = """
+import json, os, sys, tempfile, traceback
+for name in {names}: __import__(name)
+for line in sys.stdin:
+    said = tempfile.TemporaryFile()
+    if not (child := os.fork()):
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+        failed = 0
+        try: exec(json.loads(line), dict(__name__='__main__'))
+        except BaseException:
+            failed = 1
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(failed)
+    status = os.waitpid(child, 0)[1]
+    said.seek(0)
+    print(json.dumps([status, said.read().decode()]), flush=True)
+"""
+
+@contextlib.contextmanager
+def forks(*names):
+    "`python` in copies of a process that has some modules already: what is slow to import is imported once."
+    if not hasattr(os, "fork"):
+        yield python
+        return
+    command = [sys.executable, "-W", "ignore", "-c", FORKS.format(names=names)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        def forked(code):
+            print(json.dumps(code), file=process.stdin, flush=True)
+            status, said = json.loads(process.stdout.readline())
+            assert status == 0, said
+            return json.loads(said.splitlines()[-1])
+        yield forked
+        process.stdin.close()
+
+@pytest.fixture(scope="module")
+def with_torch():
+    with forks("torch") as run: yield run
+
+@pytest.fixture(scope="module")
+def with_fastai():
+    with forks("shipviz", "fastai.vision.all", "matplotlib.pyplot") as run: yield run
 
 
 # Names at the top
@@ -52,8 +98,8 @@ def test_an_unknown_name_is_refused_as_usual():
 @pytest.mark.parametrize("first", [
     "import shipviz.heatmaps", "from shipviz.heatmaps import gradcam", "sv.heatmap",
     "from shipviz import heatmaps", "import shipviz.heatmaps as h; h.gradcam"])
-def test_a_module_with_the_name_of_its_function_can_be_called(first):
-    assert python(f"""
+def test_a_module_with_the_name_of_its_function_can_be_called(first, with_fastai):
+    assert with_fastai(f"""
 import shipviz as sv, json
 {first}
 calls = []
@@ -169,26 +215,27 @@ class Without:
 sys.meta_path[:] = [Without(f) for f in sys.meta_path]
 """
 
-def without_the_course(code):
+@pytest.fixture(scope="module")
+def without_the_course(with_torch):
     "Run code where only the core's packages can be imported."
     core = names(settings()["core_requirements"]) | {"torchvision"}
     blocked = {m for m in {*imported(), "jupyterlab", "notebook", "timm"} if distribution(m) not in core}
     assert {"fastai", "fastcore", "jupyterlab", "ipywidgets", "IPython", "pandas", "sklearn"} <= blocked
-    return python(BLOCK.format(blocked=blocked) + code)
+    return lambda code: with_torch(BLOCK.format(blocked=blocked) + code)
 
 LIGHT = ["core", "pixels", "padding", "walk", "kernels", "signs", "filters", "channels", "stride", "ships",
          "exercises", "pooling", "engine", "methods", "overlays", "heatmaps", "scores", "faithfulness",
          "counterfactuals", "sources", "stream", "parts", "saved_maps"]
 
 @pytest.mark.parametrize("module", LIGHT)
-def test_the_core_imports_without_the_course(module):
+def test_the_core_imports_without_the_course(module, without_the_course):
     loaded = without_the_course(f"""
 import shipviz.{module}
 print(json.dumps(sorted({{'matplotlib.pyplot', 'torchvision'}} & set(sys.modules))))""")
     assert loaded == []
 
 
-def test_a_heatmap_without_the_course():
+def test_a_heatmap_without_the_course(without_the_course):
     found = without_the_course("""
 import shipviz as sv, torch, torchvision
 from PIL import Image
@@ -201,7 +248,7 @@ print(json.dumps([list(h.maps.shape) for h in made] + [bool(h.maps.isfinite().al
     assert found == [[2, 7, 7], [2, 7, 7], True, True]
 
 
-def test_scores_without_the_course():
+def test_scores_without_the_course(without_the_course):
     assert without_the_course("""
 import shipviz as sv, torch
 mask = torch.zeros(1, 8, 8, dtype=torch.bool)

@@ -388,9 +388,8 @@ def test_heat_lies_where_the_learner_saw_the_picture(files):
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "convnext_tiny", "densenet121", "vgg11", "swin_t"])
 def test_at_most_eight_named_stages_are_offered(name):
-    net = getattr(torchvision.models, name)(weights=None).eval()
-    side = 224 if name == "vit_b_16" else 64
-    found = layers(net, torch.rand(1, 3, side, side))
+    net = getattr(torchvision.models, name)(weights=None, **dict(image_size=64) if name == "vit_b_16" else {})
+    found = layers(net.eval(), torch.rand(1, 3, 64, 64))
     offered = stages(found)
     assert 4 <= len(offered) <= 8 and [o for o in found if o in offered] == offered
     assert next(o for o in found if o.default) in offered
