@@ -137,12 +137,34 @@ def speed(args):
             x = torch.randn(b, 3, 224, 224, generator=torch.Generator().manual_seed(b))
             rounds = args.rounds if b > 1 else 3*args.rounds
             t = take_turns(cases(model, x, found_layer(model), found), rounds, clock)
-            head = head or ['model, batch', 'bare, ms', *list(t)[1:]]
+            head = head or ['model, batch', 'bare, ms', 'ours, alone ¹', *list(t)[1:]]
             ratios = [f"{v/t['bare']:.2f}×" for v in list(t.values())[1:]]
-            rows.append([f'{name}, {b}', f"{t['bare']*1e3:.0f}", *ratios])
+            rows.append([f'{name}, {b}', f"{t['bare']*1e3:.0f}", apart(args, name, b), *ratios])
     what = f'224 px, {args.threads} threads, {args.clock} time as a multiple of a bare no_grad pass'
     table(f'Speed: one heatmap for each picture, {what}', head, rows)
+    print('\n¹ In a process of its own, as a multiple of a bare pass there. The other columns share a process, in\n'
+          '  which the peers have left memory that the bare pass need not ask the system for.')
     slow(args, found, clock)
+
+def apart(args, name, b):
+    "`alone`, in a process of its own."
+    command = [sys.executable, __file__, 'alone', '--models', name, '--batches', str(b), '--rounds',
+               str(args.rounds), '--threads', str(args.threads), '--clock', args.clock]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+
+def alone(args):
+    "Print what ours takes as a multiple of a bare pass, where nothing else runs."
+    import torch
+    torch.set_num_threads(args.threads)
+    with silent(): peers()                              # imported, as beside them, but not called
+    model, (b,) = build(*args.models), args.batches
+    fs = cases(model, torch.randn(b, 3, 224, 224, generator=torch.Generator().manual_seed(b)),
+               found_layer(model), {})
+    fs = {n: fs[n] for n in ('bare', 'ours')}
+    fs['ours'](); fs['ours']()                          # the second call makes the plan
+    clock = {'wall': time.perf_counter, 'cpu': time.process_time}[args.clock]
+    t = take_turns(fs, args.rounds if b > 1 else 3*args.rounds, clock)
+    print(f"{t['ours']/t['bare']:.2f}×")
 
 def slow(args, found, clock):
     "Methods with one answer for each channel, each square or each step."
@@ -385,7 +407,8 @@ if __name__ == '__main__':
                    help='score the quick network of the lessons, not the full one')
     p.add_argument('--case', help=argparse.SUPPRESS)
     args = p.parse_args()
-    parts = {'speed': speed, 'memory': memory, 'agreement': agreement, 'scores': scores, 'peak': peak}
+    parts = {'speed': speed, 'memory': memory, 'agreement': agreement, 'scores': scores, 'peak': peak,
+             'alone': alone}
     if bad := [n for n in args.parts if n not in parts]:
         p.error(f'no part {bad[0]!r}: speed, memory, agreement, scores')
     for name in args.parts: parts[name](args)

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+from functools import cache
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
@@ -84,6 +85,16 @@ def _policy(scripts, styles):
         'worker-src blob:',
         "connect-src 'none'", "form-action 'none'", "base-uri 'none'"]))
 
+@cache
+def _network():
+    "For every page the same: the weights as text, what is in them, and the names of the five classes."
+    ships:Any = real_ships()
+    weights, told = pack(packed_layers(efficientnet_lite0()), ships.model[1][-1])
+    return _text(weights), told, list(ships.dls.vocab)
+
+@cache
+def _rendered(): return [_ship_facts(*ship) for ship in _SHIPS]
+
 def network_html(
     photo:str|PathLike|Image.Image|None=None, # shown first; None: a rendered ship
 ) -> str:
@@ -91,14 +102,13 @@ def network_html(
 
     Errors as in `open_picture`, and `ImportError` without the package of the weights."""
     pictures = [] if photo is None else [_photo_facts(photo)]
-    ships:Any = real_ships()
-    weights, told = pack(packed_layers(efficientnet_lite0()), ships.model[1][-1])
-    config = _config(told, ships.dls.vocab, [*pictures, *(_ship_facts(*ship) for ship in _SHIPS)])
+    weights, told, classes = _network()
+    config = _config(told, classes, [*pictures, *_rendered()])
     script, style = '\n'.join(_page_file(f'{name}.js') for name in _SCRIPTS), _page_file('page.css')
     inner = [re.findall(rf'<{tag}>(.*?)</{tag}>', config['kernelPage'], re.S) for tag in ('script', 'style')]
     parts = dict(
         POLICY=_policy([script, *inner[0]], [style, *inner[1]]), STYLE=style, SCRIPT=script,
-        WORKER=_page_file('worker.js'), WEIGHTS=_text(weights),
+        WORKER=_page_file('worker.js'), WEIGHTS=weights,
         WASM=_text((files('shipviz')/'page'/'engine.wasm').read_bytes()),
         CONFIG=json.dumps(config, separators=(',', ':'), ensure_ascii=False).replace('<', '\\u003c'))
     return re.sub('@([A-Z]+)@', lambda m: parts[m[1]], _page_file('page.html'))

@@ -78,14 +78,14 @@ def test_every_error_ends_as_a_sentence(tmp_path, monkeypatch, error, says):
 
 
 def test_the_trace_is_shown_to_those_who_ask(tmp_path):
-    code = ("import shipviz.network_page as n, shipviz.cli\ndef page(*a, **k): raise TypeError('odd')\n"
-            "n.network_page = page\nshipviz.cli.main(['explorer'])")
+    code = ("import shipviz.cli as c\ndef copy(*a, **k): raise TypeError('odd')\n"
+            "c.copy_new = copy\nc.main(['lessons', 'here'])")
     for debug in ("", "1"):
         env = {**os.environ, "SHIPVIZ_DEBUG": debug}
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True,
                               text=True)
         assert done.returncode == 1 and "did not foresee (TypeError: odd)" in done.stderr
-        assert ("Traceback" in done.stderr and "in page" in done.stderr) == bool(debug)
+        assert ("Traceback" in done.stderr and "in copy" in done.stderr) == bool(debug)
 
 
 @pytest.mark.parametrize("command,python,says", [
