@@ -1,4 +1,5 @@
 "The form that every lesson keeps: short, hands early, predictions, marked exercises, links on and back."
+import html
 import json
 import re
 from pathlib import Path
@@ -71,3 +72,15 @@ class TestLesson:
     def test_has_a_summary_and_a_quiz(self, path):
         joined = "\n".join(map(text, cells(path)))
         assert "\n## Summary" in joined and "\n## Quiz" in joined and joined.count("<details>") >= 4
+
+
+def test_explorers_in_lessons_are_those_of_today():
+    "The pages that lessons keep as outputs are made of the script and styles that there are."
+    page = NBS.parent/"shipviz"/"page"
+    outputs = [(path.name, "".join(o["data"].get("text/html", ""))) for path in LESSONS for c in cells(path)
+               for o in c.get("outputs", []) if "data" in o]
+    kept = [(name, html.unescape(shown)) for name, shown in outputs if "<iframe" in shown]
+    assert {name[:2] for name, _ in kept} == {"03", "05"}
+    for name, shown in kept:
+        for part in ("kernel.js", "kernel.css"):
+            assert (page/part).read_text(encoding="utf-8").strip() in shown, f"make nbs NB=nbs/{name}"
