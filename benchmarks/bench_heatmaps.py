@@ -142,8 +142,8 @@ def speed(args):
             rows.append([f'{name}, {b}', f"{t['bare']*1e3:.0f}", apart(args, name, b), *ratios])
     what = f'224 px, {args.threads} threads, {args.clock} time as a multiple of a bare no_grad pass'
     table(f'Speed: one heatmap for each picture, {what}', head, rows)
-    print('\n¹ In a process of its own, as a multiple of a bare pass there. The other columns share a process,\n'
-          '  in which the peers have left memory that the bare pass need not ask the system for.')
+    print('\n¹ In a process of its own, as a multiple of a bare pass there. The other columns share a\n'
+          '  process, in which the peers have left memory that the bare pass need not ask the system for.')
     slow(args, found, clock)
 
 def apart(args, name, b):

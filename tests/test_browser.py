@@ -461,7 +461,10 @@ def explorer(lab):
     return widget(lab, ".shipviz-kernel")
 
 CANVAS = """e => { const c = e.querySelector('.result canvas');
-    return [c.height, c.width, [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]] }"""
+    const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+    let s = '';
+    for (const b of data) s += String.fromCharCode(b);
+    return [c.height, c.width, btoa(s)] }"""
 
 def wait_for(lab, explorer, kernels):
     "Wait until the page shows the pixels that torch and signed_rgb make of the lesson's ship."
@@ -469,7 +472,8 @@ def wait_for(lab, explorer, kernels):
     want, limit = expected(x, kernels, "zeros", 1), colour_limit(kernels)
     for _ in range(100):
         h, w, data = explorer.evaluate(CANVAS)
-        rgb = torch.tensor(data).view(h, w, 4)[..., :3]
+        rgba = np.frombuffer(base64.b64decode(data), np.uint8).reshape(h, w, 4)
+        rgb = torch.from_numpy(rgba[..., :3].astype(np.int32))
         if makes_picture(kernels):
             levels = [want.div(white_level(kernels)).clamp(0, 1).mul(255).round().int()[..., None]]
             close = (rgb - levels[0]).abs().amax() <= 1
