@@ -12,10 +12,15 @@ import math
 import torch
 import torch.nn.functional as F
 
-from .methods import _weigh, copies_at_once, method
+from .methods import _weigh, method
 from .tracing import finite, undisturbed
 
 # %% ../nbs/library/13ca_perturbation.ipynb #2a4182d9
+def _copies(v):
+    "How many copies to make at once: on a CPU about as many as its cache holds, elsewhere 64."
+    x = v.p.inputs[0]
+    return max(8, min(64, 2**20//x[0].numel()//4*4)) if x.device.type == 'cpu' else 64
+
 def _masks(channels, size, align_corners):
     "Channels `(k,h,w)` -> masks `(k,1,H,W)` from 0 to 1."
     m = F.interpolate(channels[:, None], size, mode='bilinear', align_corners=align_corners)
@@ -36,7 +41,7 @@ def _scorecam(
         for i, act in enumerate(v.act):
             picture = x[i:i+1]
             flat = act.amin((1, 2)) == act.amax((1, 2))
-            for channels in torch.where(~flat)[0].split(copies or copies_at_once(x)):
+            for channels in torch.where(~flat)[0].split(copies or _copies(v)):
                 if not len(channels): continue
                 masks = _masks(act[channels], x.shape[-2:], align_corners)
                 w[i, channels] = v.scores_of(picture*masks.to(x.dtype), i)
@@ -54,7 +59,7 @@ def _occlusion(
 ):
     """What the score loses when a square is covered, averaged over the squares that cover a pixel. Zeiler and
     Fergus 2013, arXiv:1311.2901. `(N,H,W)`."""
-    x, copies = v.p.inputs[0], copies or copies_at_once(v.p.inputs[0])
+    x, copies = v.p.inputs[0], copies or _copies(v)
     n, _, h, w = x.shape
     rows, columns = [[slice(a, a+window) for a in _steps(size, window, stride)] for size in (h, w)]
     boxes = list(itertools.product(rows, columns))
@@ -96,7 +101,7 @@ def _rise(
     arXiv:1806.07421: their equation 6 is the mean score plus 1 - p times this map, which is 0 where showing
     the picture changes nothing. Standard error at a pixel: the scores' standard deviation / √(n p (1 - p)).
     `(N,H,W)`."""
-    x, copies = v.p.inputs[0], copies or copies_at_once(v.p.inputs[0])
+    x, copies = v.p.inputs[0], copies or _copies(v)
     g = torch.Generator().manual_seed(seed)
     cells = (torch.rand(n, 1, grid + 1, grid + 1, generator=g) < p).float()
     shifts = torch.rand(n, 2, generator=g)

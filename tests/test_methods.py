@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision import models as tv
 
+from shipviz import gradients
 from shipviz.heatmaps import heatmap, heatmaps, input_gradients, one_pass
 
 
@@ -393,3 +394,28 @@ def test_one_number_for_several_copies_is_refused(method):
     for n in (1, 2):
         with pytest.raises(ValueError, match='one number for each picture'):
             heatmap(conv(), pictures(n), lambda out: out[:, 1].sum(), method=method)
+
+
+class Mixing(nn.Module):
+    "Pictures of a batch look at each other; with `fixed` it takes one picture only."
+    def __init__(self, fixed):
+        super().__init__()
+        self.conv, self.fc, self.fixed = nn.Conv2d(3, 8, 3), nn.Linear(8, 5), fixed
+    def forward(self, x):
+        x = self.conv(x).relu().mean((2, 3))
+        return self.fc(x.view(1, 8) if self.fixed else x - x.mean(0, keepdim=True)/2 if len(x) > 1 else x)
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "smoothgrad"])
+@pytest.mark.parametrize("target", [2, [0, 1, 2], None, lambda out: out[:, 1]])
+def test_gradients_are_the_same_alone_and_together(monkeypatch, method, target):
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Softplus(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                          nn.Linear(8, 5))
+    for net, n in ((plain, 3), (plain, 1), (Mixing(False), 1), (Mixing(True), 1)):
+        x, t = torch.rand(n, 3, 16, 16), target[:n] if isinstance(target, list) else target
+        maps = []
+        for together in (gradients.TOGETHER, 1):
+            monkeypatch.setattr(gradients, "TOGETHER", together)
+            maps.append(heatmap(net.eval(), x, t, method=method).maps)
+            monkeypatch.undo()
+        torch.testing.assert_close(*maps, rtol=1e-4, atol=1e-6)
