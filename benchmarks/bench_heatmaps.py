@@ -139,18 +139,18 @@ def speed(args):
             t = take_turns(cases(model, x, found_layer(model), found), rounds, clock)
             head = head or ['model, batch', 'bare, ms', 'ours, alone ¹', *list(t)[1:]]
             ratios = [f"{v/t['bare']:.2f}×" for v in list(t.values())[1:]]
-            rows.append([f'{name}, {b}', f"{t['bare']*1e3:.0f}", apart(args, name, b), *ratios])
+            rows.append([f'{name}, {b}', f"{t['bare']*1e3:.0f}", in_its_own_process(args, name, b), *ratios])
     what = f'224 px, {args.threads} threads, {args.clock} time as a multiple of a bare no_grad pass'
     table(f'Speed: one heatmap for each picture, {what}', head, rows)
     print('\n¹ In a process of its own, as a multiple of a bare pass there. The other columns share a\n'
           '  process, in which the peers have left memory that the bare pass need not ask the system for.')
     slow(args, found, clock)
 
-def apart(args, name, b):
+def in_its_own_process(args, name, b):
     "`alone`, in a process of its own."
     command = [sys.executable, __file__, 'alone', '--models', name, '--batches', str(b), '--rounds',
                str(args.rounds), '--threads', str(args.threads), '--clock', args.clock]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1]
 
 def alone(args):
     "Print what ours takes as a multiple of a bare pass, where nothing else runs."

@@ -122,6 +122,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/shipviz', 'doc_host': 'htt
                                  'shipviz.batches.batches_ahead': ('library/batches.html#batches_ahead', 'shipviz/batches.py'),
                                  'shipviz.batches.in_lists': ('library/batches.html#in_lists', 'shipviz/batches.py'),
                                  'shipviz.batches.opening_threads': ('library/batches.html#opening_threads', 'shipviz/batches.py'),
+                                 'shipviz.batches.pausing_threads': ('library/batches.html#pausing_threads', 'shipviz/batches.py'),
                                  'shipviz.batches.picture_file': ('library/batches.html#picture_file', 'shipviz/batches.py')},
             'shipviz.batchnorm': { 'shipviz.batchnorm.batch_norm': ('batchnorm.html#batch_norm', 'shipviz/batchnorm.py'),
                                    'shipviz.batchnorm.fold_norm': ('batchnorm.html#fold_norm', 'shipviz/batchnorm.py'),

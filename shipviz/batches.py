@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['T', 'TOGETHER', 'THREADS', 'ahead', 'in_lists', 'batches_ahead', 'picture_file',
-           'opening_threads', 'Batches']
+           'opening_threads', 'pausing_threads', 'Batches']
 
 # %% ../nbs/library/13ab_batches.ipynb #37830cc9
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 
 from .arguments import Inputs, arranged, several_inputs
-from .inputs import Model, as_batch, box_finder, count_pictures, gathered, some_pictures
+from .inputs import Model, as_batch, box_finder, count_pictures, gathered, network_of, some_pictures
 from .workers import processors
 
 # %% ../nbs/library/13ab_batches.ipynb #f8aff254
@@ -53,7 +53,7 @@ class _Room:
     def __init__(self, n): self.n, self.busy, self.came, self.begun, self.changed = n, 0, 0, 0, Condition()
 
     def let(self, n):
-        "From now on n at a time. With 0 those that wait give up."
+        "From now on n at a time. With 0, those that wait give up."
         with self.changed:
             self.n = n
             self.changed.notify_all()
@@ -75,8 +75,9 @@ class _Room:
 def batches_ahead(
     f:Callable, # called with each item, in a thread
     batches:Iterable[Sequence], # of items
-    threads:int=2, # one of them pauses while results are used, unless they come too slowly
+    threads:int=2,
     more:int=2, # batches that are worked on beyond the one that is handed out
+    pause:int=0, # threads that rest while results are used, and until they are waited for too long
 )->Iterator[list]: # of the results, in batches and in their order
     "Results in batches while the next ones are being made."
     batches, waiting, room, used = iter(batches), deque[list](), _Room(threads), 0.
@@ -87,9 +88,9 @@ def batches_ahead(
                 waiting.append([pool.submit(room.work, f, item) for item in batch])
             if not waiting: return
             made = waiting.popleft()
-            if wait(made, used/2).not_done: room.let(threads)
+            if wait(made, used/2, FIRST_EXCEPTION).not_done: room.let(threads)
             results = [future.result() for future in made]
-            room.let(max(1, threads - 1))
+            room.let(max(1, threads - pause))
             start = time.perf_counter()
             yield results
             used = time.perf_counter() - start
@@ -155,6 +156,14 @@ def opening_threads(
     def remembers(f): return type(f).__name__ != 'Resize' and hasattr(f, 'before_call')
     return 1 if any(map(remembers, steps)) else most
 
+def pausing_threads(
+    model:Model,
+    threads:int, # that open pictures
+)->int:
+    "How many of them make room for the network while it computes: one, if it needs the processor of one."
+    weights = next(network_of(model).parameters(), None)
+    return int(threads >= processors() and (weights is None or weights.device.type == 'cpu'))
+
 class Batches:
     "Pictures, however they were given, in batches that `one_pass` takes."
     def __init__(self,
@@ -183,9 +192,12 @@ class Batches:
 
     def _opened(self, parts):
         "Photos as batches. Several threads open some of them each, and go on while a batch is computed."
-        pieces, threads = [list(in_lists(part, TOGETHER)) for part in parts], opening_threads(self.model)
-        made = batches_ahead(partial(as_batch, self.model), pieces, threads, 1) if self.n > TOGETHER else \
-            [[as_batch(self.model, part)] for part in parts]
+        made:Iterable[list]
+        if self.n <= TOGETHER: made = [[as_batch(self.model, part)] for part in parts]
+        else:
+            pieces, threads = [list(in_lists(part, TOGETHER)) for part in parts], opening_threads(self.model)
+            made = batches_ahead(partial(as_batch, self.model), pieces, threads, 1,
+                                 pausing_threads(self.model, threads))
         for part, xs in zip(parts, made):
             alike = len({x.shape[1:] for x in xs}) == 1 # else the Learner pads to the largest of a batch
             yield Inputs([torch.cat(xs) if alike else as_batch(self.model, part)])

@@ -66,18 +66,19 @@ def _alike(a, b):
     return bool((a - b).norm() <= .05*b.norm())
 
 def _gradients_at(v, changed):
-    """The gradient at each of some changed batches. Up to eight pictures go through together, if the network
-    takes each by itself: in the first pass that is looked at."""
+    """The gradient at each of some changed batches. As many pictures as eight of 224×224 pixels go through
+    together, if the network treats each by itself, which the first pass checks."""
     x, *others = v.p.inputs
-    apart = callable(v.target) or bool(others) or v.p.inputs.clip or len(x) > TOGETHER//2
+    n = TOGETHER*224**2//max(224**2, x[0, 0].numel())//len(x)
+    apart = callable(v.target) or bool(others) or v.p.inputs.clip or n < 2
     def at(xs): return pixel_gradients(v.p, [xs, *others], v.target).float()
     def together(some):
         try: return pixel_gradients(v.p, [torch.cat(some)], v.target.repeat(len(some))).float().split(len(x))
-        except RuntimeError: return None            # it takes batches of one size only, or they are too large
-    for k, some in enumerate(in_lists(changed, 1 if apart else TOGETHER//len(x))):
-        found = None if apart else together(some)
-        if not k and found and not _alike(found[0], at(some[0])): found = None
-        apart = not found
+        except Exception: return None       # if it is not because they are several, `at` raises it again
+    for k, some in enumerate(in_lists(changed, 1 if apart else n)):
+        found = together(some) if not apart and len(some) > 1 else None
+        if not k and found and not all(_alike(found[i], at(some[i])) for i in (0, -1)): found = None
+        apart = apart or not found
         yield from found or map(at, some)
 
 @method

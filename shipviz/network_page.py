@@ -87,7 +87,7 @@ def _policy(scripts, styles):
 
 @cache
 def _network():
-    "For every page the same: the weights as text, what is in them, and the names of the five classes."
+    "The same for every page: the weights as text, what is in them, and the names of the five classes."
     ships:Any = real_ships()
     weights, told = pack(packed_layers(efficientnet_lite0()), ships.model[1][-1])
     return _text(weights), told, list(ships.dls.vocab)

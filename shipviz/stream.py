@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .batches import batches_ahead, in_lists, opening_threads
+from .batches import batches_ahead, in_lists, opening_threads, pausing_threads
 from .core import evaluating, open_picture, why
 from .heatmaps import METHODS, heatmap, one_pass
 from .inputs import Model, as_batch, box_finder, class_names, model_inputs, network_of
@@ -246,8 +246,9 @@ def explain(
     vocab, asked = class_names(models[0]), models if recipe.method else [_Asked(m) for m in models]
     prepare = _Preparation(models, source, recipe)
     threads = min(opening_threads(m, threads) for m in models)
+    pause = 0 if is_remote(source.base) else pausing_threads(models[0], threads)
     with _in_threads(asked, 1 if recipe.method else cores):
-        for batch in batches_ahead(prepare, in_lists(items, recipe.bs), threads):
+        for batch in batches_ahead(prepare, in_lists(items, recipe.bs), threads, pause=pause):
             good = [r for r in batch if not r.problem]
             answered = iter(_answer(asked, vocab, good, recipe) if good else [])
             for r in batch:

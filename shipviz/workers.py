@@ -105,7 +105,7 @@ def in_processes(
 
 # %% ../nbs/library/00i_workers.ipynb #00i0c0d2
 def undeterred(
-    make:Callable[[bool], Iterator], # makes the results that are missing; has a worker been killed before?
+    make:Callable[[bool], Iterator], # makes the results that are missing; told whether a worker was killed before
     kept:str='', # said if this ends without success: what becomes of the results so far
 )->Iterator: # of the results
     """The results of `make`, which is called again whenever a worker was killed. Raises OSError if that
@@ -120,4 +120,4 @@ def undeterred(
         except WorkerDied as e:
             killed, tries = True, tries + 1
             if tries > 2: raise OSError(f'{e} It happened three times without any progress.{kept}') from e
-            warnings.warn(f'{e} Going on without it.', stacklevel=2)
+            warnings.warn(f'{e} Going on without it.', stacklevel=4)

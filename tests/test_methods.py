@@ -396,14 +396,19 @@ def test_one_number_for_several_copies_is_refused(method):
             heatmap(conv(), pictures(n), lambda out: out[:, 1].sum(), method=method)
 
 
-class Mixing(nn.Module):
-    "Pictures of a batch look at each other; with `fixed` it takes one picture only."
-    def __init__(self, fixed):
+class OfBatches(nn.Module):
+    "A network with its own way of taking a batch."
+    def __init__(self, way):
         super().__init__()
-        self.conv, self.fc, self.fixed = nn.Conv2d(3, 8, 3), nn.Linear(8, 5), fixed
-    def forward(self, x):
-        x = self.conv(x).relu().mean((2, 3))
-        return self.fc(x.view(1, 8) if self.fixed else x - x.mean(0, keepdim=True)/2 if len(x) > 1 else x)
+        self.conv, self.fc, self.way = nn.Conv2d(3, 8, 3), nn.Linear(8, 5), way
+    def forward(self, x): return self.fc(self.way(self.conv(x).relu().mean((2, 3))))
+
+def of_one(x):
+    assert len(x) == 1
+    return x
+
+WAYS = [lambda x: x - x.mean(0, keepdim=True)/2 if len(x) > 1 else x, lambda x: x.view(1, 8), lambda x: x[:1],
+        of_one]
 
 @pytest.mark.parametrize("method", ["integrated_gradients", "smoothgrad"])
 @pytest.mark.parametrize("target", [2, [0, 1, 2], None, lambda out: out[:, 1]])
@@ -411,7 +416,7 @@ def test_gradients_are_the_same_alone_and_together(monkeypatch, method, target):
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Softplus(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
                           nn.Linear(8, 5))
-    for net, n in ((plain, 3), (plain, 1), (Mixing(False), 1), (Mixing(True), 1)):
+    for net, n in ((plain, 3), (plain, 1), *((OfBatches(way), 1) for way in WAYS)):
         x, t = torch.rand(n, 3, 16, 16), target[:n] if isinstance(target, list) else target
         maps = []
         for together in (gradients.TOGETHER, 1):

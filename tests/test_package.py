@@ -3,7 +3,6 @@ import ast
 import contextlib
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -30,11 +29,12 @@ def python(code):
     return json.loads(done.stdout.splitlines()[-1])
 
 FORKS = """
-import json, os, sys, tempfile, traceback
+import json, os, signal, sys, tempfile, traceback
 for name in {names}: __import__(name)
 for line in sys.stdin:
     said = tempfile.TemporaryFile()
     if not (child := os.fork()):
+        signal.alarm(300)
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)
         failed = 0
@@ -52,7 +52,7 @@ for line in sys.stdin:
 @contextlib.contextmanager
 def forks(*names):
     "`python` in copies of a process that has some modules already: what is slow to import is imported once."
-    if not hasattr(os, "fork"):
+    if sys.platform != "linux":                # macOS has libraries that are not to be forked
         yield python
         return
     command = [sys.executable, "-W", "ignore", "-c", FORKS.format(names=names)]
