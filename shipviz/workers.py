@@ -105,7 +105,7 @@ def in_processes(
 
 # %% ../nbs/library/00i_workers.ipynb #00i0c0d2
 def undeterred(
-    make:Callable[[bool], Iterator], # makes the results that are missing; told whether a worker was killed before
+    make:Callable[[bool], Iterator], # makes what is missing; told whether a worker was killed before
     kept:str='', # said if this ends without success: what becomes of the results so far
 )->Iterator: # of the results
     """The results of `make`, which is called again whenever a worker was killed. Raises OSError if that
