@@ -105,14 +105,15 @@ check: $(VENV)/.installed-dev
 	$(NBS) check
 
 # The longest lesson runs beside the others from the start, on top of WORKERS
+LONGEST := 17_causes
 nbtest: export OMP_NUM_THREADS = 1
 nbtest: $(VENV)/.installed-dev
 	$(STEP) 'Every notebook as a test'
-	$(BIN)/nbdev_test --path nbs/17_causes.ipynb --timing & longest=$$!; \
+	$(BIN)/nbdev_test --path nbs/$(LONGEST).ipynb --timing & longest=$$!; \
 	trap 'kill $$longest; exit 130' INT TERM; \
 	$(BIN)/nbdev_test --n_workers $(WORKERS) --timing --skip_folder_re '^[_.]|^solutions$$' \
-	  --skip_file_re '^[_.]|^17_causes'; \
-	others=$$?; wait $$longest || { echo 'nbs/17_causes.ipynb failed: see above' >&2; exit 1; }; exit $$others
+	  --skip_file_re '^[_.]|^$(LONGEST)'; \
+	others=$$?; wait $$longest || { echo 'nbs/$(LONGEST).ipynb failed: see above' >&2; exit 1; }; exit $$others
 
 # Built by way of the sdist, and installed beside the newest fastai, where only what the wheel asks for is
 # installed

@@ -126,17 +126,24 @@ def take_turns(fs, rounds, clock, warm_up=True):
         gc.enable()
     return {n: statistics.median(t) for n, t in times.items()}
 
+CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
+
+def turns(args, model, b, found, *only):
+    "`take_turns` of the cases, all or some, with b pictures."
+    import torch
+    x = torch.randn(b, 3, 224, 224, generator=torch.Generator().manual_seed(b))
+    fs = cases(model, x, found_layer(model), found)
+    return take_turns({n: fs[n] for n in only or fs}, args.rounds if b > 1 else 3*args.rounds,
+                      CLOCKS[args.clock])
+
 def speed(args):
     import torch
     torch.set_num_threads(args.threads)
     found, rows, head = peers(), [], None
-    clock = {'wall': time.perf_counter, 'cpu': time.process_time}[args.clock]
     for name in args.models or SPEED:
         model = build(name)
         for b in args.batches:
-            x = torch.randn(b, 3, 224, 224, generator=torch.Generator().manual_seed(b))
-            rounds = args.rounds if b > 1 else 3*args.rounds
-            t = take_turns(cases(model, x, found_layer(model), found), rounds, clock)
+            t = turns(args, model, b, found)
             head = head or ['model, batch', 'bare, ms', 'ours, alone ¹', *list(t)[1:]]
             ratios = [f"{v/t['bare']:.2f}×" for v in list(t.values())[1:]]
             rows.append([f'{name}, {b}', f"{t['bare']*1e3:.0f}", in_its_own_process(args, name, b), *ratios])
@@ -144,7 +151,7 @@ def speed(args):
     table(f'Speed: one heatmap for each picture, {what}', head, rows)
     print('\n¹ In a process of its own, as a multiple of a bare pass there. The other columns share a\n'
           '  process, in which the peers have left memory that the bare pass need not ask the system for.')
-    slow(args, found, clock)
+    slow(args, found, CLOCKS[args.clock])
 
 def in_its_own_process(args, name, b):
     "`alone`, in a process of its own."
@@ -157,13 +164,8 @@ def alone(args):
     import torch
     torch.set_num_threads(args.threads)
     with silent(): peers()                              # imported, as beside them, but not called
-    model, (b,) = build(*args.models), args.batches
-    fs = cases(model, torch.randn(b, 3, 224, 224, generator=torch.Generator().manual_seed(b)),
-               found_layer(model), {})
-    fs = {n: fs[n] for n in ('bare', 'ours')}
-    fs['ours'](); fs['ours']()                          # the second call makes the plan
-    clock = {'wall': time.perf_counter, 'cpu': time.process_time}[args.clock]
-    t = take_turns(fs, args.rounds if b > 1 else 3*args.rounds, clock)
+    # warming up, 'second call' is the first and 'ours' the second, which makes the plan
+    t = turns(args, build(*args.models), *args.batches, {}, 'second call', 'bare', 'ours')
     print(f"{t['ours']/t['bare']:.2f}×")
 
 def slow(args, found, clock):
@@ -401,7 +403,7 @@ if __name__ == '__main__':
     p.add_argument('--batches', nargs='+', type=int, default=[1, 16])
     p.add_argument('--rounds', type=int, default=7, help='turns for a batch; three times as many for one')
     p.add_argument('--threads', type=int, default=2)
-    p.add_argument('--clock', choices=['wall', 'cpu'], default='wall')
+    p.add_argument('--clock', choices=list(CLOCKS), default='wall')
     p.add_argument('--pictures', type=int, default=100, help='test pictures that are scored')
     p.add_argument('--quick', action='store_true',
                    help='score the quick network of the lessons, not the full one')

@@ -91,14 +91,15 @@ SET = """([name, mode, stride, k]) => {
         const e = document.getElementById(id);
         e.value = v;
         e.dispatchEvent(new Event('change')) } }"""
-GET = """() => { shipviz.draw();
-    const c = document.getElementById('out'), r = shipviz.result, limit = shipviz.limit(shipviz.state);
-    const base64 = a => {
+BASE64 = """const base64 = bytes => {
         let s = '';
-        for (const b of new Uint8Array(a.buffer)) s += String.fromCharCode(b);
-        return btoa(s) };
+        for (const b of bytes) s += String.fromCharCode(b);
+        return btoa(s) };"""
+GET = f"() => {{ {BASE64}" + """ shipviz.draw();
+    const c = document.getElementById('out'), r = shipviz.result, limit = shipviz.limit(shipviz.state);
     const rgba = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-    return { shape: [r.h, r.w], shown: [c.height, c.width], map: base64(r.data), rgba: base64(rgba), limit,
+    return { shape: [r.h, r.w], shown: [c.height, c.width], limit,
+        map: base64(new Uint8Array(r.data.buffer)), rgba: base64(rgba),
         code: document.getElementById('code').textContent } }"""
 
 def look(page):
@@ -460,11 +461,8 @@ def explorer(lab):
     "The KernelExplorer of the lesson in the page, as its last cell left it."
     return widget(lab, ".shipviz-kernel")
 
-CANVAS = """e => { const c = e.querySelector('.result canvas');
-    const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);
-    let s = '';
-    for (const b of data) s += String.fromCharCode(b);
-    return [c.height, c.width, btoa(s)] }"""
+CANVAS = f"e => {{ {BASE64}" + """ const c = e.querySelector('.result canvas');
+    return [c.height, c.width, base64(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)] }"""
 
 def wait_for(lab, explorer, kernels):
     "Wait until the page shows the pixels that torch and signed_rgb make of the lesson's ship."

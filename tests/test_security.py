@@ -161,7 +161,8 @@ show('<iframe srcdoc="<img src=//elsewhere.test/x onerror=parent.noticed(2)>"></
 WATCH = "addEventListener('securitypolicyviolation', e => noticed(`${e.effectiveDirective} ${e.blockedURI}`))"
 SHOWN = """names => {                        // a notebook makes what is seen
     for (const e of document.querySelectorAll('.jp-OutputArea-output')) e.scrollIntoView();
-    return names.every(name => document.body.innerText.includes(name)) }"""
+    const shown = document.body.innerText;
+    return names.every(name => shown.includes(name)) && shown }"""
 RUN = """source => {
     const book = jupyterapp.shell.currentWidget.content;
     book.model.sharedModel.addCell({ cell_type: 'code', source });
@@ -193,11 +194,12 @@ def test_no_name_runs_in_a_live_jupyterlab(tmp_path):
             said.clear()  # JupyterLab's own page has a script in its text
             assert lab.run_all() == []
             page.get_by_text("1 to 4 of 4").wait_for(timeout=MINUTES)
-            page.wait_for_function(SHOWN, arg=[LABEL, FILE + "1"], timeout=MINUTES)
+            shown = page.wait_for_function(SHOWN, arg=[LABEL, FILE + "1"], timeout=MINUTES).json_value()
             page.wait_for_timeout(500)
             texts = [frame.locator("body").inner_text(timeout=MINUTES) for frame in page.frames]
             assert not said and len(texts) == (3 if name == "strict" else 4)
             for text in texts[:3]: assert "<img src=//elsewhere.test/x>" in text and "{{7*7}}" + FILE in text
+            assert LABEL in shown and FILE + "1" in shown
             page.evaluate(RUN, CONTROL)
             page.wait_for_timeout(500)
             assert notices <= set(said)
